@@ -1,0 +1,112 @@
+//! Idempotency keys and their builders.
+//!
+//! The same intent must give the same key, so that a retry is recognised; two intents must give two. A key therefore
+//! names the fund (paper and live funds must not collide), the strategy, the rebalance and the leg, and is never
+//! random.
+
+use crate::ids::{FundId, InvalidId, StrategyId, checked};
+use crate::order::Side;
+use crate::symbol::Symbol;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
+
+/// The caller's dedupe key of an order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "SmolStr", into = "SmolStr")]
+pub struct IdempotencyKey(SmolStr);
+
+impl IdempotencyKey {
+    /// A key of the caller's own making.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when it is empty, too long or holds control characters.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
+        checked("idempotency_key", text.as_ref()).map(Self)
+    }
+
+    /// `{fund}-{strategy}-{rebalance time, ISO-8601}-{symbol}-{side}`: one leg of a rebalance.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the parts together pass the length limit; use [`Self::hashed`] then.
+    pub fn for_rebalance(
+        fund: &FundId,
+        strategy: &StrategyId,
+        rebalance: Timestamp,
+        symbol: &Symbol,
+        side: Side,
+    ) -> Result<Self, InvalidId> {
+        Self::new(format!("{fund}-{strategy}-{rebalance}-{symbol}-{side}"))
+    }
+
+    /// The key of child number `index` of a parent order: `{parent}#{index}`.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the result is too long.
+    pub fn for_child(parent: &Self, index: u32) -> Result<Self, InvalidId> {
+        Self::new(format!("{}#{index}", parent.0))
+    }
+
+    /// The long-window key: the first 32 hex digits of SHA-256 over the parts joined by `-`. For multi-leg intents
+    /// and for keys that must stay unique beyond the five-minute window.
+    #[must_use]
+    pub fn hashed(parts: &[&str]) -> Self {
+        let digest = Sha256::digest(parts.join("-").as_bytes());
+        let mut text = String::with_capacity(32);
+        for byte in digest.iter().take(16) {
+            text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        }
+        Self(SmolStr::new(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<SmolStr> for IdempotencyKey {
+    type Error = InvalidId;
+    fn try_from(text: SmolStr) -> Result<Self, InvalidId> {
+        Self::new(text)
+    }
+}
+
+impl From<IdempotencyKey> for SmolStr {
+    fn from(key: IdempotencyKey) -> SmolStr {
+        key.0
+    }
+}
+
+impl std::fmt::Display for IdempotencyKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builders_name_the_fund_and_the_rebalance() {
+        let (fund, strategy) = (FundId::new("paper-1").unwrap(), StrategyId::new("mom").unwrap());
+        let time: Timestamp = "2000-01-31T21:00:00Z".parse().unwrap();
+        let symbol = Symbol::new("AAPL").unwrap();
+        let key = IdempotencyKey::for_rebalance(&fund, &strategy, time, &symbol, Side::Buy).unwrap();
+        assert_eq!(key.as_str(), "paper-1-mom-2000-01-31T21:00:00Z-AAPL-buy");
+        assert_eq!(IdempotencyKey::for_child(&key, 3).unwrap().as_str(), format!("{key}#3"));
+    }
+
+    #[test]
+    fn the_long_window_key_is_half_a_sha256() {
+        // sha256("a-b") computed with coreutils: printf a-b | sha256sum
+        let key = IdempotencyKey::hashed(&["a", "b"]);
+        assert_eq!(key.as_str().len(), 32);
+        assert_eq!(key, IdempotencyKey::hashed(&["a", "b"]));
+        assert_ne!(key, IdempotencyKey::hashed(&["a", "c"]));
+    }
+}

@@ -1,0 +1,233 @@
+//! Market data: request/response adapters and feeds.
+
+use crate::broker::BoxFuture;
+use crate::ids::VenueName;
+use crate::market::{Bar, Interval, Quote, Trade};
+use crate::symbol::Symbol;
+use crate::time::Timestamp;
+use futures_core::Stream;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A boxed stream of quotes.
+pub type QuoteStream<'a> = Pin<Box<dyn Stream<Item = Result<Quote, MarketDataError>> + Send + 'a>>;
+
+/// Why market data is not to be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MarketDataError {
+    /// The source cannot be read.
+    #[error("{path}: {message}")]
+    Source {
+        /// File or host.
+        path: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A record of the source is not usable.
+    #[error("{path}, line {line}: {message}")]
+    Record {
+        /// File or host.
+        path: String,
+        /// Line or record number, from 1.
+        line: u64,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The source does not offer this.
+    #[error("{source_name} does not offer {what}")]
+    Unsupported {
+        /// Which source.
+        source_name: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// The call failed at the venue.
+    #[error("{source_name}: {message}")]
+    Venue {
+        /// Which source.
+        source_name: String,
+        /// What was seen, free of secrets.
+        message: String,
+    },
+}
+
+/// Quotes, bars and trades on request. Symbols are canonical on this side.
+#[doc(alias = "MarketDataProtocol")]
+pub trait MarketData: Send + Sync {
+    /// Stable name.
+    fn name(&self) -> &str;
+    /// Best bid and offer now.
+    fn quote(&self, symbol: &Symbol) -> impl Future<Output = Result<Quote, MarketDataError>> + Send;
+    /// Bars whose end lies in (start, end]; `end` absent = up to the newest.
+    fn bars(
+        &self,
+        symbol: &Symbol,
+        interval: Interval,
+        start: Timestamp,
+        end: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Vec<Bar>, MarketDataError>> + Send;
+    /// Prints up to an instant.
+    fn trades(
+        &self,
+        symbol: &Symbol,
+        asof: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Trade>, MarketDataError>> + Send;
+    /// Quotes as they change.
+    fn stream_quotes(&self, symbols: &[Symbol]) -> QuoteStream<'_>;
+}
+
+/// The object-safe twin of [`MarketData`], implemented for every adapter.
+pub trait DynMarketData: Send + Sync {
+    /// See [`MarketData::name`].
+    fn name(&self) -> &str;
+    /// See [`MarketData::quote`].
+    fn quote<'a>(&'a self, symbol: &'a Symbol) -> BoxFuture<'a, Result<Quote, MarketDataError>>;
+    /// See [`MarketData::bars`].
+    fn bars<'a>(
+        &'a self,
+        symbol: &'a Symbol,
+        interval: Interval,
+        start: Timestamp,
+        end: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<Vec<Bar>, MarketDataError>>;
+    /// See [`MarketData::trades`].
+    fn trades<'a>(
+        &'a self,
+        symbol: &'a Symbol,
+        asof: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, MarketDataError>>;
+    /// See [`MarketData::stream_quotes`].
+    fn stream_quotes(&self, symbols: &[Symbol]) -> QuoteStream<'_>;
+}
+
+impl<M: MarketData> DynMarketData for M {
+    fn name(&self) -> &str {
+        MarketData::name(self)
+    }
+    fn quote<'a>(&'a self, symbol: &'a Symbol) -> BoxFuture<'a, Result<Quote, MarketDataError>> {
+        Box::pin(MarketData::quote(self, symbol))
+    }
+    fn bars<'a>(
+        &'a self,
+        symbol: &'a Symbol,
+        interval: Interval,
+        start: Timestamp,
+        end: Option<Timestamp>,
+    ) -> BoxFuture<'a, Result<Vec<Bar>, MarketDataError>> {
+        Box::pin(MarketData::bars(self, symbol, interval, start, end))
+    }
+    fn trades<'a>(
+        &'a self,
+        symbol: &'a Symbol,
+        asof: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Trade>, MarketDataError>> {
+        Box::pin(MarketData::trades(self, symbol, asof))
+    }
+    fn stream_quotes(&self, symbols: &[Symbol]) -> QuoteStream<'_> {
+        MarketData::stream_quotes(self, symbols)
+    }
+}
+
+/// One step of a feed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MarketEvent {
+    /// All bars that end at one instant, at most one per symbol, in symbol order.
+    Bars {
+        /// Their end.
+        time: Timestamp,
+        /// The bars.
+        bars: Arc<[Bar]>,
+    },
+    /// A quote.
+    Quote(Quote),
+    /// A print.
+    Trade(Trade),
+    /// The stream was interrupted.
+    Gap {
+        /// Where.
+        venue: VenueName,
+        /// Last instant that is certainly covered.
+        from: Timestamp,
+        /// First instant that is covered again.
+        to: Timestamp,
+    },
+    /// Nothing has come for too long; prices are not to be trusted until `Recovered`.
+    Stale {
+        /// Where.
+        venue: VenueName,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Data flows again.
+    Recovered {
+        /// Where.
+        venue: VenueName,
+        /// When.
+        time: Timestamp,
+    },
+}
+
+/// What a feed has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStats {
+    /// Started and not stopped.
+    pub running: bool,
+    /// Events handed out.
+    pub ticks: u64,
+    /// Events held back by throttling.
+    pub throttled: u64,
+    /// Instruments followed.
+    pub symbols: u64,
+    /// The last event's time.
+    pub last_time: Option<Timestamp>,
+}
+
+/// A source of market events in time order.
+#[doc(alias = "DataFeedProtocol")]
+pub trait DataFeed: Send {
+    /// Stable name.
+    fn name(&self) -> &str;
+    /// Begins; does nothing when running.
+    fn start(&mut self) -> impl Future<Output = Result<(), MarketDataError>> + Send;
+    /// The next event; `None` = the feed has ended.
+    fn next(&mut self) -> impl Future<Output = Result<Option<MarketEvent>, MarketDataError>> + Send;
+    /// Ends; does nothing when stopped.
+    fn stop(&mut self) -> impl Future<Output = Result<(), MarketDataError>> + Send;
+    /// What it has done so far.
+    fn stats(&self) -> FeedStats;
+}
+
+/// The object-safe twin of [`DataFeed`], implemented for every feed.
+pub trait DynDataFeed: Send {
+    /// See [`DataFeed::name`].
+    fn name(&self) -> &str;
+    /// See [`DataFeed::start`].
+    fn start(&mut self) -> BoxFuture<'_, Result<(), MarketDataError>>;
+    /// See [`DataFeed::next`].
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<MarketEvent>, MarketDataError>>;
+    /// See [`DataFeed::stop`].
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), MarketDataError>>;
+    /// See [`DataFeed::stats`].
+    fn stats(&self) -> FeedStats;
+}
+
+impl<F: DataFeed> DynDataFeed for F {
+    fn name(&self) -> &str {
+        DataFeed::name(self)
+    }
+    fn start(&mut self) -> BoxFuture<'_, Result<(), MarketDataError>> {
+        Box::pin(DataFeed::start(self))
+    }
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<MarketEvent>, MarketDataError>> {
+        Box::pin(DataFeed::next(self))
+    }
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), MarketDataError>> {
+        Box::pin(DataFeed::stop(self))
+    }
+    fn stats(&self) -> FeedStats {
+        DataFeed::stats(self)
+    }
+}

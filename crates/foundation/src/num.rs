@@ -1,0 +1,234 @@
+//! Exact decimals: how they travel, how floats become decimals, rounding to lots and ticks.
+
+pub use rust_decimal::Decimal;
+use rust_decimal::RoundingStrategy;
+use rust_decimal::prelude::FromPrimitive;
+
+/// Decimal places that weights and sizes keep when they leave floating point (decision H8).
+pub const WEIGHT_SCALE: u32 = 9;
+
+/// Rounds a floating-point weight to 1e-9, half away from zero; `None` for NaN, infinities and values that a
+/// decimal cannot hold.
+///
+/// Everything that comes from `f64` passes here before it enters the deterministic core, so that the core sees the
+/// same decimal on every machine.
+#[must_use]
+pub fn quantise(value: f64) -> Option<Decimal> {
+    let exact = Decimal::from_f64_retain(value)?;
+    Some(exact.round_dp_with_strategy(WEIGHT_SCALE, RoundingStrategy::MidpointAwayFromZero).normalize())
+}
+
+/// The decimal a person wrote: `0.05_f64` becomes `0.05`, by way of the shortest text that parses back to the same
+/// float. For limits in configuration, which are documented as floats.
+#[must_use]
+pub fn as_written(value: f64) -> Option<Decimal> {
+    if !value.is_finite() {
+        return None;
+    }
+    let text = value.to_string();
+    text.parse().ok().or_else(|| Decimal::from_f64(value))
+}
+
+/// Largest multiple of `lot` that does not exceed `quantity`; zero when `lot` is not positive.
+#[must_use]
+pub fn floor_to_lot(quantity: Decimal, lot: Decimal) -> Decimal {
+    if lot <= Decimal::ZERO {
+        return Decimal::ZERO;
+    }
+    match quantity.checked_div(lot) {
+        Some(lots) => lots.floor().checked_mul(lot).unwrap_or(Decimal::ZERO).normalize(),
+        None => Decimal::ZERO,
+    }
+}
+
+/// Whether `value` is a whole multiple of `step`; a `step` of zero or less allows every value.
+#[must_use]
+pub fn is_multiple(value: Decimal, step: Decimal) -> bool {
+    step <= Decimal::ZERO || value.checked_rem(step).is_some_and(|rest| rest.is_zero())
+}
+
+/// Serde for a [`Decimal`]: a string in JSON, sixteen bytes in binary formats.
+///
+/// A JSON number is accepted only when it is exact: an integer, or a float whose binary value is a finite decimal
+/// (0.5 is, 0.1 is not). Anything else must be written as a string.
+pub mod exact {
+    use super::Decimal;
+    use serde::de::{Error, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes the decimal.
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(value)
+        } else {
+            value.serialize().serialize(serializer)
+        }
+    }
+
+    /// Reads a decimal.
+    ///
+    /// # Errors
+    /// When the text is no decimal or the number is not exact.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(DecimalVisitor)
+        } else {
+            Ok(Decimal::deserialize(<[u8; 16]>::deserialize(deserializer)?))
+        }
+    }
+
+    struct DecimalVisitor;
+
+    impl Visitor<'_> for DecimalVisitor {
+        type Value = Decimal;
+
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("a decimal as a string, or an exact number")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
+            super::parse(text).map_err(E::custom)
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<Decimal, E> {
+            Ok(Decimal::from(value))
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<Decimal, E> {
+            Ok(Decimal::from(value))
+        }
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<Decimal, E> {
+            super::exact_float(value).ok_or_else(|| {
+                E::custom(format!(
+                    "the number {value} is not exact in binary: write it as the string \"{value}\""
+                ))
+            })
+        }
+    }
+}
+
+/// Serde for an optional [`Decimal`], by the rules of [`exact`].
+pub mod exact_option {
+    use super::Decimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Exact(#[serde(with = "super::exact")] Decimal);
+
+    /// Writes the decimal, or the format's "none".
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(Exact).serialize(serializer)
+    }
+
+    /// Reads an optional decimal.
+    ///
+    /// # Errors
+    /// When a value is present and is no exact decimal.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+        Ok(Option::<Exact>::deserialize(deserializer)?.map(|exact| exact.0))
+    }
+}
+
+/// Parses decimal text, scientific notation included, refusing digits beyond the 28 that a decimal holds.
+///
+/// # Errors
+/// A sentence that names the text and the remedy.
+pub fn parse(text: &str) -> Result<Decimal, String> {
+    let text = text.trim();
+    let parsed = if text.contains(['e', 'E']) {
+        Decimal::from_scientific(text)
+    } else {
+        Decimal::from_str_exact(text)
+    };
+    parsed.map_err(|_| format!("\"{text}\" is not a decimal of at most 28 digits, such as \"180.25\""))
+}
+
+/// The decimal equal to `value`, if a finite decimal of at most 28 digits is exactly equal to it.
+#[must_use]
+pub fn exact_float(value: f64) -> Option<Decimal> {
+    // A dyadic fraction k / 2^n with n <= 20 fits: five decimal digits per four bits at the most.
+    const MAX_HALVINGS: u32 = 20;
+    if !value.is_finite() || value.abs() >= 9_007_199_254_740_992.0 {
+        return None;
+    }
+    let mut scaled = value;
+    let mut divisor = Decimal::ONE;
+    for _ in 0..=MAX_HALVINGS {
+        if scaled.fract().abs() < f64::MIN_POSITIVE {
+            return Decimal::from_f64(scaled)?.checked_div(divisor).map(|exact| exact.normalize());
+        }
+        scaled *= 2.0;
+        divisor *= Decimal::TWO;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Price {
+        #[serde(with = "exact")]
+        value: Decimal,
+        #[serde(with = "exact_option", default)]
+        limit: Option<Decimal>,
+    }
+
+    #[test]
+    fn decimals_travel_as_strings_and_keep_their_scale() {
+        let price: Price = serde_json::from_str(r#"{"value":"180.50","limit":"1"}"#).unwrap();
+        assert_eq!(serde_json::to_string(&price).unwrap(), r#"{"value":"180.50","limit":"1"}"#);
+        let bytes = postcard::to_stdvec(&price).unwrap();
+        let back: Price = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(back, price);
+        assert_eq!(back.value.scale(), 2);
+    }
+
+    #[test]
+    fn json_numbers_are_accepted_only_when_exact() {
+        let ok: Price = serde_json::from_str(r#"{"value":180.25}"#).unwrap();
+        assert_eq!(ok.value.to_string(), "180.25");
+        let whole: Price = serde_json::from_str(r#"{"value":-7,"limit":2}"#).unwrap();
+        assert_eq!((whole.value, whole.limit), (Decimal::from(-7), Some(Decimal::TWO)));
+        let error = serde_json::from_str::<Price>(r#"{"value":0.1}"#).unwrap_err().to_string();
+        assert!(error.contains("write it as the string \"0.1\""), "{error}");
+        assert!(serde_json::from_str::<Price>(r#"{"value":"ten"}"#).is_err());
+        assert!(serde_json::from_str::<Price>(r#"{"value":"0.12345678901234567890123456789"}"#).is_err());
+    }
+
+    #[test]
+    fn weights_are_quantised_to_nine_places() {
+        assert_eq!(quantise(0.2).unwrap().to_string(), "0.2");
+        assert_eq!(quantise(1.0 / 3.0).unwrap().to_string(), "0.333333333");
+        assert_eq!(quantise(-0.000_000_000_5).unwrap().to_string(), "-0.000000001");
+        assert_eq!(quantise(f64::NAN), None);
+        assert_eq!(quantise(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn lots_round_down() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(floor_to_lot(d("199.99"), d("100")), d("100"));
+        assert_eq!(floor_to_lot(d("0.123456"), d("0.001")), d("0.123"));
+        assert_eq!(floor_to_lot(d("5"), Decimal::ZERO), Decimal::ZERO);
+        assert!(is_multiple(d("0.30"), d("0.1")));
+        assert!(!is_multiple(d("0.35"), d("0.1")));
+    }
+
+    #[test]
+    fn limits_keep_the_value_that_was_written() {
+        assert_eq!(as_written(0.05).unwrap().to_string(), "0.05");
+        assert_eq!(as_written(0.1 + 0.2).unwrap().to_string(), "0.30000000000000004");
+        assert_eq!(as_written(f64::INFINITY), None);
+    }
+}

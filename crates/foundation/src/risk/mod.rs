@@ -1,0 +1,18 @@
+//! Risk vocabulary: envelopes, limits, gates, codes, halts, and the traits of gates and of the risk machine.
+
+mod decision;
+mod envelope;
+mod halt;
+mod limits;
+mod machine;
+
+pub use decision::{
+    Gate, GateOutcome, GateTrace, OrderRejection, RejectCode, Rejection, RiskDecision, Verdict,
+};
+pub use envelope::{EnvelopeFault, EnvelopeFaults, RiskEnvelope};
+pub use halt::{HaltCause, HaltMode, HaltRequest, HaltScope, HaltSeverity, ResumeRequest};
+pub use limits::{GateLimits, RateBucket, Staleness};
+pub use machine::{
+    AsyncRiskGate, DynAsyncRiskGate, RiskAction, RiskContext, RiskEvent, RiskGate, RiskMachine, RiskRefusal,
+    SessionPhase,
+};

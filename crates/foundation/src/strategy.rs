@@ -1,0 +1,274 @@
+//! Strategies: a frozen view in, a list of commands out (decision S1).
+
+use crate::calendar::{MarketCalendar, Session};
+use crate::event::Event;
+use crate::ids::{FundId, OrderId, StrategyId};
+use crate::ledger::FundBook;
+use crate::market::Bar;
+use crate::num::{Decimal, exact, exact_option};
+use crate::order::{OrderType, Side, TimeInForce};
+use crate::order_record::OrderRecord;
+use crate::signal::TargetSet;
+use crate::symbol::Symbol;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// What a strategy sees: frozen for the duration of the call.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The present instant of the run.
+    pub time: Timestamp,
+    /// The session the data belongs to, where there is a calendar.
+    pub session: Option<&'a Session>,
+    /// The calendar of the run.
+    pub calendar: Option<&'a MarketCalendar>,
+    /// The bars that ended now, at most one per symbol, in symbol order.
+    pub bars: &'a [Bar],
+    /// The fund it trades for.
+    pub fund_id: &'a FundId,
+    /// Cash, positions and exposures of that fund.
+    pub book: &'a FundBook,
+    /// Orders of the fund that have not ended, by order id.
+    pub open_orders: &'a [&'a OrderRecord],
+}
+
+impl View<'_> {
+    /// Net asset value of the fund.
+    #[must_use]
+    pub fn nav(&self) -> Decimal {
+        self.book.nav()
+    }
+
+    /// Whether the session is the last of its calendar month; false without a session or beyond the calendar.
+    #[must_use]
+    pub fn is_last_session_of_month(&self) -> bool {
+        match (self.calendar, self.session) {
+            (Some(calendar), Some(session)) => {
+                calendar.is_last_session_of_month(session.date).unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the session is the last of its calendar week; false without a session or beyond the calendar.
+    #[must_use]
+    pub fn is_last_session_of_week(&self) -> bool {
+        match (self.calendar, self.session) {
+            (Some(calendar), Some(session)) => {
+                calendar.is_last_session_of_week(session.date).unwrap_or(false)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// An order as a strategy asks for it; ids, fund, broker and actor are the engine's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderRequest {
+    /// Dedupe key; absent = made of fund, strategy, time, symbol and side.
+    #[serde(default)]
+    pub idempotency_key: Option<crate::key::IdempotencyKey>,
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Direction and effect.
+    pub side: Side,
+    /// Units, greater than zero.
+    #[serde(with = "exact")]
+    pub quantity: Decimal,
+    /// Pricing; `market` unless given.
+    #[serde(default = "market")]
+    pub order_type: OrderType,
+    /// For types that take one.
+    #[serde(with = "exact_option", default)]
+    pub limit_price: Option<Decimal>,
+    /// For types that take one.
+    #[serde(with = "exact_option", default)]
+    pub stop_price: Option<Decimal>,
+    /// Lifetime; `day` unless given.
+    #[serde(default = "day")]
+    pub tif: TimeInForce,
+    /// May trade outside regular hours.
+    #[serde(default)]
+    pub extended_hours: bool,
+    /// Why; logged, so no personal data.
+    #[serde(default)]
+    pub thesis: Option<SmolStr>,
+}
+
+fn market() -> OrderType {
+    OrderType::Market
+}
+
+fn day() -> TimeInForce {
+    TimeInForce::Day
+}
+
+impl OrderRequest {
+    /// A market order for the session.
+    #[must_use]
+    pub fn market(symbol: Symbol, side: Side, quantity: Decimal) -> Self {
+        Self {
+            idempotency_key: None,
+            symbol,
+            side,
+            quantity,
+            order_type: OrderType::Market,
+            limit_price: None,
+            stop_price: None,
+            tif: TimeInForce::Day,
+            extended_hours: false,
+            thesis: None,
+        }
+    }
+}
+
+/// One thing a strategy wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Send an order.
+    Submit(OrderRequest),
+    /// Cancel an order.
+    Cancel(OrderId),
+    /// Cancel the fund's working orders in an instrument and close what is then held.
+    Close(Symbol),
+    /// Reach these weights; what is held and not named is sold.
+    Targets(TargetSet),
+}
+
+/// Most commands of one call; a runaway strategy is stopped here.
+pub const MAX_COMMANDS: usize = 10_000;
+
+/// The list a strategy writes its wishes to.
+#[derive(Debug, Default)]
+pub struct Commands {
+    list: Vec<Command>,
+    dropped: usize,
+}
+
+impl Commands {
+    /// An empty list.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a command. Beyond [`MAX_COMMANDS`] it is dropped and counted; the engine treats that as an error of the
+    /// strategy.
+    pub fn push(&mut self, command: Command) {
+        if self.list.len() < MAX_COMMANDS {
+            self.list.push(command);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// Asks for target weights.
+    pub fn targets(&mut self, targets: TargetSet) {
+        self.push(Command::Targets(targets));
+    }
+
+    /// Asks for an order.
+    pub fn submit(&mut self, order: OrderRequest) {
+        self.push(Command::Submit(order));
+    }
+
+    /// Asks for a cancellation.
+    pub fn cancel(&mut self, order_id: OrderId) {
+        self.push(Command::Cancel(order_id));
+    }
+
+    /// Asks for a position to be closed.
+    pub fn close(&mut self, symbol: Symbol) {
+        self.push(Command::Close(symbol));
+    }
+
+    /// How many commands were dropped.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.dropped == 0
+    }
+
+    /// The commands, in the order they were given.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Command> {
+        self.list
+    }
+}
+
+/// A strategy's own error.
+pub type StrategyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A trading strategy. It sees data and events, and answers with commands; it never touches a broker. Commands are
+/// journalled as inputs, so that a replay needs no strategy.
+pub trait Strategy: Send {
+    /// Who it is; part of every order and key.
+    fn id(&self) -> &StrategyId;
+
+    /// Data from before the run, or from before a restart: remember what is needed, command nothing.
+    ///
+    /// # Errors
+    /// The strategy's own.
+    fn warm_up(&mut self, bars: &[Bar]) -> Result<(), StrategyError> {
+        let _ignored = bars;
+        Ok(())
+    }
+
+    /// The run begins; not called again when a run is continued after a crash.
+    ///
+    /// # Errors
+    /// The strategy's own.
+    fn on_start(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
+        let _ignored = (view, commands);
+        Ok(())
+    }
+
+    /// Bars have ended.
+    ///
+    /// # Errors
+    /// The strategy's own.
+    fn on_data(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError>;
+
+    /// An order of the fund changed.
+    ///
+    /// # Errors
+    /// The strategy's own.
+    fn on_order_event(
+        &mut self,
+        view: &View<'_>,
+        event: &Event,
+        commands: &mut Commands,
+    ) -> Result<(), StrategyError> {
+        let _ignored = (view, event, commands);
+        Ok(())
+    }
+
+    /// The run ends.
+    ///
+    /// # Errors
+    /// The strategy's own.
+    fn on_end(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
+        let _ignored = (view, commands);
+        Ok(())
+    }
+
+    /// Memory to be journalled, for strategies that warm-up cannot rebuild.
+    fn save(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes back what [`Strategy::save`] gave.
+    ///
+    /// # Errors
+    /// The strategy's own.
+    fn restore(&mut self, memory: &[u8]) -> Result<(), StrategyError> {
+        let _ignored = memory;
+        Ok(())
+    }
+}
