@@ -115,7 +115,6 @@ wire_enum! {
 
 /// One event of a broker's stream (section B of the decisions).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "order reports and fills are the common case and move once")]
 pub enum BrokerEvent {
     /// An order changed.
     Order(OrderReport),

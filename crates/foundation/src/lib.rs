@@ -29,6 +29,7 @@ pub mod order_record;
 pub mod panel;
 pub mod position;
 pub mod reference;
+pub mod registry;
 pub mod risk;
 pub mod signal;
 pub mod sizing;
@@ -60,6 +61,7 @@ pub use order_record::{OrderRecord, OrderState};
 pub use panel::UniversePanel;
 pub use position::{Position, PositionBook};
 pub use reference::ReferenceData;
+pub use registry::Registry;
 pub use risk::{
     AsyncRiskGate, Gate, GateLimits, HaltRequest, OrderRejection, RejectCode, RiskContext, RiskDecision,
     RiskEnvelope, RiskGate, RiskMachine,

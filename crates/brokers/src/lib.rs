@@ -1,0 +1,5 @@
+//! Broker adapters. Each lives in its own folder, imports no other adapter and exposes its configuration and itself.
+
+pub mod paper;
+
+pub use paper::{PaperBroker, PaperConfig};
