@@ -8,8 +8,8 @@ use mts_foundation::broker::{
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::{
     Account, AccountId, AssetClass, Bar, BrokerOrderId, Currency, Decimal, Fill, FillId, FundId,
-    IdempotencyKey, Order, OrderRecord, OrderState, OrderType, Position, PositionBook, Symbol,
-    TimeInForce, Timestamp, VenueName,
+    IdempotencyKey, Order, OrderRecord, OrderState, OrderType, Position, PositionBook, Symbol, TimeInForce,
+    Timestamp, VenueName,
 };
 use mts_matching::{Exchange, FeeModel, MatchEvent};
 use sha2::{Digest, Sha256};

@@ -1,0 +1,65 @@
+//! The same intent is sent once (decision O6).
+
+use super::Core;
+use mts_foundation::risk::{Gate, RejectCode, Rejection};
+use mts_foundation::{Order, OrderId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What is remembered of a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeyEntry {
+    pub(crate) order_id: OrderId,
+    pub(crate) time: Timestamp,
+}
+
+/// What the key says of an order.
+pub(crate) enum KeyVerdict {
+    /// Not seen before.
+    New,
+    /// The same order again: nothing is sent.
+    Known,
+    /// Refused.
+    Refused(Box<Rejection>),
+}
+
+impl Core {
+    pub(crate) fn look_up_key(&self, order: &Order) -> KeyVerdict {
+        let Some(entry) = self.state.keys.get(&order.idempotency_key) else { return KeyVerdict::New };
+        let stored = self.state.orders.get(&entry.order_id);
+        let same = stored.is_some_and(|record| record.order.same_content(order));
+        let alive = stored.is_some_and(|record| !record.state.is_terminal());
+        let within = self.state.now.since(entry.time) < self.config.idempotency_window;
+        let (code, message) = match (same, alive || within) {
+            (true, true) => return KeyVerdict::Known,
+            (true, false) => (
+                RejectCode::IdempotencyKeyReused,
+                format!(
+                    "key {} was used by order {} and its window is over; make a new key",
+                    order.idempotency_key, entry.order_id
+                ),
+            ),
+            (false, _) => (
+                RejectCode::IdempotencyConflict,
+                format!(
+                    "key {} belongs to order {} with other content; make a new key",
+                    order.idempotency_key, entry.order_id
+                ),
+            ),
+        };
+        KeyVerdict::Refused(Box::new(Rejection {
+            gate: Gate::Idempotency,
+            code,
+            limit: None,
+            observed: None,
+            message,
+        }))
+    }
+
+    pub(crate) fn remember_key(&mut self, order: &Order) {
+        let key = order.idempotency_key.clone();
+        let entry = KeyEntry { order_id: order.order_id.clone(), time: self.state.now };
+        if self.state.keys.insert(key.clone(), entry).is_none() {
+            self.state.key_ages.push_back((self.state.now, key));
+        }
+    }
+}

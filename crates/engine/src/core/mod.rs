@@ -1,0 +1,331 @@
+//! The deterministic machine.
+
+mod broker_events;
+mod closing;
+mod commands;
+mod idempotency;
+mod orders;
+mod rebalance;
+mod state;
+
+use crate::input::{Input, MarkUpdate, OperatorAct};
+use crate::output::{Action, Output};
+use chrono::NaiveDate;
+use mts_foundation::broker::BrokerOrderRef;
+use mts_foundation::event::Event;
+use mts_foundation::fund::NavSnapshot;
+use mts_foundation::ledger::{LedgerError, MarkKind};
+use mts_foundation::risk::{RiskAction, RiskEvent, RiskMachine, SessionPhase};
+use mts_foundation::sizing::TargetPlanner;
+use mts_foundation::{
+    ActorId, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord, StrategyId,
+    Timestamp,
+};
+use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
+pub use state::{Counters, Progress, State};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One fund and the cash it begins with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FundSetup {
+    /// The fund.
+    pub config: FundConfig,
+    /// Cash at the start.
+    pub initial_cash: Decimal,
+}
+
+/// What the core is made of, apart from its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CoreConfig {
+    /// The funds.
+    pub funds: Vec<FundSetup>,
+    /// The instruments.
+    pub instruments: InstrumentTable,
+    /// Sessions bound trading: gate 7 is on and orders wait for the next open.
+    pub sessions: bool,
+    /// How long the same key silently returns the stored record; 5 minutes as documented.
+    pub idempotency_window: Duration,
+    /// How long a key is remembered at all; 24 hours by default.
+    pub key_memory: Duration,
+}
+
+impl CoreConfig {
+    /// The documented windows, sessions on.
+    #[must_use]
+    pub fn new(funds: Vec<FundSetup>, instruments: InstrumentTable) -> Self {
+        Self {
+            funds,
+            instruments,
+            sessions: true,
+            idempotency_window: Duration::from_secs(300),
+            key_memory: Duration::from_secs(86_400),
+        }
+    }
+}
+
+/// Why the core refuses an input. The state is unchanged then, and the process must stop: a broken invariant is not
+/// traded through.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// The books refuse.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Time went back.
+    #[error("time went back from {now} to {input}; inputs come in time order")]
+    TimeWentBack {
+        /// The core's time.
+        now: Timestamp,
+        /// The input's time.
+        input: Timestamp,
+    },
+    /// An id that the core makes itself is not usable.
+    #[error("an id cannot be made: {0}")]
+    Id(#[from] mts_foundation::ids::InvalidId),
+}
+
+/// The machine: configuration, gates, planner and state.
+pub struct Core {
+    config: CoreConfig,
+    brokers: BTreeMap<FundId, mts_foundation::BrokerName>,
+    risk: Box<dyn RiskMachine>,
+    planner: Box<dyn TargetPlanner>,
+    state: State,
+    tracing: bool,
+    risk_actions: Vec<RiskAction>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Core").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// A core at the beginning of time.
+    ///
+    /// # Errors
+    /// [`CoreError`] when a fund is given twice.
+    pub fn new(
+        config: CoreConfig,
+        risk: Box<dyn RiskMachine>,
+        planner: Box<dyn TargetPlanner>,
+    ) -> Result<Self, CoreError> {
+        let mut ledger = Ledger::new();
+        let mut brokers = BTreeMap::new();
+        for fund in &config.funds {
+            let FundConfig { fund_id, base_currency, broker, .. } = &fund.config;
+            ledger.open_fund(fund_id.clone(), *base_currency, fund.initial_cash)?;
+            brokers.insert(fund_id.clone(), broker.clone());
+        }
+        let state = State::new(ledger);
+        Ok(Self { config, brokers, risk, planner, state, tracing: false, risk_actions: Vec::new() })
+    }
+
+    /// Whether every order's gates and sizing are written to [`Output::traces`].
+    pub fn set_tracing(&mut self, on: bool) {
+        self.tracing = on;
+    }
+
+    /// The state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The risk machine.
+    #[must_use]
+    pub fn risk(&self) -> &dyn RiskMachine {
+        &*self.risk
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// SHA-256 over the whole state: orders, books, risk state, marks, counters and the chain of all events.
+    #[must_use]
+    pub fn state_hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(self.state.bytes());
+        hash.update(self.risk.snapshot());
+        hash.finalize().into()
+    }
+
+    /// Takes one input. `output` is appended to, not cleared.
+    ///
+    /// # Errors
+    /// [`CoreError`]: a broken invariant; the process must stop.
+    pub fn step(&mut self, input: &Input, output: &mut Output) -> Result<(), CoreError> {
+        let time = input.time();
+        if time < self.state.now {
+            return Err(CoreError::TimeWentBack { now: self.state.now, input: time });
+        }
+        self.state.now = time;
+        self.state.inputs = self.state.inputs.saturating_add(1);
+        let first_event = output.events.len();
+        match input {
+            Input::SessionOpen { date, .. } => self.open_session(*date, output)?,
+            Input::Closes { marks, .. } => self.mark(marks, output)?,
+            Input::Submitted { order_id, outcome, .. } => self.submitted(order_id, outcome, output)?,
+            Input::Canceled { order_id, outcome, .. } => self.cancel_answered(order_id, outcome, output)?,
+            Input::Broker { event, .. } => self.broker_event(event, output)?,
+            Input::SessionClose { date, .. } => self.close_session(*date, output),
+            Input::Decided { strategy_id, fund_id, commands, memory, .. } => {
+                self.decided(strategy_id, fund_id, commands, memory.as_ref(), output)?;
+            }
+            Input::Operator { act, .. } => self.operate(act, output)?,
+        }
+        self.send_waiting_closes(output)?;
+        self.state.chain_events(output.events.get(first_event..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn open_session(&mut self, date: NaiveDate, output: &mut Output) -> Result<(), CoreError> {
+        self.state.session = Some(date);
+        self.state.progress = Progress::Opened;
+        self.state.counters.sessions = self.state.counters.sessions.saturating_add(1);
+        self.state.forget(self.config.key_memory);
+        self.risk_event(&RiskEvent::DayRolled { date }, output)?;
+        self.send_waiting_orders(output)?;
+        self.advance_rebalances(output)
+    }
+
+    fn mark(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
+        self.state.ledger.next_bar();
+        for mark in marks {
+            let (ledger, instruments) = (&mut self.state.ledger, &self.config.instruments);
+            ledger.mark(instruments, &mark.symbol, mark.price, MarkKind::Close, self.state.now)?;
+        }
+        self.state.progress = Progress::Marked;
+        self.risk_event(&RiskEvent::Marked, output)
+    }
+
+    fn close_session(&mut self, date: NaiveDate, output: &mut Output) {
+        self.state.progress = Progress::Closed;
+        for (fund_id, book) in self.state.ledger.funds() {
+            let zero = Decimal::ZERO;
+            let (long_usd, short_usd) =
+                book.positions().iter().fold((zero, zero), |(long, short), (_, held)| {
+                    let value = held.market_value();
+                    if value > zero { (long + value, short) } else { (long, short + value) }
+                });
+            output.events.push(Event::NavUpdated(NavSnapshot {
+                fund_id: fund_id.clone(),
+                asof: date,
+                nav_usd: book.nav(),
+                cash_usd: book.cash(),
+                long_usd,
+                short_usd,
+                positions: u32::try_from(book.positions().len()).unwrap_or(u32::MAX),
+            }));
+        }
+    }
+
+    fn operate(&mut self, act: &OperatorAct, output: &mut Output) -> Result<(), CoreError> {
+        let event = match act {
+            OperatorAct::Halt(halt) => RiskEvent::Halt(halt.clone()),
+            OperatorAct::Resume(request) => RiskEvent::Resume(request.clone()),
+            OperatorAct::Kill { reason, actor } => {
+                RiskEvent::Kill { reason: reason.clone(), actor: actor.clone() }
+            }
+            OperatorAct::UpdateEnvelope(envelope) => RiskEvent::EnvelopeUpdated(envelope.clone()),
+        };
+        self.risk_event(&event, output)
+    }
+
+    /// Tells the risk machine what happened and carries out what it wants.
+    fn risk_event(&mut self, event: &RiskEvent, output: &mut Output) -> Result<(), CoreError> {
+        let mut actions = std::mem::take(&mut self.risk_actions);
+        let refused = self.risk.apply(event, &self.state.ledger, self.state.now, &mut actions);
+        if let Err(refusal) = refused {
+            self.incident("RISK_REFUSED", refusal.message, None, output);
+        }
+        for action in actions.drain(..) {
+            match action {
+                RiskAction::Halted(halt) => output.events.push(Event::HaltRequested(halt)),
+                RiskAction::Resumed(request) => output.events.push(Event::HaltResumed(request)),
+                RiskAction::Killed { reason, .. } => {
+                    output.events.push(Event::Killed { reason, time: self.state.now });
+                    self.cancel_all(output);
+                }
+                RiskAction::EnvelopeUpdated(envelope) => {
+                    output.events.push(Event::EnvelopeUpdated(*envelope))
+                }
+                RiskAction::StopOut { fund_id, symbol } => {
+                    let strategy = StrategyId::new("synthetic-stop")?;
+                    self.close_position(&fund_id, &strategy, &symbol, output)?;
+                }
+            }
+        }
+        self.risk_actions = actions;
+        Ok(())
+    }
+
+    fn incident(
+        &mut self,
+        code: &'static str,
+        message: String,
+        order_id: Option<&OrderId>,
+        output: &mut Output,
+    ) {
+        self.state.counters.incidents = self.state.counters.incidents.saturating_add(1);
+        output.events.push(Event::Incident {
+            code: SmolStr::new_static(code),
+            message,
+            order_id: order_id.cloned(),
+            strategy_id: None,
+            time: self.state.now,
+        });
+    }
+
+    fn cancel_all(&mut self, output: &mut Output) {
+        let ids: Vec<OrderId> = self
+            .state
+            .orders
+            .iter()
+            .filter(|(_, record)| record.state.is_working())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for order_id in ids {
+            self.request_cancel(&order_id, output);
+        }
+    }
+
+    /// Asks the venue to cancel, if the venue has the order.
+    fn request_cancel(&mut self, order_id: &OrderId, output: &mut Output) {
+        let now = self.state.now;
+        if let Some(record) = self.state.orders.get_mut(order_id)
+            && let Some(reference) = reference(record)
+            && record.request_cancel(now).is_ok()
+        {
+            output.actions.push(Action::Cancel(reference));
+        }
+    }
+
+    fn session_phase(&self) -> SessionPhase {
+        match (self.config.sessions, self.state.progress) {
+            (false, _) => SessionPhase::NoCalendar,
+            (true, Progress::Opened) => SessionPhase::Regular,
+            (true, _) => SessionPhase::Closed,
+        }
+    }
+
+    fn actor_of(strategy_id: &StrategyId) -> Result<ActorId, CoreError> {
+        Ok(ActorId::new(format!("strategy:{strategy_id}"))?)
+    }
+}
+
+/// How a venue knows this order; `None` before it does.
+pub(crate) fn reference(record: &OrderRecord) -> Option<BrokerOrderRef> {
+    Some(BrokerOrderRef {
+        order_id: record.order.order_id.clone(),
+        idempotency_key: record.order.idempotency_key.clone(),
+        broker_order_id: record.order.broker_order_id.clone()?,
+        symbol: record.order.symbol.clone(),
+    })
+}

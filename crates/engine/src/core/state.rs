@@ -1,0 +1,226 @@
+//! Everything the core remembers. All of it comes from inputs, so replaying them gives it back.
+
+use super::idempotency::KeyEntry;
+use super::rebalance::Rebalance;
+use chrono::NaiveDate;
+use mts_foundation::broker_event::Cursor;
+use mts_foundation::event::Event;
+use mts_foundation::num::exact;
+use mts_foundation::risk::RejectCode;
+use mts_foundation::strategy::OrderRequest;
+use mts_foundation::{
+    Decimal, FillId, FundId, IdempotencyKey, Ledger, OrderId, OrderRecord, StrategyId, Symbol, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// Most fill ids that are remembered for deduplication.
+const MAX_FILL_IDS: usize = 1_000_000;
+
+/// How far the present session is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Progress {
+    /// No session yet.
+    #[default]
+    Idle,
+    /// Open: orders may leave.
+    Opened,
+    /// Its closes entered the ledger.
+    Marked,
+    /// Closed: funds are valued.
+    Closed,
+}
+
+/// Totals since the beginning.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Orders made, refused ones included.
+    pub orders: u64,
+    /// Orders refused by a gate or by the venue.
+    pub rejected: u64,
+    /// Sessions opened.
+    pub sessions: u64,
+    /// Fills booked.
+    pub fills: u64,
+    /// Fills seen again and ignored.
+    pub duplicate_fills: u64,
+    /// Events published.
+    pub events: u64,
+    /// Incidents raised.
+    pub incidents: u64,
+    /// Value traded, in the funds' currencies.
+    #[serde(with = "exact")]
+    pub traded: Decimal,
+    /// Refusals by code.
+    pub by_code: BTreeMap<RejectCode, u64>,
+}
+
+/// An order that waits for the next open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaitingOrder {
+    pub(crate) fund_id: FundId,
+    pub(crate) strategy_id: StrategyId,
+    pub(crate) decided: Timestamp,
+    pub(crate) request: OrderRequest,
+}
+
+/// The state of the core.
+#[derive(Debug, Clone, Serialize)]
+pub struct State {
+    pub(crate) now: Timestamp,
+    pub(crate) inputs: u64,
+    pub(crate) session: Option<NaiveDate>,
+    pub(crate) progress: Progress,
+    pub(crate) ledger: Ledger,
+    pub(crate) orders: BTreeMap<OrderId, OrderRecord>,
+    pub(crate) keys: BTreeMap<IdempotencyKey, KeyEntry>,
+    pub(crate) key_ages: VecDeque<(Timestamp, IdempotencyKey)>,
+    pub(crate) fill_ids: BTreeSet<FillId>,
+    pub(crate) fill_ages: VecDeque<FillId>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) rebalances: BTreeMap<(FundId, StrategyId), Rebalance>,
+    pub(crate) waiting: VecDeque<WaitingOrder>,
+    pub(crate) closes: BTreeMap<(FundId, Symbol), StrategyId>,
+    pub(crate) decided: BTreeMap<StrategyId, Timestamp>,
+    pub(crate) memories: BTreeMap<StrategyId, Vec<u8>>,
+    pub(crate) counters: Counters,
+    event_chain: [u8; 32],
+}
+
+impl State {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        Self {
+            now: Timestamp::from_nanos(i64::MIN),
+            inputs: 0,
+            session: None,
+            progress: Progress::Idle,
+            ledger,
+            orders: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            key_ages: VecDeque::new(),
+            fill_ids: BTreeSet::new(),
+            fill_ages: VecDeque::new(),
+            cursor: None,
+            rebalances: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            closes: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            memories: BTreeMap::new(),
+            counters: Counters::default(),
+            event_chain: [0; 32],
+        }
+    }
+
+    /// Time of the last input.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Inputs taken.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// Date of the present session.
+    #[must_use]
+    pub fn session(&self) -> Option<NaiveDate> {
+        self.session
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The books.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Totals.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Orders that are remembered: all that have not ended, and those that ended within the key memory.
+    pub fn orders(&self) -> impl ExactSizeIterator<Item = &OrderRecord> {
+        self.orders.values()
+    }
+
+    /// One remembered order.
+    #[must_use]
+    pub fn order(&self, order_id: &OrderId) -> Option<&OrderRecord> {
+        self.orders.get(order_id)
+    }
+
+    /// The data time of a strategy's last decision that was more than nothing.
+    #[must_use]
+    pub fn last_decision(&self, strategy_id: &StrategyId) -> Option<Timestamp> {
+        self.decided.get(strategy_id).copied()
+    }
+
+    /// What a strategy wanted remembered.
+    #[must_use]
+    pub fn memory(&self, strategy_id: &StrategyId) -> Option<&[u8]> {
+        self.memories.get(strategy_id).map(Vec::as_slice)
+    }
+
+    /// The state as bytes: the same for the same inputs, on every machine.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        // Encoding plain data into memory has no way to fail.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    /// Adds events to the chain, so that the state hash covers all that ever happened.
+    pub(crate) fn chain_events(&mut self, events: &[Event]) {
+        for event in events {
+            let mut hash = Sha256::new();
+            hash.update(self.event_chain);
+            hash.update(postcard::to_stdvec(event).unwrap_or_default());
+            self.event_chain = hash.finalize().into();
+            self.counters.events = self.counters.events.saturating_add(1);
+        }
+    }
+
+    /// Notes a fill id; false when it was seen before.
+    pub(crate) fn is_new_fill(&mut self, fill_id: &FillId) -> bool {
+        if !self.fill_ids.insert(fill_id.clone()) {
+            return false;
+        }
+        self.fill_ages.push_back(fill_id.clone());
+        if self.fill_ages.len() > MAX_FILL_IDS
+            && let Some(oldest) = self.fill_ages.pop_front()
+        {
+            self.fill_ids.remove(&oldest);
+        }
+        true
+    }
+
+    /// Forgets keys, and the ended orders behind them, that are older than the memory.
+    pub(crate) fn forget(&mut self, memory: Duration) {
+        while let Some((time, key)) = self.key_ages.front() {
+            if self.now.since(*time) < memory {
+                return;
+            }
+            if let Some(entry) = self.keys.get(key) {
+                if self.orders.get(&entry.order_id).is_some_and(|record| !record.state.is_terminal()) {
+                    // Open and unknown orders are never forgotten; look at this key again later.
+                    let key = key.clone();
+                    self.key_ages.pop_front();
+                    self.key_ages.push_back((self.now, key));
+                    continue;
+                }
+                self.orders.remove(&entry.order_id);
+                self.keys.remove(key);
+            }
+            self.key_ages.pop_front();
+        }
+    }
+}

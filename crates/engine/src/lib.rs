@@ -1,0 +1,17 @@
+//! The order path: one deterministic machine that owns every order from intent to end, and the shells that drive it.
+//!
+//! [`Core`] is a pure function of its inputs: no clock, no I/O, no randomness. A shell turns the world into [`Input`]s,
+//! journals them, and carries out the [`Action`]s that come back. State is what replaying the inputs gives, bit for
+//! bit; [`Core::state_hash`] says so in 32 bytes.
+
+pub mod core;
+pub mod input;
+pub mod output;
+pub mod record;
+pub mod replay;
+pub mod shell;
+
+pub use crate::core::{Core, CoreConfig, CoreError, FundSetup, State};
+pub use input::{Input, OperatorAct};
+pub use output::{Action, OrderTrace, Output};
+pub use record::{Genesis, RecordError};

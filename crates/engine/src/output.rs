@@ -1,0 +1,53 @@
+//! What the core answers: actions for the world, events for everybody, traces for those who ask why.
+
+use mts_foundation::broker::BrokerOrderRef;
+use mts_foundation::event::Event;
+use mts_foundation::risk::GateTrace;
+use mts_foundation::sizing::PlannedOrder;
+use mts_foundation::{Decimal, Order, OrderId, Timestamp};
+
+/// Something to be done in the world, after the input that caused it is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Hand this order to its broker.
+    Submit(Order),
+    /// Ask its broker to cancel it.
+    Cancel(BrokerOrderRef),
+}
+
+/// Why one order became what it is. Made only when tracing is on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderTrace {
+    /// Which order.
+    pub order_id: OrderId,
+    /// When it was gated.
+    pub time: Timestamp,
+    /// How it was sized, where a planner did.
+    pub planned: Option<PlannedOrder>,
+    /// Net asset value at that moment.
+    pub nav: Decimal,
+    /// Cash at that moment.
+    pub cash: Decimal,
+    /// How each gate answered.
+    pub gates: GateTrace,
+}
+
+/// The answer to one input. A shell keeps one and hands it in again and again.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What is to be done, in this order.
+    pub actions: Vec<Action>,
+    /// What happened, in this order.
+    pub events: Vec<Event>,
+    /// Why, where tracing is on.
+    pub traces: Vec<OrderTrace>,
+}
+
+impl Output {
+    /// Empties all lists.
+    pub fn clear(&mut self) {
+        self.actions.clear();
+        self.events.clear();
+        self.traces.clear();
+    }
+}

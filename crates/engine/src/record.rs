@@ -1,0 +1,68 @@
+//! What the journal's records mean.
+
+use crate::input::Input;
+use serde::{Deserialize, Serialize};
+
+/// Kind of the first record: a [`Genesis`], as JSON.
+pub const GENESIS: u16 = 1;
+/// Kind of an [`Input`], layout version 1, in postcard's format.
+pub const INPUT_V1: u16 = 2;
+
+/// The first record of a journal: what it is the journal of. Everything a replay needs that is not an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// Name and version of the program that began it.
+    pub program: String,
+    /// The complete configuration, as JSON text.
+    pub config: String,
+    /// SHA-256 of that configuration, hexadecimal.
+    pub config_hash: String,
+    /// SHA-256 of each data file by its role, hexadecimal.
+    pub files: std::collections::BTreeMap<String, String>,
+}
+
+/// A record that this program cannot read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The payload does not decode.
+    #[error(
+        "record {sequence} (kind {kind}) cannot be read: {message}; use the mts version that wrote the journal"
+    )]
+    Unreadable {
+        /// Number of the record.
+        sequence: u64,
+        /// Its kind.
+        kind: u16,
+        /// What is wrong.
+        message: String,
+    },
+    /// The first record is not a genesis.
+    #[error("the journal does not begin with its configuration; it is not one of mts run's")]
+    NoGenesis,
+}
+
+/// The bytes of an input.
+///
+/// # Errors
+/// Only when memory is exhausted.
+pub fn encode(input: &Input, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
+    buffer.clear();
+    let bytes = postcard::to_extend(input, std::mem::take(buffer)).map_err(|error| {
+        RecordError::Unreadable { sequence: 0, kind: INPUT_V1, message: error.to_string() }
+    })?;
+    *buffer = bytes;
+    Ok(())
+}
+
+/// The input of bytes.
+///
+/// # Errors
+/// [`RecordError::Unreadable`].
+pub fn decode(sequence: u64, kind: u16, payload: &[u8]) -> Result<Input, RecordError> {
+    let unreadable = |message: String| RecordError::Unreadable { sequence, kind, message };
+    if kind != INPUT_V1 {
+        return Err(unreadable("this kind of record is not known".to_owned()));
+    }
+    postcard::from_bytes(payload).map_err(|error| unreadable(error.to_string()))
+}

@@ -1,0 +1,125 @@
+//! One run of the pipeline over one order: what all gates look at, gathered once.
+
+use crate::pipeline::Fund;
+use crate::state::{FundState, RiskState};
+use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, Verdict};
+use mts_foundation::{Decimal, FundBook, Instrument, Order, Side};
+
+/// The outcome of one gate.
+pub(crate) type GateResult = Result<(), Box<Rejection>>;
+
+/// Everything the gates look at.
+pub(crate) struct Check<'a> {
+    pub(crate) order: &'a Order,
+    pub(crate) context: &'a RiskContext<'a>,
+    pub(crate) state: &'a RiskState,
+    pub(crate) fund: &'a Fund,
+    pub(crate) fund_state: &'a FundState,
+    pub(crate) book: &'a FundBook,
+    pub(crate) instrument: &'a Instrument,
+    /// Net asset value of the fund.
+    pub(crate) nav: Decimal,
+    /// The order only shrinks a position, counted after all working closers (decision R4).
+    pub(crate) reducing: bool,
+    /// Units held, signed.
+    pub(crate) held: Decimal,
+    /// Units of working and reserved buys and covers of this instrument.
+    pub(crate) buys: Decimal,
+    /// Units of working and reserved sells and shorts of this instrument.
+    pub(crate) sells: Decimal,
+    /// The price a new order in this direction would meet.
+    pub(crate) reference: Option<Decimal>,
+    /// The price at which the order counts for its value.
+    pub(crate) notional_price: Option<Decimal>,
+    /// The price that values the position: the mark, else the notional price.
+    pub(crate) value_price: Option<Decimal>,
+}
+
+/// Units left to close on the side of the order: what is held less all working closers.
+pub(crate) fn closable(side: Side, held: Decimal, buys: Decimal, sells: Decimal) -> Decimal {
+    match side {
+        Side::Sell => held - sells,
+        Side::Cover => -held - buys,
+        Side::Buy | Side::Short => Decimal::ZERO,
+    }
+}
+
+impl Check<'_> {
+    /// Compares and, where the observed value is beyond the limit, refuses.
+    pub(crate) fn at_most(
+        &self,
+        trace: &mut GateTrace,
+        gate: Gate,
+        code: RejectCode,
+        observed: Decimal,
+        limit: Decimal,
+        message: impl FnOnce() -> String,
+    ) -> GateResult {
+        if observed > limit {
+            return Err(reject(gate, code, Some(limit), Some(observed), message()));
+        }
+        trace.compared(gate, observed, limit);
+        Ok(())
+    }
+
+    /// A share of net asset value as money; refuses when there is no positive value to take a share of.
+    pub(crate) fn share(&self, gate: Gate, share: Decimal) -> Result<Decimal, Box<Rejection>> {
+        if self.nav <= Decimal::ZERO {
+            let message = format!(
+                "the net asset value of fund {} is {}; percentages of it mean nothing, so nothing may be opened",
+                self.order.fund_id, self.nav
+            );
+            return Err(reject(gate, RejectCode::NavNotPositive, None, Some(self.nav), message));
+        }
+        self.times(gate, share, self.nav)
+    }
+
+    /// A product, refused instead of overflowing.
+    pub(crate) fn times(&self, gate: Gate, left: Decimal, right: Decimal) -> Result<Decimal, Box<Rejection>> {
+        left.checked_mul(right).ok_or_else(|| {
+            let message = "a value leaves the range of exact decimals; check quantity and price".to_owned();
+            reject(gate, RejectCode::ArithmeticRange, None, None, message)
+        })
+    }
+
+    /// Value of the order at its notional price.
+    pub(crate) fn notional(&self, gate: Gate) -> Result<Option<Decimal>, Box<Rejection>> {
+        let Some(price) = self.notional_price else { return Ok(None) };
+        let value = self.times(gate, self.order.quantity, price)?;
+        self.times(gate, value, self.instrument.multiplier).map(Some)
+    }
+
+    /// Value of so many units at the price that values positions.
+    pub(crate) fn value(
+        &self,
+        gate: Gate,
+        units: Decimal,
+        price: Decimal,
+    ) -> Result<Decimal, Box<Rejection>> {
+        let value = self.times(gate, units, price)?;
+        self.times(gate, value, self.instrument.multiplier)
+    }
+}
+
+/// Notes that a gate is off.
+pub(crate) fn off(trace: &mut GateTrace, gate: Gate) -> GateResult {
+    trace.verdict(gate, Verdict::Off);
+    Ok(())
+}
+
+/// Notes that a gate has no objection.
+pub(crate) fn pass(trace: &mut GateTrace, gate: Gate) -> GateResult {
+    trace.verdict(gate, Verdict::Pass);
+    Ok(())
+}
+
+/// Makes a refusal.
+pub(crate) fn reject(
+    gate: Gate,
+    code: RejectCode,
+    limit: Option<Decimal>,
+    observed: Option<Decimal>,
+    message: String,
+) -> Box<Rejection> {
+    Box::new(Rejection { gate, code, limit, observed, message })
+}

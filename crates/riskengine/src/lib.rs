@@ -1,0 +1,16 @@
+//! The risk machine: the gates that no order can bypass, the loss limits that halt, the halts that stay.
+//!
+//! [`RiskPipeline`] is pure and deterministic. It owns envelopes, windows, reservations, halts and loss baselines; the
+//! ledger (cash, positions, marks, working orders) is lent to it. Passing costs no allocation: limits are converted to
+//! exact decimals once, when an envelope is loaded.
+
+mod check;
+mod gates;
+mod halts;
+mod limits;
+mod loss;
+mod pipeline;
+mod state;
+
+pub use limits::ConfigFaults;
+pub use pipeline::{FundRisk, OperatorPolicy, RiskPipeline};

@@ -1,0 +1,130 @@
+//! `cargo xtask bench`: the table of benchmarks, and running one of them or all.
+
+use crate::console;
+use crate::error::{Error, Result};
+use crate::process::Program;
+
+pub(crate) const HELP: &str = "\
+usage: cargo xtask bench [--list]
+       cargo xtask bench NAME [ARGS]...
+
+Runs one benchmark in full, ARGS going to it as they are; without a NAME it runs all of them, criterion's with
+--quick. --list prints their names and what they measure. Numbers mean something on an idle machine only.";
+
+/// How a benchmark is started.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// A criterion bench target of the package.
+    Criterion { package: &'static str, target: &'static str },
+    /// A program of the package, optimised, that measures by itself.
+    Binary { package: &'static str, target: &'static str },
+}
+
+#[derive(Debug)]
+struct Bench {
+    name: &'static str,
+    measures: &'static str,
+    kind: Kind,
+}
+
+const TABLE: &[Bench] = &[
+    Bench {
+        name: "journal",
+        measures: "appending to the journal and making it durable",
+        kind: Kind::Criterion { package: "mts-journal", target: "append" },
+    },
+    Bench {
+        name: "run",
+        measures: "the main job from data to report: events a second and where the time goes",
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-run" },
+    },
+];
+
+/// Runs the command.
+pub(crate) fn run(arguments: &[String]) -> Result<u8> {
+    match arguments.split_first() {
+        None => {
+            console::out(list());
+            run_all()?;
+        }
+        Some((first, [])) if first == "--list" => console::out(list()),
+        Some((name, rest)) => find(name)?.program(rest).run()?,
+    }
+    Ok(0)
+}
+
+/// Runs every benchmark, short; all of them, even if one fails.
+pub(crate) fn run_all() -> Result<()> {
+    let mut failed = Vec::new();
+    for bench in TABLE {
+        let short: &[&str] = match bench.kind {
+            Kind::Criterion { .. } => &["--quick"],
+            Kind::Binary { .. } => &[],
+        };
+        if let Err(error) = bench.program(short).run() {
+            console::err(error);
+            failed.push(bench.name);
+        }
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::failed(format!(
+            "these benchmarks failed, each for the reason above: {}",
+            failed.join(", ")
+        )))
+    }
+}
+
+fn find(name: &str) -> Result<&'static Bench> {
+    TABLE.iter().find(|bench| bench.name == name).ok_or_else(|| {
+        let names: Vec<&str> = TABLE.iter().map(|bench| bench.name).collect();
+        Error::usage(format!("there is no benchmark `{name}`: use one of {}", names.join(", ")))
+    })
+}
+
+fn list() -> String {
+    let width = TABLE.iter().map(|bench| bench.name.len()).max().unwrap_or(0);
+    let lines: Vec<String> =
+        TABLE.iter().map(|bench| format!("{:width$}  {}", bench.name, bench.measures)).collect();
+    lines.join("\n")
+}
+
+impl Bench {
+    fn program<S: AsRef<str>>(&self, arguments: &[S]) -> Program {
+        let start = match self.kind {
+            Kind::Criterion { package, target } => ["bench", "-p", package, "--bench", target].to_vec(),
+            Kind::Binary { package, target } => ["run", "--release", "-p", package, "--bin", target].to_vec(),
+        };
+        let program = Program::cargo(start);
+        if arguments.is_empty() { program } else { program.args(["--"]).args(arguments) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_benchmark_is_found_by_its_name() {
+        let journal = find("journal").unwrap().program(&["--quick"]);
+        assert_eq!(journal.line(), "cargo bench -p mts-journal --bench append -- --quick");
+        let run = find("run").unwrap().program::<&str>(&[]);
+        assert_eq!(run.line(), "cargo run --release -p mts-tests --bin mts-bench-run");
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = find("jornal").unwrap_err();
+        assert_eq!(error.code(), 2);
+        assert!(error.to_string().ends_with("use one of journal, run"), "{error}");
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (index, bench) in TABLE.iter().enumerate() {
+            assert!(!TABLE.iter().skip(index + 1).any(|other| other.name == bench.name), "{}", bench.name);
+            assert!(list().contains(bench.measures));
+        }
+    }
+}

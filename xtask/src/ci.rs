@@ -1,0 +1,162 @@
+//! `cargo xtask ci`: what a pull request needs, step by step, and a table of times at the end.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::bench;
+use crate::conformance;
+use crate::console;
+use crate::error::{Error, Result};
+use crate::lint;
+use crate::process::Program;
+use crate::steps::{Outcome, Steps};
+use crate::test;
+use crate::workspace;
+
+pub(crate) const HELP: &str = "\
+usage: cargo xtask ci [--full]
+
+Runs what a pull request needs, every step to its end, and fails if any of them failed:
+
+  lint          cargo xtask lint
+  build         cargo build --workspace --all-targets
+  test          cargo xtask test
+  conformance   the vectors in tests/vectors, and those of ../shared/vectors/ml4t where that folder exists
+  release       the mts program, optimised
+  smoke         mts runs examples/momentum.toml into an empty folder and prints its result
+  benches       with --full: all benchmarks, short
+
+With CI=true a tool that is not installed is a failure; without, what needs it is skipped. The last lines are a
+table of the steps with their times, and `N passed, N failed` for the tests.";
+
+/// Vectors beside the repository, present in CI and on the maintainers' machines.
+const SHARED_VECTORS: &str = "../shared/vectors/ml4t";
+
+/// The run that must work for everybody.
+const EXAMPLE: &str = "examples/momentum.toml";
+
+/// What `mts run --json` promises at least.
+const RESULT_KEYS: &[&str] =
+    &["state_hash", "final_nav", "orders", "fills", "rejections", "events", "seconds"];
+
+/// Runs the command.
+pub(crate) fn run(arguments: &[String]) -> Result<u8> {
+    let full = match arguments {
+        [] => false,
+        [only] if only == "--full" => true,
+        _ => return Err(Error::usage("ci knows only the option --full: see --help")),
+    };
+    let mut steps = Steps::new("ci");
+    let mut tally = None;
+    steps.step("lint", || lint::run(&[]).map(|_| Outcome::Passed));
+    steps.step("build", || cargo(&["build", "--workspace", "--all-targets"]));
+    steps.step("test", || {
+        let tested = test::run_tests(&[])?;
+        tally = tested.tally;
+        tested.verdict.map(|()| Outcome::Passed)
+    });
+    steps.step("conformance", || conformance::check(conformance::OWN_VECTORS).map(|()| Outcome::Passed));
+    steps.step("conformance (shared)", || {
+        if !workspace::root().join(SHARED_VECTORS).is_dir() {
+            return Ok(Outcome::Skipped(format!("{SHARED_VECTORS} does not exist here")));
+        }
+        conformance::check(SHARED_VECTORS).map(|()| Outcome::Passed)
+    });
+    steps.step("release", || cargo(&["build", "--release", "--package", "mts-cli", "--bin", "mts"]));
+    steps.step("smoke", smoke);
+    if full {
+        steps.step("benches", || bench::run_all().map(|()| Outcome::Passed));
+    }
+    let verdict = steps.finish();
+    if let Err(error) = &verdict {
+        console::out(error);
+    }
+    // CI reads the closing line for the number of tests, so it is the last.
+    if let Some(tally) = tally {
+        console::out(tally.line());
+    }
+    Ok(u8::from(verdict.is_err()))
+}
+
+fn cargo(arguments: &[&str]) -> Result<Outcome> {
+    Program::cargo(arguments).run()?;
+    Ok(Outcome::Passed)
+}
+
+/// The README's first command, into a folder of its own.
+fn smoke() -> Result<Outcome> {
+    let folder = EmptyFolder::new()?;
+    let out = folder.0.display().to_string();
+    let text = Program::cargo(["mts", "run", EXAMPLE, "--out", &out, "--json"]).output()?;
+    console::out(summary(&text)?);
+    Ok(Outcome::Passed)
+}
+
+/// The promised part of a result, as one line; an error if something is missing.
+fn summary(text: &str) -> Result<String> {
+    let result: Value = serde_json::from_str(text).map_err(|error| {
+        Error::failed(format!("`mts run --json` must print one JSON object and nothing else: {error}"))
+    })?;
+    let missing: Vec<&str> = RESULT_KEYS.iter().copied().filter(|key| result.get(key).is_none()).collect();
+    if !missing.is_empty() {
+        return Err(Error::failed(format!("the result of `mts run --json` lacks {}", missing.join(", "))));
+    }
+    let number = |key: &str| result.get(key).and_then(Value::as_u64).unwrap_or(0);
+    if number("orders") == 0 || number("fills") == 0 {
+        return Err(Error::failed(format!("{EXAMPLE} must trade: its result has no orders or no fills")));
+    }
+    let pairs = RESULT_KEYS.iter().filter_map(|key| Some(format!("{key}={}", result.get(key)?)));
+    Ok(pairs.collect::<Vec<_>>().join(" "))
+}
+
+/// A new folder below the system's temporary one, removed in the end.
+struct EmptyFolder(PathBuf);
+
+impl EmptyFolder {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("mts-ci-{}", std::process::id()));
+        let failed = |error: std::io::Error| {
+            Error::failed(format!("cannot make the empty folder {}: {error}; set TMPDIR", path.display()))
+        };
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(failed)?;
+        }
+        std::fs::create_dir_all(&path).map_err(failed)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for EmptyFolder {
+    fn drop(&mut self) {
+        // A folder that stays behind in the temporary one harms nobody.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_must_hold_what_was_promised() {
+        let good = r#"{"state_hash":"ab","final_nav":"1.00","orders":2,"fills":2,"rejections":0,"events":9,"seconds":0.1}"#;
+        assert_eq!(
+            summary(good).unwrap(),
+            r#"state_hash="ab" final_nav="1.00" orders=2 fills=2 rejections=0 events=9 seconds=0.1"#
+        );
+        let idle = good.replace("\"fills\":2", "\"fills\":0");
+        assert!(summary(&idle).unwrap_err().to_string().contains("must trade"));
+        let poor = good.replace("state_hash", "hash");
+        assert_eq!(
+            summary(&poor).unwrap_err().to_string(),
+            "the result of `mts run --json` lacks state_hash"
+        );
+        assert!(summary("loading…\n{}").is_err());
+    }
+
+    #[test]
+    fn unknown_options_are_refused() {
+        assert_eq!(run(&["--fast".to_owned()]).unwrap_err().code(), 2);
+    }
+}
