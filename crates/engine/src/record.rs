@@ -19,6 +19,8 @@ pub struct Genesis {
     pub config_hash: String,
     /// SHA-256 of each data file by its role, hexadecimal.
     pub files: std::collections::BTreeMap<String, String>,
+    /// Text of the instrument table: the journal can be replayed without any other file.
+    pub instruments: String,
 }
 
 /// A record that this program cannot read.

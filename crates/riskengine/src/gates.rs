@@ -184,8 +184,7 @@ fn instrument(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let (held, open) = (check.held, closable(order.side, check.held, check.buys, check.sells));
     match order.side {
         Side::Sell | Side::Cover if order.quantity > open.max(Decimal::ZERO) => {
-            let other = if order.side == Side::Sell { Side::Short } else { Side::Cover };
-            let other = if order.side == Side::Cover { Side::Buy } else { other };
+            let other = if order.side == Side::Sell { Side::Short } else { Side::Buy };
             let message = format!(
                 "{} {} of {}: only {} can be closed ({held} held, less working closers); send the rest as {other}",
                 order.side,

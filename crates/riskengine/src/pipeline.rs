@@ -14,10 +14,11 @@ use mts_foundation::risk::{
     RiskEvent, RiskRefusal, Verdict,
 };
 use mts_foundation::{
-    ActorId, Decimal, FundConfig, FundId, GateLimits, Ledger, Order, OrderId, RiskEnvelope, RiskMachine,
-    Side, Symbol, Timestamp,
+    ActorId, Decimal, FundConfig, FundId, GateLimits, Ledger, Order, OrderId, RiskEnvelope, RiskGate,
+    RiskMachine, Side, Symbol, Timestamp,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the machine must know of one fund.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +44,21 @@ pub(crate) struct Fund {
 }
 
 /// The implementation of [`RiskMachine`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RiskPipeline {
     funds: BTreeMap<FundId, Fund>,
     operators: OperatorPolicy,
+    own_gates: Vec<Arc<dyn RiskGate>>,
     state: RiskState,
+}
+
+impl std::fmt::Debug for RiskPipeline {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("RiskPipeline")
+            .field("funds", &self.funds)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RiskPipeline {
@@ -102,7 +113,14 @@ impl RiskPipeline {
                 .map(|(id, ..)| id.clone())
                 .collect();
         }
-        Ok(Self { funds: known, operators, state })
+        Ok(Self { funds: known, operators, own_gates: Vec::new(), state })
+    }
+
+    /// Adds gates of one's own; they are asked after the built-in ones, of orders that open or grow a position.
+    #[must_use]
+    pub fn with_gates(mut self, gates: Vec<Arc<dyn RiskGate>>) -> Self {
+        self.own_gates = gates;
+        self
     }
 
     /// Gathers what the gates look at and asks them in order.
@@ -172,6 +190,13 @@ impl RiskPipeline {
                 trace.verdict(*gate, Verdict::Exempt);
             } else if let Err(rejection) = ask(&check, trace) {
                 return refused(trace, rejection);
+            }
+        }
+        if !check.reducing && !context.closing {
+            for gate in &self.own_gates {
+                if let Err(rejection) = gate.check(order, &fund_state.envelope, context) {
+                    return refused(trace, rejection);
+                }
             }
         }
         RiskDecision::Approved

@@ -1,0 +1,271 @@
+//! A program made of mts and parts of one's own.
+
+use crate::args::{Cli, Command, ConfigCommand, NewCommand};
+use crate::commands;
+use crate::config::{BrokerSection, DataSection, StrategySection};
+use crate::error::{CliError, ExitKind, OrExit};
+use crate::strategies;
+use chrono::NaiveDate;
+use clap::Parser;
+use mts_brokers::{PaperBroker, PaperConfig};
+use mts_foundation::broker::SimulatedBroker;
+use mts_foundation::market_data::DynDataFeed;
+use mts_foundation::registry::Registry;
+use mts_foundation::sizing::{ComputeError, Factor, Sizer};
+use mts_foundation::{
+    Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
+};
+use mts_marketdata::ClosesFeed;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What a strategy is made from.
+pub struct StrategyContext<'a> {
+    /// Its section of the configuration.
+    pub section: &'a StrategySection,
+    /// The fund it trades for.
+    pub fund_id: &'a FundId,
+    /// The instruments of the data, sorted.
+    pub symbols: &'a [Symbol],
+    /// The calendar of the run.
+    pub calendar: &'a MarketCalendar,
+    /// The sizer of the configuration, where there is one.
+    pub sizer: Option<Box<dyn Sizer>>,
+    /// All factors by name.
+    pub factors: &'a Registry<dyn Factor>,
+    /// Text of the file that `strategy.path` names, where it does, with its path.
+    pub file: Option<(&'a Path, &'a str)>,
+}
+
+/// What a feed is made from.
+pub struct FeedContext<'a> {
+    /// Its section of the configuration.
+    pub section: &'a DataSection,
+    /// Path and text of the data file.
+    pub file: (&'a Path, &'a str),
+    /// The instruments.
+    pub instruments: &'a InstrumentTable,
+    /// The calendar of the run.
+    pub calendar: &'a MarketCalendar,
+}
+
+/// A feed and what it covers.
+pub struct FeedParts {
+    /// The feed.
+    pub feed: Box<dyn DynDataFeed>,
+    /// Its instruments.
+    pub symbols: Vec<Symbol>,
+    /// First and last session.
+    pub range: (NaiveDate, NaiveDate),
+}
+
+/// What a broker is made from.
+pub struct BrokerContext<'a> {
+    /// Its section of the configuration.
+    pub section: &'a BrokerSection,
+    /// The instruments.
+    pub instruments: &'a InstrumentTable,
+    /// Cash of the account at the start.
+    pub initial_cash: Decimal,
+    /// Currency of the account.
+    pub currency: Currency,
+}
+
+pub(crate) type MakeStrategy =
+    Arc<dyn Fn(StrategyContext<'_>) -> Result<Box<dyn Strategy>, CliError> + Send + Sync>;
+pub(crate) type MakeFeed = Arc<dyn Fn(FeedContext<'_>) -> Result<FeedParts, CliError> + Send + Sync>;
+pub(crate) type MakeBroker =
+    Arc<dyn Fn(BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> + Send + Sync>;
+
+/// Every command of `mts` plus parts of one's own (decision H10).
+#[derive(Clone)]
+pub struct App {
+    pub(crate) strategies: BTreeMap<String, MakeStrategy>,
+    pub(crate) feeds: BTreeMap<String, MakeFeed>,
+    pub(crate) brokers: BTreeMap<String, MakeBroker>,
+    pub(crate) gates: Vec<Arc<dyn RiskGate>>,
+    pub(crate) factors: Result<Registry<dyn Factor>, ComputeError>,
+    pub(crate) sizers: Result<Registry<dyn Sizer>, ComputeError>,
+    faults: Vec<String>,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("App")
+            .field("strategies", &self.strategies.keys())
+            .field("feeds", &self.feeds.keys())
+            .field("brokers", &self.brokers.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// The program as it is shipped.
+    #[must_use]
+    pub fn new() -> Self {
+        let app = Self {
+            strategies: BTreeMap::new(),
+            feeds: BTreeMap::new(),
+            brokers: BTreeMap::new(),
+            gates: Vec::new(),
+            factors: mts_quantkit::factors::builtin(),
+            sizers: mts_portfolio::sizers::builtin(),
+            faults: Vec::new(),
+        };
+        app.strategy("factor", strategies::factor)
+            .strategy("targets", strategies::targets)
+            .feed("closes", closes)
+            .broker("paper", paper)
+    }
+
+    /// Adds a strategy; `strategy.kind` chooses it.
+    #[must_use]
+    pub fn strategy(
+        mut self,
+        kind: &str,
+        make: impl Fn(StrategyContext<'_>) -> Result<Box<dyn Strategy>, CliError> + Send + Sync + 'static,
+    ) -> Self {
+        self.once("strategy", kind, |app| app.strategies.insert(kind.to_owned(), Arc::new(make)).is_some());
+        self
+    }
+
+    /// Adds a feed; `data.kind` chooses it.
+    #[must_use]
+    pub fn feed(
+        mut self,
+        kind: &str,
+        make: impl Fn(FeedContext<'_>) -> Result<FeedParts, CliError> + Send + Sync + 'static,
+    ) -> Self {
+        self.once("feed", kind, |app| app.feeds.insert(kind.to_owned(), Arc::new(make)).is_some());
+        self
+    }
+
+    /// Adds a broker for back-tests; `broker.name` chooses it.
+    #[must_use]
+    pub fn broker(
+        mut self,
+        name: &str,
+        make: impl Fn(BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> + Send + Sync + 'static,
+    ) -> Self {
+        self.once("broker", name, |app| app.brokers.insert(name.to_owned(), Arc::new(make)).is_some());
+        self
+    }
+
+    /// Adds a gate; it is asked after the built-in ones, of every order that opens or grows a position.
+    #[must_use]
+    pub fn gate(mut self, gate: impl RiskGate + 'static) -> Self {
+        self.gates.push(Arc::new(gate));
+        self
+    }
+
+    /// Adds a factor; `strategy.factor` chooses it. Its name starts with `f_`.
+    #[must_use]
+    pub fn factor(
+        mut self,
+        name: &str,
+        make: impl Fn(&mts_foundation::registry::Parameters) -> Result<Box<dyn Factor>, ComputeError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        if let Ok(factors) = &mut self.factors
+            && let Err(error) = factors.register(name, make)
+        {
+            self.faults.push(error.to_string());
+        }
+        self
+    }
+
+    /// Adds a sizer; `sizer.name` chooses it.
+    #[must_use]
+    pub fn sizer(
+        mut self,
+        name: &str,
+        make: impl Fn(&mts_foundation::registry::Parameters) -> Result<Box<dyn Sizer>, ComputeError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        if let Ok(sizers) = &mut self.sizers
+            && let Err(error) = sizers.register(name, make)
+        {
+            self.faults.push(error.to_string());
+        }
+        self
+    }
+
+    fn once(&mut self, what: &str, name: &str, insert: impl FnOnce(&mut Self) -> bool) {
+        if insert(self) {
+            self.faults.push(format!("{what} {name:?} is added twice; choose another name"));
+        }
+    }
+
+    /// Reads the command line, does what it says, and gives the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let cli = match Cli::try_parse() {
+            Ok(cli) => cli,
+            Err(error) => {
+                // Help and version come this way too, with exit code 0. A closed pipe is no reason to fail.
+                error.print().unwrap_or_default();
+                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            }
+        };
+        match self.execute(cli.command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                commands::say_error(&error.message);
+                ExitCode::from(error.kind as u8)
+            }
+        }
+    }
+
+    fn execute(&self, command: Command) -> Result<(), CliError> {
+        if !self.faults.is_empty() {
+            return Err(CliError::new(ExitKind::Internal, self.faults.join("; ")));
+        }
+        match command {
+            Command::Run(args) => commands::run(self, &args),
+            Command::Explain(args) => commands::explain(self, &args),
+            Command::Config(ConfigCommand::Check { config, json }) => commands::check(self, &config, json),
+            Command::Config(ConfigCommand::Keys { json, markdown }) => commands::keys(json, markdown),
+            Command::New(NewCommand::Strategy { name, dir, mts }) => {
+                commands::new_strategy(&name, dir.as_deref(), mts.as_deref())
+            }
+        }
+    }
+}
+
+fn closes(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
+    let (path, text) = context.file;
+    let feed = ClosesFeed::from_csv(&path.display().to_string(), text, context.instruments, context.calendar)
+        .or_exit(ExitKind::Data)?;
+    Ok(FeedParts {
+        symbols: feed.symbols().to_vec(),
+        range: (feed.first(), feed.last()),
+        feed: Box::new(feed),
+    })
+}
+
+fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {
+    let broker = PaperBroker::new(PaperConfig {
+        fee_bps_per_side: context.section.fee_bps_per_side,
+        initial_cash: context.initial_cash,
+        base_currency: context.currency,
+        multipliers: context
+            .instruments
+            .iter()
+            .map(|instrument| (instrument.symbol.clone(), instrument.multiplier))
+            .collect(),
+    })
+    .or_exit(ExitKind::Config)?;
+    Ok(Box::new(broker))
+}

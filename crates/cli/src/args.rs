@@ -1,0 +1,99 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A trading system: the same strategy from back-test to live, every order through the gates, nothing lost.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mts",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 internal fault, 2 wrong command line, \
+    3 wrong configuration, 4 wrong data, 5 journal not usable, 6 output not writable."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a configuration, or goes on with an interrupted run.
+    Run(RunArgs),
+    /// Tells the whole story of one order.
+    Explain(ExplainArgs),
+    /// Checks and explains configurations.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Writes the beginning of something of one's own.
+    #[command(subcommand)]
+    New(NewCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The configuration, a TOML file.
+    pub(crate) config: PathBuf,
+    /// Folder of the journal and the reports [default: runs/<the file's name>].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Prints one JSON object instead of a summary.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stops after this session; the same command without it goes on.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<chrono::NaiveDate>,
+    /// Starts anew, in an empty or new folder; never touches an existing run.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The order, as orders.jsonl names it.
+    pub(crate) order_id: String,
+    /// Folder of the run.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Prints one JSON object instead of a story.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Checks a configuration with its files, and says what it will do.
+    Check {
+        /// The configuration.
+        config: PathBuf,
+        /// Prints one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists every key.
+    Keys {
+        /// Prints a JSON list.
+        #[arg(long)]
+        json: bool,
+        /// Prints the tables of docs/configuration.md.
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NewCommand {
+    /// A crate with a strategy of one's own, which compiles and runs on the example's data.
+    Strategy {
+        /// Name of the strategy: small letters, digits and underscores.
+        name: String,
+        /// Folder to make [default: the name].
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// Folder of the mts workspace, for the path dependency [default: found from here upward].
+        #[arg(long, value_name = "DIR")]
+        mts: Option<PathBuf>,
+    },
+}

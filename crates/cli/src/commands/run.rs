@@ -1,0 +1,252 @@
+//! `mts run`.
+
+use super::print::{say, say_json, sparkline, table};
+use crate::app::App;
+use crate::args::RunArgs;
+use crate::config::{Loaded, load};
+use crate::error::{CliError, ExitKind, OrExit};
+use crate::export::{RESULT, RunResult, facts, journal_error, open_reader, read_genesis};
+use crate::report::{count, money, number, percent};
+use crate::setup::{Files, Parts, core, date_of, genesis, instruments, parts, read_files};
+use chrono::NaiveDate;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mts_engine::record::{GENESIS, Genesis};
+use mts_engine::shell::backtest::Backtest;
+use mts_foundation::journal::Journal;
+use mts_journal::{FILE_NAME, FileJournal};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Beginning of the name of the folder in which a journal is begun.
+const STAGING: &str = ".new-";
+
+/// Runs a configuration, goes on with an interrupted run, or prints the result of a finished one.
+pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "wall time for the report; nothing in the run depends on it"
+    )]
+    let began = Instant::now();
+    let loaded = load(&args.config)?;
+    let folder = folder(args, &loaded)?;
+    let files = read_files(&loaded)?;
+    let genesis = genesis(&loaded.config, &files)?;
+    let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
+    let exists = folder.join(FILE_NAME).exists();
+    if exists {
+        check_same(&folder, &genesis)?;
+        if let Some(stored) = stored(&folder, args.until, &genesis)? {
+            return print(&stored, &folder, args.json, true, &[]);
+        }
+    }
+    let parts = parts(app, &loaded.config, &files)?;
+    let last = parts.feed.range.1;
+    let mut journal =
+        if exists { FileJournal::open(&folder).map_err(journal_error)? } else { begin(&folder, &genesis)? };
+    let finished = end >= loaded.config.run.end.min(last);
+    trade(parts, &loaded, end, &mut journal, args.json)?;
+    drop(journal);
+    let reader = open_reader(&folder)?;
+    let table = instruments(&loaded.config, "the journal's instrument table", &genesis.instruments)?;
+    let facts = facts(genesis, core(app, &loaded.config, table)?, &reader)?;
+    let result = facts.result(finished, began.elapsed().as_secs_f64());
+    facts.write(&folder, &result, loaded.report)?;
+    print(&result, &folder, args.json, false, &facts.values())
+}
+
+/// Where the run goes. `--fresh` never touches what exists.
+fn folder(args: &RunArgs, loaded: &Loaded) -> Result<PathBuf, CliError> {
+    let named = args.out.clone().or_else(|| loaded.output_dir.clone());
+    let folder = named.clone().unwrap_or_else(|| Path::new("runs").join(&loaded.stem));
+    let taken = |folder: &Path| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !args.fresh || !taken(&folder) {
+        return Ok(folder);
+    }
+    if named.is_some() {
+        let message = format!(
+            "--fresh needs an empty or new folder, and {} is not empty; name another",
+            folder.display()
+        );
+        return Err(CliError::new(ExitKind::Output, message));
+    }
+    (2..1_000)
+        .map(|number| Path::new("runs").join(format!("{}-{number}", loaded.stem)))
+        .find(|folder| !taken(folder))
+        .ok_or_else(|| {
+            CliError::new(ExitKind::Output, "runs/ is full of runs of this name; name a folder with --out")
+        })
+}
+
+/// Refuses a folder that belongs to something else.
+fn check_same(folder: &Path, wanted: &Genesis) -> Result<(), CliError> {
+    let found = read_genesis(&open_reader(folder)?)?;
+    let other = |what: &str| {
+        let message = format!(
+            "{} holds a run of {what}; name another folder with --out, or start anew with --fresh",
+            folder.display()
+        );
+        Err(CliError::new(ExitKind::Journal, message))
+    };
+    if found.config_hash != wanted.config_hash {
+        return other("another configuration");
+    }
+    for (role, hash) in &wanted.files {
+        if found.files.get(role) != Some(hash) {
+            return other(&format!("this configuration with another {role} file (its content has changed)"));
+        }
+    }
+    Ok(())
+}
+
+/// The stored result, if it answers the question.
+fn stored(folder: &Path, until: Option<NaiveDate>, genesis: &Genesis) -> Result<Option<RunResult>, CliError> {
+    let Ok(text) = std::fs::read_to_string(folder.join(RESULT)) else { return Ok(None) };
+    // A result that cannot be read is made anew from the journal.
+    let Ok(result) = serde_json::from_str::<RunResult>(&text) else { return Ok(None) };
+    if result.config_hash != genesis.config_hash {
+        return Ok(None);
+    }
+    match (until, result.last_session) {
+        (Some(until), Some(last)) if last > until => Err(CliError::new(
+            ExitKind::Usage,
+            format!(
+                "the run in {} has already reached {last}; drop --until, or use --fresh",
+                folder.display()
+            ),
+        )),
+        _ => Ok(Some(result).filter(|result| result.finished)),
+    }
+}
+
+/// Begins a journal. It appears in the folder only with its first record in it, so that an empty journal always means
+/// that something was lost.
+fn begin(folder: &Path, genesis: &Genesis) -> Result<FileJournal, CliError> {
+    let unwritable = |error: std::io::Error| {
+        let message =
+            format!("{} cannot be written: {error}; choose another folder with --out", folder.display());
+        CliError::new(ExitKind::Output, message)
+    };
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    sweep(folder);
+    let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(folder).map_err(unwritable)?;
+    let payload = serde_json::to_vec(genesis).or_exit(ExitKind::Internal)?;
+    let mut journal = FileJournal::create(staging.path()).map_err(journal_error)?;
+    journal.append(GENESIS, &payload).map_err(journal_error)?;
+    journal.commit().map_err(journal_error)?;
+    drop(journal);
+    std::fs::rename(staging.path().join(FILE_NAME), folder.join(FILE_NAME)).map_err(unwritable)?;
+    FileJournal::open(folder).map_err(journal_error)
+}
+
+/// Removes what a start that was killed left behind.
+fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(STAGING) {
+            // What cannot be removed does no harm.
+            std::fs::remove_dir_all(entry.path()).unwrap_or_default();
+        }
+    }
+}
+
+fn trade(
+    parts: Parts,
+    loaded: &Loaded,
+    end: NaiveDate,
+    journal: &mut FileJournal,
+    json: bool,
+) -> Result<(), CliError> {
+    let Parts { core, mut feed, venue, traders, calendar, script } = parts;
+    let (start, last) = (loaded.config.run.start, feed.range.1);
+    let sessions = calendar.sessions(start, end.min(last)).or_exit(ExitKind::Config)?.len();
+    let bar = progress_bar(sessions, json);
+    let backtest = Backtest { core, journal, venue: &*venue, traders, calendar, start, end, script };
+    let done = backtest.run(&mut *feed.feed, &mut |progress| {
+        bar.inc(1);
+        if bar.position().is_multiple_of(64) {
+            bar.set_message(progress.date.to_string());
+        }
+    })?;
+    bar.finish_and_clear();
+    if done.replayed > 0 && !json {
+        let at = date_of(calendar, done.core.state().now());
+        super::print::say(&format!("went on from {} journalled inputs, now at {at}", count(done.replayed)));
+    }
+    Ok(())
+}
+
+fn progress_bar(sessions: usize, json: bool) -> ProgressBar {
+    let visible = !json && std::io::stderr().is_terminal();
+    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(sessions as u64), target);
+    match ProgressStyle::with_template("{bar:40} {pos}/{len} sessions  {per_sec}  {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn print(
+    result: &RunResult,
+    folder: &Path,
+    json: bool,
+    stored: bool,
+    values: &[f64],
+) -> Result<(), CliError> {
+    if json {
+        return say_json(result);
+    }
+    let period = match (result.first_session, result.last_session) {
+        (Some(first), Some(last)) => format!("{first} to {last}, {} sessions", count(result.sessions)),
+        _ => "no session was traded".to_owned(),
+    };
+    say(&format!("{}: {period}{}", result.name, if stored { " (stored result)" } else { "" }));
+    let line = sparkline(values, 60);
+    if !line.is_empty() {
+        say(&format!("\n  {line}\n"));
+    }
+    let rows: Vec<Vec<String>> = [
+        ("final NAV", money(result.final_nav)),
+        ("total return", percent(result.total_return, 2)),
+        ("return a year", percent(result.annual_return, 2)),
+        ("volatility a year", percent(result.annual_volatility, 2)),
+        ("Sharpe ratio", number(result.sharpe, 2)),
+        ("deepest drawdown", percent(result.max_drawdown, 2)),
+        ("turnover a year", format!("{}x", number(result.turnover, 2))),
+        ("orders", count(result.orders)),
+        ("fills", count(result.fills)),
+        ("fees", money(result.fees)),
+        ("refused", count(result.rejections)),
+        ("halts", count(result.halts)),
+        ("incidents", count(result.incidents)),
+        ("wall time", format!("{} s", number(result.seconds, 2))),
+        ("inputs a second", number(result.inputs_per_second, 0)),
+    ]
+    .into_iter()
+    .map(|(name, value)| vec![name.to_owned(), value])
+    .collect();
+    say(&table(&["", ""], rows, &[1]));
+    if !result.rejections_by_gate.is_empty() {
+        let rows = result
+            .rejections_by_gate
+            .iter()
+            .flat_map(|(gate, codes)| {
+                codes.iter().map(|(code, n)| vec![gate.clone(), code.clone(), count(*n)])
+            })
+            .collect();
+        say(&format!("\n{}", table(&["gate", "code", "refused"], rows, &[2])));
+    }
+    say(&format!("\nstate {}", result.state_hash));
+    say(&format!("files {}: report.html, orders.jsonl, fills.jsonl, nav.csv, {FILE_NAME}", folder.display()));
+    if !result.finished {
+        say("the run is not at its end; the same command without --until goes on");
+    }
+    Ok(())
+}
+
+/// Used by `config check`: everything is built, nothing is run.
+pub(crate) fn dry(app: &App, loaded: &Loaded) -> Result<(Files, Parts), CliError> {
+    let files = read_files(loaded)?;
+    let parts = parts(app, &loaded.config, &files)?;
+    Ok((files, parts))
+}

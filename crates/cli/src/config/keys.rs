@@ -1,0 +1,148 @@
+//! Every key of the configuration, once: the check for unknown keys, `mts config keys` and docs/configuration.md come
+//! from this table.
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Section.
+    pub section: &'static str,
+    /// Name within the section.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: &'static str,
+    /// Value when absent; `required` where there is none.
+    pub default: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+macro_rules! keys {
+    ($($section:literal { $($name:literal, $kind:literal, $default:literal, $doc:literal;)+ })+) => {
+        /// All keys, by section, in the order of the documentation.
+        pub const KEYS: &[Key] = &[$($(
+            Key { section: $section, name: $name, kind: $kind, default: $default, doc: $doc },
+        )+)+];
+    };
+}
+
+keys! {
+    "run" {
+        "name", "text", "the file's name", "Name in reports.";
+        "start", "date", "required", "First session that trades. Earlier data warms the strategy up.";
+        "end", "date", "required", "Last session that trades; the run also ends where the data does.";
+        "calendar", "market code", "\"XNYS\"", "Exchange calendar of the sessions.";
+    }
+    "fund" {
+        "fund_id", "text", "required", "Id; part of every order id and key.";
+        "name", "text", "the fund_id", "Name for people.";
+        "base_currency", "currency", "\"USD\"", "Currency of the books; instruments must trade in it.";
+        "initial_cash", "money", "required", "Cash at the start, above zero.";
+        "active", "true/false", "true", "Whether the fund trades; reducing orders pass anyway.";
+        "asset_classes", "list", "[]", "Asset classes it may hold; empty = any.";
+        "strategies", "list", "[]", "Strategies that may trade for it; empty = any.";
+    }
+    "envelope" {
+        "max_gross_exposure_pct", "share, 0 to 5", "1.0", "Gross exposure, working orders at their worst case.";
+        "max_net_exposure_pct", "share, -5 to 5", "1.0", "Net exposure, working orders at their worst case.";
+        "max_position_pct", "share, above 0 to 1", "0.05", "One position.";
+        "max_position_usd", "money", "off", "One position, in money.";
+        "max_sector_pct", "share, above 0 to 1", "0.30", "One sector of the instrument table; 1.0 = off.";
+        "max_asset_class_pct", "share, above 0 to 1", "1.0 (off)", "One asset class; 1.0 = off.";
+        "max_country_pct", "share, above 0 to 1", "1.0 (off)", "One country of the instrument table; 1.0 = off.";
+        "daily_loss_halt_pct", "share, above 0 to 1", "0.03", "Loss since the session began that halts the fund.";
+        "weekly_loss_halt_pct", "share, above 0 to 1", "0.08", "Loss since the week began that halts the fund.";
+        "monthly_loss_halt_pct", "share, above 0 to 1", "0.15", "Loss since the month began that halts the fund.";
+        "max_order_notional_usd", "money", "100000", "Value of one order.";
+        "max_order_qty", "units", "off", "Units of one order.";
+        "allowed_brokers", "list", "[] (none)", "Brokers the fund may use; an empty list allows none.";
+        "allowed_order_types", "list", "[\"market\", \"limit\"]", "Order types the fund may use.";
+        "allowed_asset_classes", "list", "[\"equities\"]", "Asset classes the fund may trade.";
+        "enable_shorting", "true/false", "false", "Whether the fund may sell short.";
+        "max_short_fee_bps", "basis points", "200", "Dearest borrow, a year.";
+        "require_borrow_locate", "true/false", "false", "Whether a short sale needs a locate.";
+        "enable_synthetic_stop", "true/false", "true", "Whether losing positions are stopped out; takes effect when the risk workers arrive.";
+        "synthetic_stop_pct", "share, above 0 to 1", "0.10", "Loss of a position that stops it out.";
+        "cro_veto_enabled", "true/false", "false", "Whether the advisory veto is asked; takes effect when asynchronous gates arrive.";
+        "cro_veto_confidence_threshold", "0 to 1", "0.85", "Confidence from which the veto counts.";
+        "cro_veto_timeout_s", "seconds", "5.0", "How long the veto may take.";
+        "version", "number", "1", "Version of the envelope.";
+        "notes", "text", "\"\"", "Remarks.";
+    }
+    "gates" {
+        "max_order_notional_pct", "share", "off", "Value of one order as a share of net asset value.";
+        "max_order_value", "money", "off", "Value of one order.";
+        "max_order_quantity", "units", "off", "Units of one order.";
+        "max_position_quantity", "units", "off", "Units of one position.";
+        "max_position_value", "money", "off", "Value of one position.";
+        "max_total_exposure", "money", "off", "Gross exposure, in money.";
+        "max_positions", "number", "off", "Number of positions.";
+        "max_open_orders", "number", "off", "Open orders of the fund.";
+        "price_collar_pct", "share", "off", "Distance of limit and stop prices from the reference.";
+        "staleness", "{ bars = N } or { millis = N }", "off", "Age of the reference price; { bars = 1 } wants the last bar's.";
+        "dedup_window_ms", "milliseconds", "off", "Identical content within this window is a duplicate.";
+        "max_orders_per_minute", "number", "off", "Accepted orders in a sliding minute.";
+        "strategy_rate", "{ per_minute, burst }", "off", "Token bucket per strategy.";
+        "symbol_rate", "{ per_minute, burst }", "off", "Token bucket per symbol.";
+        "fund_rate", "{ per_minute, burst }", "off", "Token bucket per fund.";
+        "broker_rate", "{ per_minute, burst }", "off", "Token bucket per broker.";
+        "max_repeated_executions", "number", "off", "Same strategy, side and symbol within the window below.";
+        "repeated_execution_window_ms", "milliseconds", "off", "Window of the limit above; give both.";
+        "buying_power", "true/false", "false", "Whether cash must cover working and new purchases.";
+        "max_drawdown_pct", "share, above 0 to 1", "off", "Fall from the high-water mark that halts the fund.";
+        "max_daily_loss", "money", "off", "Loss since the session began that halts the fund.";
+        "allowed_assets", "list", "[] (any)", "Symbols that may be traded.";
+        "blocked_assets", "list", "[]", "Symbols that may not; beats allowed_assets.";
+    }
+    "operator" {
+        "operators", "list", "[]", "Names that may resume after a halt.";
+        "single_operator", "true/false", "false", "One operator suffices for funds and the firm.";
+        "resume", "\"never\" or \"next_session\"", "\"never\"", "Back-tests: next_session lifts a halt in the session after it, once that open's orders have met it.";
+    }
+    "instruments" {
+        "path", "file", "required", "CSV table of instruments, relative to this file.";
+    }
+    "data" {
+        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol.";
+        "path", "file", "required", "Data file, relative to this file.";
+        "params", "table", "{}", "Parameters of a feed of one's own.";
+    }
+    "strategy" {
+        "strategy_id", "text", "required", "Id; part of every order and key.";
+        "kind", "text", "required", "`factor`, `targets`, or a strategy of one's own.";
+        "factor", "text", "required for `factor`", "Which factor ranks the instruments.";
+        "rebalance", "\"month_end\", \"week_end\" or \"daily\"", "\"month_end\"", "When `factor` decides: at the close of the last session of the period.";
+        "path", "file", "required for `targets`", "File of target weights or orders, CSV or JSONL, relative to this file.";
+        "params", "table", "{}", "Parameters of the factor, or of a strategy of one's own.";
+    }
+    "sizer" {
+        "name", "text", "required for `factor`", "Which sizer turns the ranking into weights.";
+        "cash_buffer", "share, 0 to below 1", "0", "Share of net asset value that purchases leave in cash.";
+        "params", "table", "{}", "Parameters of the sizer.";
+    }
+    "broker" {
+        "name", "text", "required", "Registry key; `paper`.";
+        "fee_bps_per_side", "basis points", "5", "Cost of each side of a paper trade.";
+        "params", "table", "{}", "Parameters of a broker of one's own.";
+    }
+    "output" {
+        "dir", "folder", "runs/<file's name>", "Where the journal and the reports go, relative to the working folder; --out beats it.";
+        "report", "true/false", "true", "Whether report.html is written.";
+    }
+}
+
+/// The tables of docs/configuration.md.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for key in KEYS {
+        if key.section != section {
+            section = key.section;
+            text.push_str(&format!(
+                "\n### [{section}]\n\n| key | takes | when absent | what it does |\n|---|---|---|---|\n"
+            ));
+        }
+        text.push_str(&format!("| `{}` | {} | {} | {} |\n", key.name, key.kind, key.default, key.doc));
+    }
+    text
+}

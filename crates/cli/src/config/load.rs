@@ -1,0 +1,225 @@
+//! From a TOML file to a checked configuration.
+
+use super::{KEYS, RunConfig};
+use crate::error::{CliError, ExitKind};
+use crate::files;
+use mts_foundation::num;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// A configuration and where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: RunConfig,
+    /// Folder that relative paths are taken from.
+    pub folder: PathBuf,
+    /// The file's name without its ending.
+    pub stem: String,
+    /// Output folder named in the file.
+    pub output_dir: Option<PathBuf>,
+    /// Whether a report is wanted.
+    pub report: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Output {
+    dir: Option<PathBuf>,
+    report: Option<bool>,
+}
+
+/// Reads and checks a configuration file. All unknown keys and all limits out of range are reported at once.
+///
+/// # Errors
+/// [`CliError`] of kind `Config` with a message per fault.
+pub fn load(path: &Path) -> Result<Loaded, CliError> {
+    let text = files::read(path, "configuration", ExitKind::Config)?;
+    let fault = |message: String| CliError::new(ExitKind::Config, format!("{}: {message}", path.display()));
+    let table: toml::Table = toml::from_str(&text).map_err(|error| fault(error.to_string()))?;
+    let Value::Object(mut sections) = json(toml::Value::Table(table)) else {
+        return Err(fault("it is no table".to_owned()));
+    };
+    let unknown = unknown_keys(&sections);
+    if !unknown.is_empty() {
+        return Err(fault(unknown.join("\n  ")));
+    }
+    let stem = path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let output: Output = match sections.remove("output") {
+        Some(section) => typed("output", section).map_err(fault)?,
+        None => Output::default(),
+    };
+    let config = assemble(sections, &stem).map_err(|faults| fault(faults.join("\n  ")))?;
+    let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    Ok(Loaded { config, folder, stem, output_dir: output.dir, report: output.report.unwrap_or(true) })
+}
+
+/// TOML to JSON; dates become text.
+fn json(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => Value::from(number),
+        toml::Value::Float(number) => serde_json::Number::from_f64(number)
+            .map_or_else(|| Value::String(number.to_string()), Value::Number),
+        toml::Value::Boolean(flag) => Value::Bool(flag),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(list) => Value::Array(list.into_iter().map(json).collect()),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(key, value)| (key, json(value))).collect())
+        }
+    }
+}
+
+fn unknown_keys(sections: &Map<String, Value>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (section, content) in sections {
+        let keys: Vec<_> = KEYS.iter().filter(|key| key.section == section).map(|key| key.name).collect();
+        if keys.is_empty() {
+            let mut names: Vec<_> = KEYS.iter().map(|key| key.section).collect();
+            names.dedup();
+            faults.push(format!("unknown section [{section}]; {}", suggestion(section, &names)));
+            continue;
+        }
+        let Value::Object(content) = content else {
+            faults.push(format!("{section} must be a section: write [{section}] on a line of its own"));
+            continue;
+        };
+        for name in content.keys().filter(|name| !keys.contains(&name.as_str())) {
+            faults.push(format!("unknown key {section}.{name}; {}", suggestion(name, &keys)));
+        }
+    }
+    faults
+}
+
+/// The nearest known name, or all of them.
+fn suggestion(name: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .min_by_key(|(distance, _)| *distance);
+    match nearest {
+        Some((distance, candidate)) if distance <= (name.len() / 3).max(2) => {
+            format!("did you mean {candidate}?")
+        }
+        _ => format!("use one of {}", known.join(", ")),
+    }
+}
+
+fn typed<T: DeserializeOwned>(section: &str, value: Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| format!("[{section}]: {error}"))
+}
+
+fn assemble(mut sections: Map<String, Value>, stem: &str) -> Result<RunConfig, Vec<String>> {
+    let mut faults: Vec<String> = Vec::new();
+    let mut take = |name: &str, required: bool| match sections.remove(name) {
+        Some(section) => section,
+        None => {
+            if required {
+                faults.push(format!("section [{name}] is missing; see docs/configuration.md"));
+            }
+            Value::Object(Map::new())
+        }
+    };
+    let mut run = take("run", true);
+    let (fund, mut envelope, gates) = (take("fund", true), take("envelope", true), take("gates", false));
+    let (operator, instruments, data) =
+        (take("operator", false), take("instruments", true), take("data", true));
+    let (strategy, broker) = (take("strategy", true), take("broker", true));
+    let sizer = sections.remove("sizer");
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    if let Value::Object(run) = &mut run {
+        run.entry("name").or_insert_with(|| Value::String(stem.to_owned()));
+    }
+    // Ids and times of the envelope follow from the fund and the run.
+    if let (Value::Object(envelope), Value::Object(fund), Value::Object(run)) = (&mut envelope, &fund, &run) {
+        let fund_id = fund.get("fund_id").and_then(Value::as_str).unwrap_or("fund");
+        let start = run.get("start").and_then(Value::as_str).unwrap_or("1970-01-01");
+        envelope.insert("envelope_id".to_owned(), Value::String(format!("{fund_id}-envelope")));
+        envelope.insert("fund_id".to_owned(), Value::String(fund_id.to_owned()));
+        envelope.insert("nav_usd".to_owned(), fund.get("initial_cash").cloned().unwrap_or(Value::Null));
+        envelope.insert("created_at".to_owned(), Value::String(format!("{start}T00:00:00Z")));
+    }
+    let mut note = |fault: String| faults.push(fault);
+    let run = typed("run", run).map_err(&mut note).ok();
+    let fund = typed("fund", fund).map_err(&mut note).ok();
+    // A fund that cannot be read makes every envelope unreadable; one message is enough.
+    let envelope = if fund.is_some() && run.is_some() {
+        typed("envelope", envelope).map_err(&mut note).ok()
+    } else {
+        None
+    };
+    let gates = typed("gates", gates).map_err(&mut note).ok();
+    let operator = typed("operator", operator).map_err(&mut note).ok();
+    let instruments = typed("instruments", instruments).map_err(&mut note).ok();
+    let data = typed("data", data).map_err(&mut note).ok();
+    let strategy = typed("strategy", strategy).map_err(&mut note).ok();
+    let sizer = sizer.map(|sizer| typed("sizer", sizer)).transpose().map_err(&mut note).ok();
+    let broker = typed("broker", broker).map_err(&mut note).ok();
+    match (run, fund, envelope, gates, operator, instruments, data, strategy, sizer, broker) {
+        (
+            Some(run),
+            Some(fund),
+            Some(envelope),
+            Some(gates),
+            Some(operator),
+            Some(instruments),
+            Some(data),
+            Some(strategy),
+            Some(sizer),
+            Some(broker),
+        ) => {
+            let config = RunConfig {
+                run,
+                fund,
+                envelope,
+                gates,
+                operator,
+                instruments,
+                data,
+                strategy,
+                sizer,
+                broker,
+            };
+            let faults = check(&config);
+            if faults.is_empty() { Ok(config) } else { Err(faults) }
+        }
+        _ => Err(faults),
+    }
+}
+
+/// What the types cannot say.
+fn check(config: &RunConfig) -> Vec<String> {
+    let mut faults = Vec::new();
+    if config.run.end < config.run.start {
+        faults.push(format!(
+            "run.end {} lies before run.start {}; swap them",
+            config.run.end, config.run.start
+        ));
+    }
+    if config.fund.initial_cash <= num::Decimal::ZERO {
+        faults.push(format!("fund.initial_cash is {}; it must be above zero", config.fund.initial_cash));
+    }
+    if let Err(found) = config.envelope.validate() {
+        faults.extend(found.0.iter().map(|fault| format!("envelope.{fault}")));
+    }
+    if let Err(found) = config.gates.validate() {
+        faults.extend(found.iter().map(|fault| format!("gates.{fault}")));
+    }
+    if config.broker.fee_bps_per_side < num::Decimal::ZERO {
+        faults.push(format!(
+            "broker.fee_bps_per_side is {}; it must be zero or more",
+            config.broker.fee_bps_per_side
+        ));
+    }
+    if !config.envelope.allowed_brokers.contains(&config.broker.name) {
+        faults.push(format!(
+            "envelope.allowed_brokers does not list {:?}, so that every order would be refused; add it",
+            config.broker.name.as_str()
+        ));
+    }
+    faults
+}

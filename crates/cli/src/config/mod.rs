@@ -1,0 +1,205 @@
+//! The configuration of a run: one TOML file with clear sections.
+
+mod keys;
+mod load;
+
+use chrono::NaiveDate;
+pub use keys::{KEYS, Key, markdown};
+pub use load::{Loaded, load};
+use mts_foundation::num::exact;
+use mts_foundation::registry::Parameters;
+use mts_foundation::{
+    ActorId, AssetClass, BrokerName, Currency, Decimal, FundId, GateLimits, RiskEnvelope, StrategyId,
+};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything a run is made of. Serialised as JSON it is the configuration that a journal belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// What runs and when.
+    pub run: RunSection,
+    /// Whose money.
+    pub fund: FundSection,
+    /// The documented limits, with ids filled in.
+    pub envelope: RiskEnvelope,
+    /// Further limits.
+    pub gates: GateLimits,
+    /// Who may resume.
+    pub operator: OperatorSection,
+    /// The instruments.
+    pub instruments: InstrumentsSection,
+    /// The prices.
+    pub data: DataSection,
+    /// The strategy.
+    pub strategy: StrategySection,
+    /// From signals to weights; `None` for strategies that size themselves.
+    pub sizer: Option<SizerSection>,
+    /// The broker.
+    pub broker: BrokerSection,
+}
+
+/// Section `[run]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSection {
+    /// Name for reports.
+    pub name: String,
+    /// First session that trades; earlier data warms the strategy up.
+    pub start: NaiveDate,
+    /// Last session that trades.
+    pub end: NaiveDate,
+    /// Exchange calendar.
+    #[serde(default = "xnys")]
+    pub calendar: String,
+}
+
+/// Section `[fund]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FundSection {
+    /// Id.
+    pub fund_id: FundId,
+    /// Name for people.
+    #[serde(default)]
+    pub name: String,
+    /// Currency of the books.
+    #[serde(default = "usd")]
+    pub base_currency: Currency,
+    /// Cash at the start, above zero.
+    #[serde(with = "exact")]
+    pub initial_cash: Decimal,
+    /// Whether it trades.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// Asset classes it may hold; empty = any.
+    #[serde(default)]
+    pub asset_classes: Vec<AssetClass>,
+    /// Strategies that may trade for it; empty = any.
+    #[serde(default)]
+    pub strategies: Vec<StrategyId>,
+}
+
+/// Section `[operator]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperatorSection {
+    /// Names that may resume.
+    #[serde(default)]
+    pub operators: Vec<ActorId>,
+    /// One operator suffices.
+    #[serde(default)]
+    pub single_operator: bool,
+    /// What the operator script of a back-test does with halts.
+    #[serde(default)]
+    pub resume: Resume,
+}
+
+/// What the operator script of a back-test does with halts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// Nothing: a halt stays to the end.
+    #[default]
+    Never,
+    /// Lifts a halt in the next session, after the orders of its open have met it.
+    NextSession,
+}
+
+/// Section `[instruments]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstrumentsSection {
+    /// CSV file, relative to the configuration.
+    pub path: PathBuf,
+}
+
+/// Section `[data]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataSection {
+    /// Kind of feed.
+    #[serde(default = "closes")]
+    pub kind: String,
+    /// File, relative to the configuration.
+    pub path: PathBuf,
+    /// Parameters of a feed of one's own.
+    #[serde(default)]
+    pub params: Parameters,
+}
+
+/// When a strategy decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rebalance {
+    /// At the close of the last session of each month.
+    #[default]
+    MonthEnd,
+    /// At the close of the last session of each week.
+    WeekEnd,
+    /// At every close.
+    Daily,
+}
+
+/// Section `[strategy]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StrategySection {
+    /// Id; part of every order and key.
+    pub strategy_id: StrategyId,
+    /// `factor`, `targets`, or the name of a strategy of one's own.
+    pub kind: String,
+    /// Factor, for kind `factor`.
+    #[serde(default)]
+    pub factor: Option<String>,
+    /// When it decides, for kind `factor`.
+    #[serde(default)]
+    pub rebalance: Rebalance,
+    /// File of targets, for kind `targets`, relative to the configuration.
+    #[serde(default)]
+    pub path: Option<PathBuf>,
+    /// Parameters of the factor, or of a strategy of one's own.
+    #[serde(default)]
+    pub params: Parameters,
+}
+
+/// Section `[sizer]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SizerSection {
+    /// Which sizer; absent for strategies that size themselves.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Share of net asset value kept in cash.
+    #[serde(with = "exact", default)]
+    pub cash_buffer: Decimal,
+    /// Parameters of the sizer.
+    #[serde(default)]
+    pub params: Parameters,
+}
+
+/// Section `[broker]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BrokerSection {
+    /// Registry key.
+    pub name: BrokerName,
+    /// Cost of each side in basis points of the traded value.
+    #[serde(with = "exact", default = "five")]
+    pub fee_bps_per_side: Decimal,
+    /// Parameters of a broker of one's own.
+    #[serde(default)]
+    pub params: Parameters,
+}
+
+fn xnys() -> String {
+    "XNYS".to_owned()
+}
+
+fn closes() -> String {
+    "closes".to_owned()
+}
+
+fn usd() -> Currency {
+    Currency::USD
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn five() -> Decimal {
+    Decimal::from(5)
+}

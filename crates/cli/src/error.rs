@@ -1,0 +1,62 @@
+//! What went wrong, and the exit code that says so.
+
+use std::fmt::Display;
+
+/// Why the program ends; its number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitKind {
+    /// 1: a fault of the program or its parts.
+    Internal = 1,
+    /// 2: the command line is wrong.
+    Usage = 2,
+    /// 3: the configuration is wrong.
+    Config = 3,
+    /// 4: the data is wrong.
+    Data = 4,
+    /// 5: the folder's journal cannot be used: of another configuration, in use, damaged.
+    Journal = 5,
+    /// 6: something cannot be written.
+    Output = 6,
+}
+
+/// An error for people: one message that says what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CliError {
+    /// Why, as the exit code.
+    pub kind: ExitKind,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl CliError {
+    /// An error of a kind.
+    #[must_use]
+    pub fn new(kind: ExitKind, message: impl Display) -> Self {
+        Self { kind, message: message.to_string() }
+    }
+}
+
+/// Adds the exit kind to a foreign error.
+pub(crate) trait OrExit<T> {
+    /// The same result with an error of this kind.
+    fn or_exit(self, kind: ExitKind) -> Result<T, CliError>;
+}
+
+impl<T, E: Display> OrExit<T> for Result<T, E> {
+    fn or_exit(self, kind: ExitKind) -> Result<T, CliError> {
+        self.map_err(|error| CliError::new(kind, error))
+    }
+}
+
+impl From<mts_engine::shell::backtest::RunError> for CliError {
+    fn from(error: mts_engine::shell::backtest::RunError) -> Self {
+        use mts_engine::shell::backtest::RunError;
+        let kind = match &error {
+            RunError::Journal(_) | RunError::Record(_) | RunError::Replay(_) => ExitKind::Journal,
+            RunError::Data(_) | RunError::NoSession { .. } | RunError::Calendar(_) => ExitKind::Data,
+            _ => ExitKind::Internal,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,298 @@
+//! What a run leaves for people and programs: files made by replaying the journal, whole or not at all.
+
+use crate::config::RunConfig;
+use crate::error::{CliError, ExitKind, OrExit};
+use crate::files;
+use crate::run_report;
+use chrono::NaiveDate;
+use mts_engine::replay::{apply, genesis};
+use mts_engine::{Core, Genesis, Input, Output};
+use mts_foundation::event::Event;
+use mts_foundation::fund::NavSnapshot;
+use mts_foundation::journal::{JournalError, JournalRecord};
+use mts_foundation::num::exact;
+use mts_foundation::risk::{Gate, HaltRequest, RejectCode};
+use mts_foundation::{Decimal, OrderId, OrderRecord};
+use mts_journal::{FileJournal, JournalReader};
+use mts_quantkit::Performance;
+use mts_quantkit::statistics::SESSIONS_PER_YEAR;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Name of the stored result within the folder of a run.
+pub(crate) const RESULT: &str = "result.json";
+
+/// The figures of a run, as `--json` prints them and `result.json` keeps them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunResult {
+    /// Name of the run.
+    pub(crate) name: String,
+    /// First and last traded session.
+    pub(crate) first_session: Option<NaiveDate>,
+    pub(crate) last_session: Option<NaiveDate>,
+    /// Whether the run reached its end; with `--until` it did not.
+    pub(crate) finished: bool,
+    /// SHA-256 of the state.
+    pub(crate) state_hash: String,
+    /// SHA-256 of the configuration.
+    pub(crate) config_hash: String,
+    #[serde(with = "exact")]
+    pub(crate) initial_cash: Decimal,
+    #[serde(with = "exact")]
+    pub(crate) final_nav: Decimal,
+    #[serde(with = "exact")]
+    pub(crate) final_cash: Decimal,
+    #[serde(with = "exact")]
+    pub(crate) lowest_cash: Decimal,
+    pub(crate) sessions: u64,
+    pub(crate) orders: u64,
+    pub(crate) fills: u64,
+    pub(crate) rejections: u64,
+    pub(crate) rejections_by_gate: BTreeMap<String, BTreeMap<String, u64>>,
+    pub(crate) halts: u64,
+    pub(crate) incidents: u64,
+    pub(crate) inputs: u64,
+    pub(crate) events: u64,
+    #[serde(with = "exact")]
+    pub(crate) fees: Decimal,
+    #[serde(with = "exact")]
+    pub(crate) traded: Decimal,
+    /// Value traded, both sides, a year, over the average net asset value.
+    pub(crate) turnover: f64,
+    pub(crate) total_return: f64,
+    pub(crate) annual_return: f64,
+    pub(crate) annual_volatility: f64,
+    pub(crate) sharpe: f64,
+    pub(crate) max_drawdown: f64,
+    pub(crate) calmar: f64,
+    /// Wall time of the process that finished the run.
+    pub(crate) seconds: f64,
+    pub(crate) inputs_per_second: f64,
+}
+
+/// Everything about a run that reports show, gathered by replaying its journal.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) config: RunConfig,
+    pub(crate) genesis: Genesis,
+    pub(crate) core: Core,
+    pub(crate) nav: Vec<NavSnapshot>,
+    pub(crate) orders: BTreeMap<OrderId, OrderRecord>,
+    pub(crate) rejections: Vec<(NaiveDate, OrderId, Gate, RejectCode, String)>,
+    pub(crate) halts: Vec<HaltRequest>,
+    pub(crate) incidents: Vec<Event>,
+    pub(crate) fills: Vec<Event>,
+    pub(crate) lowest_cash: Decimal,
+}
+
+/// What a visitor of a replay sees: the input, what followed from it, and the core after it.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&Input, &Output, &Core);
+
+/// A message for a journal that cannot be used.
+pub(crate) fn journal_error(error: JournalError) -> CliError {
+    CliError::new(ExitKind::Journal, error)
+}
+
+/// The first record of a journal.
+pub(crate) fn read_genesis(reader: &JournalReader) -> Result<Genesis, CliError> {
+    let mut found = None;
+    let mut failed = None;
+    reader
+        .replay(&mut |record: JournalRecord| {
+            if record.sequence == 0 {
+                match genesis(&record) {
+                    Ok(genesis) => found = Some(genesis),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            Ok(())
+        })
+        .map_err(journal_error)?;
+    match (found, failed) {
+        (Some(genesis), _) => Ok(genesis),
+        (None, Some(error)) => Err(CliError::new(ExitKind::Journal, error)),
+        (None, None) => Err(CliError::new(
+            ExitKind::Journal,
+            "the journal is empty although the run existed; restore it from a copy, or start anew with --fresh",
+        )),
+    }
+}
+
+/// Opens the journal of a folder for reading.
+pub(crate) fn open_reader(folder: &Path) -> Result<JournalReader, CliError> {
+    if !folder.join(mts_journal::FILE_NAME).exists() {
+        let message = format!("there is no run in {}; name the folder of a run with --out", folder.display());
+        return Err(CliError::new(ExitKind::Journal, message));
+    }
+    FileJournal::read_only(folder).map_err(journal_error)
+}
+
+/// Replays a journal into a core.
+pub(crate) fn replay(reader: &JournalReader, core: &mut Core, visit: Visit<'_>) -> Result<(), CliError> {
+    let mut output = Output::default();
+    let mut failed = None;
+    reader
+        .replay(&mut |record: JournalRecord| {
+            if record.sequence == 0 || failed.is_some() {
+                return Ok(());
+            }
+            match apply(core, &record, &mut output) {
+                Ok(input) => visit(&input, &output, core),
+                Err(error) => failed = Some(error),
+            }
+            Ok(())
+        })
+        .map_err(journal_error)?;
+    failed.map_or(Ok(()), |error| Err(CliError::new(ExitKind::Journal, error)))
+}
+
+/// Gathers the facts of a run.
+pub(crate) fn facts(genesis: Genesis, core: Core, reader: &JournalReader) -> Result<Facts, CliError> {
+    let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
+    let mut facts = Facts {
+        lowest_cash: config.fund.initial_cash,
+        config,
+        genesis,
+        core,
+        nav: Vec::new(),
+        orders: BTreeMap::new(),
+        rejections: Vec::new(),
+        halts: Vec::new(),
+        incidents: Vec::new(),
+        fills: Vec::new(),
+    };
+    let Facts { core, nav, orders, rejections, halts, incidents, fills, lowest_cash, .. } = &mut facts;
+    replay(reader, core, &mut |_, output, core| {
+        let date = core.state().session().unwrap_or_default();
+        for event in &output.events {
+            match event {
+                Event::OrderCreated(record)
+                | Event::OrderAccepted(record)
+                | Event::OrderRejected(record)
+                | Event::OrderCanceled(record)
+                | Event::OrderExpired(record)
+                | Event::OrderUnknown(record) => {
+                    orders.insert(record.order.order_id.clone(), record.clone());
+                }
+                Event::FillCreated { fill, cash, .. } => {
+                    *lowest_cash = (*lowest_cash).min(*cash);
+                    if let Some(record) = core.state().order(&fill.order_id) {
+                        orders.insert(fill.order_id.clone(), record.clone());
+                    }
+                    fills.push(event.clone());
+                }
+                Event::GateFailed(failed) => {
+                    let rejection = &failed.rejection;
+                    rejections.push((
+                        date,
+                        failed.order_id.clone(),
+                        rejection.gate,
+                        rejection.code,
+                        rejection.message.clone(),
+                    ));
+                }
+                Event::HaltRequested(halt) => halts.push(halt.clone()),
+                Event::NavUpdated(snapshot) => nav.push(snapshot.clone()),
+                Event::Incident { .. } | Event::Killed { .. } => incidents.push(event.clone()),
+                Event::TargetsAccepted(_) | Event::HaltResumed(_) | Event::EnvelopeUpdated(_) => {}
+            }
+        }
+    })?;
+    Ok(facts)
+}
+
+impl Facts {
+    /// Net asset values, the starting capital first.
+    pub(crate) fn values(&self) -> Vec<f64> {
+        std::iter::once(self.config.fund.initial_cash)
+            .chain(self.nav.iter().map(|snapshot| snapshot.nav_usd))
+            .map(|value| value.to_f64().unwrap_or(f64::NAN))
+            .collect()
+    }
+
+    /// The figures.
+    pub(crate) fn result(&self, finished: bool, seconds: f64) -> RunResult {
+        let (state, values) = (self.core.state(), self.values());
+        let performance = Performance::of_values(&values, SESSIONS_PER_YEAR);
+        let counters = state.counters();
+        let book = state.ledger().fund(&self.config.fund.fund_id);
+        let years = self.nav.len() as f64 / SESSIONS_PER_YEAR;
+        let average = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let traded = counters.traded.to_f64().unwrap_or(0.0);
+        let mut rejections_by_gate: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        for (_, _, gate, code, _) in &self.rejections {
+            *rejections_by_gate.entry(gate.to_string()).or_default().entry(code.to_string()).or_default() +=
+                1;
+        }
+        let zero = Decimal::ZERO;
+        RunResult {
+            name: self.config.run.name.clone(),
+            first_session: self.nav.first().map(|snapshot| snapshot.asof),
+            last_session: self.nav.last().map(|snapshot| snapshot.asof),
+            finished,
+            state_hash: files::hex(&self.core.state_hash()),
+            config_hash: self.genesis.config_hash.clone(),
+            initial_cash: self.config.fund.initial_cash,
+            final_nav: book.map_or(zero, mts_foundation::FundBook::nav),
+            final_cash: book.map_or(zero, mts_foundation::FundBook::cash),
+            lowest_cash: self.lowest_cash,
+            sessions: counters.sessions,
+            orders: counters.orders,
+            fills: counters.fills,
+            rejections: counters.rejected,
+            rejections_by_gate,
+            halts: self.halts.len() as u64,
+            incidents: counters.incidents,
+            inputs: state.inputs(),
+            events: counters.events,
+            fees: book.map_or(zero, mts_foundation::FundBook::fees),
+            traded: counters.traded,
+            turnover: if years > 0.0 && average > 0.0 { traded / years / average } else { 0.0 },
+            total_return: performance.map_or(0.0, |performance| performance.total_return),
+            annual_return: performance.map_or(0.0, |performance| performance.annual_return),
+            annual_volatility: performance.map_or(0.0, |performance| performance.annual_volatility),
+            sharpe: performance.map_or(0.0, |performance| performance.sharpe),
+            max_drawdown: performance.map_or(0.0, |performance| performance.max_drawdown),
+            calmar: performance.map_or(0.0, |performance| performance.calmar),
+            seconds,
+            inputs_per_second: if seconds > 0.0 { state.inputs() as f64 / seconds } else { 0.0 },
+        }
+    }
+
+    /// Writes orders.jsonl, fills.jsonl, nav.csv and report.html; the stored result comes last, so that its presence
+    /// says that the others are complete.
+    pub(crate) fn write(&self, folder: &Path, result: &RunResult, report: bool) -> Result<(), CliError> {
+        let mut orders = Vec::new();
+        for record in self.orders.values() {
+            line(&mut orders, record)?;
+        }
+        files::write_whole(&folder.join("orders.jsonl"), &orders)?;
+        let mut fills = Vec::new();
+        for fill in &self.fills {
+            line(&mut fills, fill)?;
+        }
+        files::write_whole(&folder.join("fills.jsonl"), &fills)?;
+        let mut nav = String::from("date,nav,cash,long,short,positions\n");
+        for NavSnapshot { asof, nav_usd, cash_usd, long_usd, short_usd, positions, .. } in &self.nav {
+            let numbers =
+                [nav_usd, cash_usd, long_usd, short_usd].map(|number| number.normalize().to_string());
+            nav.push_str(&format!("{asof},{},{positions}\n", numbers.join(",")));
+        }
+        files::write_whole(&folder.join("nav.csv"), nav.as_bytes())?;
+        if report {
+            let html =
+                crate::report::render(&run_report::report(self, result)).or_exit(ExitKind::Internal)?;
+            files::write_whole(&folder.join("report.html"), html.as_bytes())?;
+        }
+        let stored = serde_json::to_string_pretty(result).or_exit(ExitKind::Internal)?;
+        files::write_whole(&folder.join(RESULT), format!("{stored}\n").as_bytes())
+    }
+}
+
+fn line(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), CliError> {
+    serde_json::to_writer(&mut *out, value).or_exit(ExitKind::Internal)?;
+    out.push(b'\n');
+    Ok(())
+}

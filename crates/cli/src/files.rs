@@ -1,0 +1,44 @@
+//! Reading, hashing and writing files, with messages that name them.
+
+use crate::error::{CliError, ExitKind};
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::Path;
+
+/// Reads a text file.
+pub(crate) fn read(path: &Path, what: &str, kind: ExitKind) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; it is taken from where the configuration lies",
+            std::io::ErrorKind::PermissionDenied => "give yourself permission to read it",
+            std::io::ErrorKind::InvalidData => "it must be UTF-8 text",
+            _ => "check the disk",
+        };
+        CliError::new(kind, format!("the {what} {} cannot be read: {error}; {remedy}", path.display()))
+    })
+}
+
+/// SHA-256 as hexadecimal text.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as hexadecimal text.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file whole or not at all: beside its place first, then moved there.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let unwritable = |error: std::io::Error| {
+        let message =
+            format!("{} cannot be written: {error}; choose another folder with --out", path.display());
+        CliError::new(ExitKind::Output, message)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+    file.write_all(bytes).map_err(unwritable)?;
+    file.as_file().sync_all().map_err(unwritable)?;
+    file.persist(path).map_err(|error| unwritable(error.error))?;
+    Ok(())
+}

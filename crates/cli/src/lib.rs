@@ -1,0 +1,22 @@
+//! The `mts` program as a library: [`App`] makes a binary with every command of `mts` plus one's own parts.
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     mts_cli::App::new().run()
+//! }
+//! ```
+
+mod app;
+mod args;
+mod commands;
+pub mod config;
+mod error;
+mod export;
+mod files;
+pub mod report;
+mod run_report;
+mod setup;
+pub mod strategies;
+
+pub use app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
+pub use error::{CliError, ExitKind};

@@ -1,0 +1,200 @@
+//! From a configuration and its files to the parts of a run.
+
+use crate::app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
+use crate::config::{Loaded, Resume, RunConfig};
+use crate::error::{CliError, ExitKind, OrExit};
+use crate::files;
+use mts_engine::record::Genesis;
+use mts_engine::shell::backtest::{OperatorScript, Trader};
+use mts_engine::{Core, CoreConfig, FundSetup};
+use mts_foundation::broker::SimulatedBroker;
+use mts_foundation::registry::Registry;
+use mts_foundation::sizing::ComputeError;
+use mts_foundation::{ActorId, FundConfig, InstrumentTable, MarketCalendar, Timestamp};
+use mts_portfolio::WeightPlanner;
+use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Name of the operator that stands for the script of a back-test.
+const SCRIPT: &str = "operator-script";
+
+/// The files of a run, read.
+pub(crate) struct Files {
+    pub(crate) instruments: (PathBuf, String),
+    pub(crate) data: (PathBuf, String),
+    pub(crate) targets: Option<(PathBuf, String)>,
+}
+
+/// Reads every file that the configuration names.
+pub(crate) fn read_files(loaded: &Loaded) -> Result<Files, CliError> {
+    let read = |path: &Path, what: &str| {
+        let path = loaded.folder.join(path);
+        let text = files::read(&path, what, ExitKind::Data)?;
+        Ok::<_, CliError>((path, text))
+    };
+    let config = &loaded.config;
+    Ok(Files {
+        instruments: read(&config.instruments.path, "instrument table")?,
+        data: read(&config.data.path, "data file")?,
+        targets: config.strategy.path.as_deref().map(|path| read(path, "file of targets")).transpose()?,
+    })
+}
+
+/// What the journal begins with: enough to replay it without any other file.
+pub(crate) fn genesis(config: &RunConfig, files: &Files) -> Result<Genesis, CliError> {
+    let config = serde_json::to_string(config).or_exit(ExitKind::Internal)?;
+    let mut parts = BTreeMap::from([
+        ("data".to_owned(), files::sha256(files.data.1.as_bytes())),
+        ("instruments".to_owned(), files::sha256(files.instruments.1.as_bytes())),
+    ]);
+    if let Some((_, text)) = &files.targets {
+        parts.insert("targets".to_owned(), files::sha256(text.as_bytes()));
+    }
+    Ok(Genesis {
+        program: format!("mts {}", env!("CARGO_PKG_VERSION")),
+        config_hash: files::sha256(config.as_bytes()),
+        config,
+        files: parts,
+        instruments: files.instruments.1.clone(),
+    })
+}
+
+/// Reads the instrument table and checks that the fund can hold it.
+pub(crate) fn instruments(config: &RunConfig, path: &str, text: &str) -> Result<InstrumentTable, CliError> {
+    let table = mts_marketdata::instruments::from_csv(path, text).or_exit(ExitKind::Data)?;
+    let base = config.fund.base_currency;
+    if let Some(foreign) = table.iter().find(|instrument| instrument.currency != base) {
+        let message = format!(
+            "{path}: {} trades in {}, the fund keeps {base}; books in several currencies are not built yet",
+            foreign.symbol, foreign.currency
+        );
+        return Err(CliError::new(ExitKind::Data, message));
+    }
+    Ok(table)
+}
+
+/// The calendar of the run.
+pub(crate) fn calendar(config: &RunConfig) -> Result<&'static MarketCalendar, CliError> {
+    MarketCalendar::builtin(&config.run.calendar).or_exit(ExitKind::Config)
+}
+
+/// The core at its beginning.
+pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) -> Result<Core, CliError> {
+    let fund = FundConfig {
+        fund_id: config.fund.fund_id.clone(),
+        name: config.fund.name.as_str().into(),
+        description: Default::default(),
+        base_currency: config.fund.base_currency,
+        target_nav_usd: config.fund.initial_cash,
+        broker: config.broker.name.clone(),
+        broker_account_id: None,
+        active: config.fund.active,
+        asset_classes: config.fund.asset_classes.clone(),
+        strategies: config.fund.strategies.clone(),
+        tax_lot_method: mts_foundation::TaxLotMethod::Fifo,
+        created_at: config.envelope.created_at,
+        notes: Default::default(),
+    };
+    let mut operators = OperatorPolicy {
+        operators: config.operator.operators.clone(),
+        single_operator: config.operator.single_operator,
+    };
+    if config.operator.resume == Resume::NextSession {
+        operators.operators.push(ActorId::new(SCRIPT).or_exit(ExitKind::Internal)?);
+        operators.single_operator = true;
+    }
+    let risk = FundRisk {
+        config: fund.clone(),
+        envelope: config.envelope.clone(),
+        limits: config.gates.clone(),
+        borrow: BTreeMap::new(),
+    };
+    let pipeline =
+        RiskPipeline::new(vec![risk], operators).or_exit(ExitKind::Config)?.with_gates(app.gates.clone());
+    let buffer = config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
+    let planner = WeightPlanner::new(buffer).or_exit(ExitKind::Config)?;
+    let setup = FundSetup { config: fund, initial_cash: config.fund.initial_cash };
+    Core::new(CoreConfig::new(vec![setup], instruments), Box::new(pipeline), Box::new(planner))
+        .or_exit(ExitKind::Config)
+}
+
+/// Everything of a run but the journal.
+pub(crate) struct Parts {
+    pub(crate) core: Core,
+    pub(crate) feed: FeedParts,
+    pub(crate) venue: Box<dyn SimulatedBroker>,
+    pub(crate) traders: Vec<Trader>,
+    pub(crate) calendar: &'static MarketCalendar,
+    pub(crate) script: OperatorScript,
+}
+
+/// Builds and checks every part.
+pub(crate) fn parts(app: &App, config: &RunConfig, files: &Files) -> Result<Parts, CliError> {
+    let calendar = calendar(config)?;
+    let table = instruments(config, &files.instruments.0.display().to_string(), &files.instruments.1)?;
+    let make_feed = chosen(&app.feeds, &config.data.kind, "data.kind")?;
+    let feed = make_feed(FeedContext {
+        section: &config.data,
+        file: (&files.data.0, &files.data.1),
+        instruments: &table,
+        calendar,
+    })?;
+    let (first, last) = feed.range;
+    if config.run.start > last || config.run.end < first {
+        let message = format!(
+            "run.start {} to run.end {} lies outside of the data, {first} to {last}; change the dates or the file",
+            config.run.start, config.run.end
+        );
+        return Err(CliError::new(ExitKind::Config, message));
+    }
+    let mut symbols = feed.symbols.clone();
+    symbols.sort();
+    let make_strategy = chosen(&app.strategies, &config.strategy.kind, "strategy.kind")?;
+    let sizer = match config.sizer.as_ref().and_then(|sizer| Some((sizer.name.as_deref()?, sizer))) {
+        Some((name, sizer)) => {
+            Some(built(&app.sizers)?.build(name, &sizer.params).or_exit(ExitKind::Config)?)
+        }
+        None => None,
+    };
+    let strategy = make_strategy(StrategyContext {
+        section: &config.strategy,
+        fund_id: &config.fund.fund_id,
+        symbols: &symbols,
+        calendar,
+        sizer,
+        factors: built(&app.factors)?,
+        file: files.targets.as_ref().map(|(path, text)| (path.as_path(), text.as_str())),
+    })?;
+    let make_broker = chosen(&app.brokers, config.broker.name.as_str(), "broker.name")?;
+    let venue = make_broker(BrokerContext {
+        section: &config.broker,
+        instruments: &table,
+        initial_cash: config.fund.initial_cash,
+        currency: config.fund.base_currency,
+    })?;
+    let script = match config.operator.resume {
+        Resume::Never => OperatorScript::None,
+        Resume::NextSession => {
+            OperatorScript::ResumeNextSession { operator: ActorId::new(SCRIPT).or_exit(ExitKind::Internal)? }
+        }
+    };
+    let traders = vec![Trader { strategy, fund_id: config.fund.fund_id.clone() }];
+    Ok(Parts { core: core(app, config, table)?, feed, venue, traders, calendar, script })
+}
+
+fn chosen<'a, T>(known: &'a BTreeMap<String, T>, name: &str, key: &str) -> Result<&'a T, CliError> {
+    known.get(name).ok_or_else(|| {
+        let names: Vec<_> = known.keys().map(String::as_str).collect();
+        CliError::new(ExitKind::Config, format!("{key} is {name:?}; this program has {}", names.join(", ")))
+    })
+}
+
+fn built<T: ?Sized>(registry: &Result<Registry<T>, ComputeError>) -> Result<&Registry<T>, CliError> {
+    registry.as_ref().map_err(|error| CliError::new(ExitKind::Internal, error))
+}
+
+/// A session's date of an instant.
+pub(crate) fn date_of(calendar: &MarketCalendar, time: Timestamp) -> chrono::NaiveDate {
+    time.to_datetime().with_timezone(&calendar.time_zone()).date_naive()
+}

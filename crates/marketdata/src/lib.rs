@@ -1,0 +1,6 @@
+//! Market data sources. Sources take text or connections and never open files or sockets themselves.
+
+pub mod closes;
+pub mod instruments;
+
+pub use closes::ClosesFeed;
