@@ -24,7 +24,8 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   test          cargo xtask test
   conformance   the vectors in tests/vectors, and those of ../shared/vectors/ml4t where that folder exists
   release       the mts program, optimised
-  smoke         mts runs examples/momentum.toml into an empty folder and prints its result
+  smoke         mts runs examples/momentum.toml into an empty folder; its result is that of tests/golden
+  own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
   benches       with --full: all benchmarks, short
 
 With CI=true a tool that is not installed is a failure; without, what needs it is skipped. The last lines are a
@@ -35,6 +36,12 @@ const SHARED_VECTORS: &str = "../shared/vectors/ml4t";
 
 /// The run that must work for everybody.
 const EXAMPLE: &str = "examples/momentum.toml";
+
+/// What the debug build gave for it: the release build must give the same.
+const GOLDEN: &str = "tests/golden/momentum.json";
+
+/// The crate that `mts new strategy` writes.
+const OWN_STRATEGY: &str = "examples/own_strategy";
 
 /// What `mts run --json` promises at least.
 const RESULT_KEYS: &[&str] =
@@ -65,6 +72,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     });
     steps.step("release", || cargo(&["build", "--release", "--package", "mts-cli", "--bin", "mts"]));
     steps.step("smoke", smoke);
+    steps.step("own strategy", own_strategy);
     if full {
         steps.step("benches", || bench::run_all().map(|()| Outcome::Passed));
     }
@@ -89,6 +97,56 @@ fn smoke() -> Result<Outcome> {
     let folder = EmptyFolder::new()?;
     let out = folder.0.display().to_string();
     let text = Program::cargo(["mts", "run", EXAMPLE, "--out", &out, "--json"]).output()?;
+    console::out(summary(&text)?);
+    let golden = std::fs::read_to_string(workspace::root().join(GOLDEN))
+        .map_err(|error| Error::failed(format!("{GOLDEN} cannot be read: {error}; restore it")))?;
+    same_as_golden(&text, &golden)?;
+    Ok(Outcome::Passed)
+}
+
+/// Whether a result has every value of the golden one.
+fn same_as_golden(result: &str, golden: &str) -> Result<()> {
+    let parse = |text: &str| {
+        serde_json::from_str::<Value>(text).map_err(|error| Error::failed(format!("no JSON object: {error}")))
+    };
+    let (result, golden) = (parse(result)?, parse(golden)?);
+    let wanted = golden.as_object().filter(|wanted| !wanted.is_empty());
+    let Some(wanted) = wanted else {
+        return Err(Error::failed(format!("{GOLDEN} holds nothing to compare with; restore it")));
+    };
+    for (key, value) in wanted {
+        if result.get(key) != Some(value) {
+            let found = result.get(key).cloned().unwrap_or(Value::Null);
+            return Err(Error::failed(format!(
+                "the release build's {key} is {found}, {GOLDEN} has {value}: debug and release must agree"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A crate outside of the workspace; it shares the build folder, so that little is compiled twice.
+fn own_strategy() -> Result<Outcome> {
+    let folder = EmptyFolder::new()?;
+    let out = folder.0.display().to_string();
+    let manifest = format!("{OWN_STRATEGY}/Cargo.toml");
+    let config = format!("{OWN_STRATEGY}/own_strategy.toml");
+    let text = Program::cargo([
+        "run",
+        "--release",
+        "--locked",
+        "--target-dir",
+        "target",
+        "--manifest-path",
+        &manifest,
+        "--",
+        "run",
+        &config,
+        "--out",
+        &out,
+        "--json",
+    ])
+    .output()?;
     console::out(summary(&text)?);
     Ok(Outcome::Passed)
 }
@@ -153,6 +211,15 @@ mod tests {
             "the result of `mts run --json` lacks state_hash"
         );
         assert!(summary("loading…\n{}").is_err());
+    }
+
+    #[test]
+    fn every_value_of_the_golden_result_counts() {
+        let golden = r#"{"state_hash":"ab","fills":2}"#;
+        assert!(same_as_golden(r#"{"state_hash":"ab","fills":2,"seconds":1}"#, golden).is_ok());
+        let error = same_as_golden(r#"{"state_hash":"cd","fills":2}"#, golden).unwrap_err().to_string();
+        assert!(error.contains("state_hash"), "{error}");
+        assert!(same_as_golden("{}", "{}").is_err());
     }
 
     #[test]

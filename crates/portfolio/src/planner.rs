@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// moment, what grows them. A weight stands for `weight × (1 − cash_buffer) × NAV`; quantities round down to lots.
 ///
 /// Purchases together never take cash below `cash_buffer × NAV`: when they would, all are scaled down alike. Orders
-/// come in the order of the targets' ranks, unranked ones last, by symbol.
+/// come in the order of the targets' ranks; instruments without a rank or a weight come last, by symbol.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightPlanner {
     cash_buffer: Decimal,
@@ -169,7 +169,8 @@ impl TargetPlanner for WeightPlanner {
             orders.extend(self.order(request, book, symbol, target)?);
         }
         orders.sort_by_key(|order| {
-            order.planned.target.as_ref().and_then(|target| target.rank).unwrap_or(u32::MAX)
+            let wanted = order.planned.target.as_ref().filter(|target| !target.weight.is_zero());
+            wanted.and_then(|target| target.rank).unwrap_or(u32::MAX)
         });
         if request.stage == PlanStage::Increase {
             self.fit_to_cash(&mut orders, book)?;

@@ -246,7 +246,8 @@ impl Story {
                     _ => "given by the file of targets".to_owned(),
                 };
                 say(&format!("signal   {signal}, decided at {decided}"));
-                say(&format!("target   {} of NAV {}", target.weight, money(sizing.nav)));
+                let meaning = if target.weight.is_zero() { ": to be sold" } else { "" };
+                say(&format!("target   {} of NAV {}{meaning}", target.weight, money(sizing.nav)));
             }
             (None, Some(sizing)) if sizing.reference_price.is_some() => {
                 say(&format!("signal   not among the targets decided at {decided}: to be sold"));

@@ -77,7 +77,8 @@ impl FactorStrategy {
         }
     }
 
-    fn targets(&self, time: Timestamp) -> Result<TargetSet, StrategyError> {
+    /// The weights, and a weight of zero for what is held and no longer wanted, so that the journal says why it is sold.
+    fn targets(&self, view: &View<'_>) -> Result<TargetSet, StrategyError> {
         let shape = (self.rows.len(), self.symbols.len());
         let values = self.rows.iter().flat_map(|(_, row)| row.iter().copied()).collect();
         let close = Array2::from_shape_vec(shape, values)?;
@@ -89,13 +90,13 @@ impl FactorStrategy {
         let mut set = TargetSet {
             fund_id: self.fund_id.clone(),
             strategy_id: self.id.clone(),
-            asof: time,
+            asof: view.time,
             weights: Vec::new(),
         };
         for (((symbol, weight), score), rank) in self.symbols.iter().zip(weights).zip(scores).zip(ranks) {
             let weight = quantise(weight)
                 .ok_or_else(|| format!("the sizer {} gives {weight} for {symbol}", self.sizer.name()))?;
-            if !weight.is_zero() {
+            if !weight.is_zero() || view.book.positions().get(symbol).is_some() {
                 set.weights.push(TargetWeight {
                     symbol: symbol.clone(),
                     weight,
@@ -121,7 +122,7 @@ impl Strategy for FactorStrategy {
     fn on_data(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
         self.remember(view.bars);
         if self.is_due(view) && self.rows.len() >= self.factor.warm_up() {
-            commands.targets(self.targets(view.time)?);
+            commands.targets(self.targets(view)?);
         }
         Ok(())
     }
