@@ -65,8 +65,8 @@ impl CoreConfig {
     }
 }
 
-/// Why the core refuses an input. The state is unchanged then, and the process must stop: a broken invariant is not
-/// traded through.
+/// Why the core cannot go on. It must not be used any more: the process ends, and the next one begins with the journal.
+/// A broken invariant is not traded through.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoreError {
