@@ -7,15 +7,15 @@ use mts_engine::{Action, Core, CoreConfig, FundSetup, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
 use mts_foundation::risk::{
-    Gate, GateTrace, HaltRequest, RejectCode, Rejection, RiskAction, RiskContext, RiskDecision, RiskEvent, RiskMachine,
-    RiskRefusal,
+    Gate, GateTrace, HaltRequest, RejectCode, Rejection, RiskAction, RiskContext, RiskDecision, RiskEvent,
+    RiskMachine, RiskRefusal,
 };
 use mts_foundation::sizing::{ComputeError, PlanRequest, PlannedOrder, TargetPlanner};
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{
     AccountId, ActorId, AssetClass, BrokerOrderId, Currency, Decimal, Event, Fill, FundConfig, FundId,
-    IdempotencyKey, Instrument, InstrumentTable, Ledger, Order, OrderId, OrderState, RiskEnvelope, Side, StrategyId,
-    Symbol, Timestamp,
+    IdempotencyKey, Instrument, InstrumentTable, Ledger, Order, OrderId, OrderState, RiskEnvelope, Side,
+    StrategyId, Symbol, Timestamp,
 };
 
 /// Approves or refuses everything.
@@ -218,7 +218,10 @@ fn the_same_key_is_sent_once() {
     let first = step(&mut core, &decide(1, vec![buy("k", 10), buy("k", 10)]));
     assert_eq!(submitted(&first).len(), 1);
     let order = submitted(&first)[0].clone();
-    assert!(step(&mut core, &decide(2, vec![buy("k", 10)])).actions.is_empty(), "open: the stored record stands");
+    assert!(
+        step(&mut core, &decide(2, vec![buy("k", 10)])).actions.is_empty(),
+        "open: the stored record stands"
+    );
     let other = step(&mut core, &decide(2, vec![buy("k", 11)]));
     assert!(other.actions.is_empty());
     let code = |output: &Output| {
@@ -261,9 +264,13 @@ fn fills_that_fit_nothing_are_booked_or_raised_never_lost() {
     accept(&mut core, &order, 1);
     let over = step(&mut core, &fill(&order, "x1", 12, 2));
     assert_eq!(incidents(&over), ["OVERFILL"]);
-    assert_eq!(core.state().ledger().fund(&fund_id()).unwrap().positions().quantity(&order.symbol), Decimal::from(12));
+    assert_eq!(
+        core.state().ledger().fund(&fund_id()).unwrap().positions().quantity(&order.symbol),
+        Decimal::from(12)
+    );
     let mut stranger = order.clone();
-    stranger = serde_json::from_str(&serde_json::to_string(&stranger).unwrap().replace("f-000001", "other")).unwrap();
+    stranger = serde_json::from_str(&serde_json::to_string(&stranger).unwrap().replace("f-000001", "other"))
+        .unwrap();
     assert_eq!(incidents(&step(&mut core, &fill(&stranger, "x2", 1, 3))), ["FILL_WITHOUT_ORDER"]);
 }
 

@@ -1,5 +1,6 @@
 //! Closing prices from a wide CSV file: one row per session, one column per instrument.
 
+use crate::lines::line_of;
 use chrono::NaiveDate;
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::{Bar, Decimal, InstrumentTable, Interval, MarketCalendar, Symbol, Timestamp, num};
@@ -55,10 +56,10 @@ impl ClosesFeed {
         for record in reader.records() {
             let record = record.map_err(|error| MarketDataError::Record {
                 path: path.to_owned(),
-                line: error.position().map_or(0, csv::Position::line),
+                line: line_of(text, error.position()),
                 message: format!("{error}; every row needs a date and {} prices", symbols.len()),
             })?;
-            let row = Row { path, line: record.position().map_or(0, csv::Position::line), record: &record };
+            let row = Row { path, text, record: &record };
             let date = row.date(last)?;
             let session =
                 calendar.session_on(date).map_err(|error| row.fault(error.to_string()))?.ok_or_else(
@@ -104,13 +105,15 @@ impl ClosesFeed {
 
 struct Row<'a> {
     path: &'a str,
-    line: u64,
+    text: &'a str,
     record: &'a csv::StringRecord,
 }
 
 impl Row<'_> {
     fn fault(&self, message: String) -> MarketDataError {
-        MarketDataError::Record { path: self.path.to_owned(), line: self.line, message }
+        // Counting lines takes a pass over the text, so only a fault does it.
+        let line = line_of(self.text, self.record.position());
+        MarketDataError::Record { path: self.path.to_owned(), line, message }
     }
 
     fn date(&self, last: Option<NaiveDate>) -> Result<NaiveDate, MarketDataError> {

@@ -1,5 +1,6 @@
 //! Instrument tables from CSV.
 
+use crate::lines::line_of;
 use chrono::NaiveDate;
 use mts_foundation::market_data::MarketDataError;
 use mts_foundation::{
@@ -42,11 +43,10 @@ pub fn from_csv(path: &str, text: &str) -> Result<InstrumentTable, MarketDataErr
     let mut table = InstrumentTable::new();
     for record in reader.records() {
         let record = record.map_err(|error| {
-            let line = error.position().map_or(0, csv::Position::line);
+            let line = line_of(text, error.position());
             MarketDataError::Record { path: path.to_owned(), line, message: error.to_string() }
         })?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let row = Row { path, line, header: &header, record: &record };
+        let row = Row { path, text, header: &header, record: &record };
         let instrument = row.instrument()?;
         table.insert(instrument).map_err(|error| row.fault(error.to_string()))?;
     }
@@ -58,14 +58,15 @@ pub fn from_csv(path: &str, text: &str) -> Result<InstrumentTable, MarketDataErr
 
 struct Row<'a> {
     path: &'a str,
-    line: u64,
+    text: &'a str,
     header: &'a csv::StringRecord,
     record: &'a csv::StringRecord,
 }
 
 impl Row<'_> {
     fn fault(&self, message: String) -> MarketDataError {
-        MarketDataError::Record { path: self.path.to_owned(), line: self.line, message }
+        let line = line_of(self.text, self.record.position());
+        MarketDataError::Record { path: self.path.to_owned(), line, message }
     }
 
     fn text(&self, column: &str) -> &str {

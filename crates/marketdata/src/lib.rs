@@ -2,5 +2,7 @@
 
 pub mod closes;
 pub mod instruments;
+mod lines;
 
 pub use closes::ClosesFeed;
+pub use lines::line_of;

@@ -1,6 +1,6 @@
 //! The broker itself.
 
-use super::stream::{History, HistoryStream, cursor, number};
+use super::stream::{History, HistoryStream};
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
     Check, ErrorStatus, FillStream, Health, OrderRef, SimulatedBroker, SubmitOutcome,
@@ -131,7 +131,7 @@ impl PaperBroker {
 
     fn publish(&self, time: Timestamp, make: impl FnOnce(Cursor) -> BrokerEvent) {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cursor) = cursor(history.next()) {
+        if let Some(cursor) = history.next_cursor() {
             history.push(time, make(cursor));
         }
     }
@@ -396,18 +396,22 @@ impl Broker for PaperBroker {
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
         let venue = self.venue();
-        let next = self.history.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let (position, open) = match after.as_ref().and_then(number) {
-            Some(number) => (number.saturating_add(1).min(next), Vec::new()),
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let (position, first) = match after {
+            Some(cursor) => {
+                let (position, lost) = history.after(&cursor);
+                (position, if lost { vec![history.gap()] } else { Vec::new() })
+            }
             None => {
                 let open = venue.exchange.resting().filter_map(|(order, _)| {
                     let known = venue.orders.get(&order.idempotency_key)?;
                     Some(BrokerEvent::Order(known.report.clone()))
                 });
-                (next, open.collect())
+                (history.next(), open.collect())
             }
         };
-        Box::pin(HistoryStream::new(Arc::clone(&self.history), position, open))
+        drop(history);
+        Box::pin(HistoryStream::new(Arc::clone(&self.history), position, first))
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {
@@ -471,6 +475,7 @@ impl SimulatedBroker for PaperBroker {
                 .map_err(|error| refused("restore", BrokerErrorKind::InvalidRequest, error.to_string()))?;
         }
         venue.cash = cash;
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).resume_after(fills.len() as u64);
         for record in open {
             let order = record.order.clone();
             let Some(id) = order.broker_order_id.clone() else {
@@ -638,9 +643,10 @@ mod tests {
         let mut resumed = Broker::events(&broker, Some(cursor.clone()));
         assert_eq!(drain(&mut resumed), fills[1..]);
         let mut history = broker.history.lock().unwrap();
-        let event = fills[0].clone();
         for _ in 0..super::super::stream::MAX_EVENTS {
-            history.push(Timestamp::EPOCH, event.clone());
+            let BrokerEvent::Fill { account, fill, fees, .. } = fills[0].clone() else { panic!() };
+            let cursor = history.next_cursor().unwrap();
+            history.push(Timestamp::EPOCH, BrokerEvent::Fill { account, cursor, fill, fees });
         }
         drop(history);
         let mut late = Broker::events(&broker, Some(cursor.clone()));

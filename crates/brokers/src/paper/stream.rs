@@ -18,6 +18,9 @@ const MAX_WAKERS: usize = 64;
 pub(crate) struct History {
     first: u64,
     events: VecDeque<(Timestamp, BrokerEvent)>,
+    /// Fills published so far, those before a restart included. A fill's cursor is its number among all fills, so that
+    /// it is the same after a restart.
+    fills: u64,
     wakers: Vec<Waker>,
 }
 
@@ -27,10 +30,49 @@ impl History {
         self.first + self.events.len() as u64
     }
 
+    /// Continues the numbering of fills after a restart.
+    pub(crate) fn resume_after(&mut self, fills: u64) {
+        self.fills = fills;
+    }
+
+    /// The cursor of the next fill.
+    pub(crate) fn next_cursor(&self) -> Option<Cursor> {
+        Cursor::new((self.fills + 1).to_string()).ok()
+    }
+
+    /// Number of the first event after a cursor, and whether events before it are lost. A cursor from the future leads to
+    /// the end.
+    pub(crate) fn after(&self, cursor: &Cursor) -> (u64, bool) {
+        let Some(wanted) = cursor.as_str().parse::<u64>().ok() else { return (self.first, true) };
+        let kept =
+            self.events.iter().filter(|(_, event)| matches!(event, BrokerEvent::Fill { .. })).count() as u64;
+        if wanted >= self.fills {
+            return (self.next(), false);
+        }
+        let found = self.events.iter().position(|(_, event)| match event {
+            BrokerEvent::Fill { cursor: other, .. } => other == cursor,
+            _ => false,
+        });
+        match found {
+            Some(offset) => (self.first + offset as u64 + 1, false),
+            // Either the very next fill is the first that is kept, or some are gone.
+            None => (self.first, wanted + kept < self.fills),
+        }
+    }
+
+    /// Says that events before what is kept are lost.
+    pub(crate) fn gap(&self) -> BrokerEvent {
+        let to = self.events.front().map_or(Timestamp::EPOCH, |(time, _)| *time);
+        BrokerEvent::Gap { from: Timestamp::EPOCH, to, recoverable: false }
+    }
+
     pub(crate) fn push(&mut self, time: Timestamp, event: BrokerEvent) {
         if self.events.len() >= MAX_EVENTS {
             self.events.pop_front();
             self.first += 1;
+        }
+        if matches!(event, BrokerEvent::Fill { .. }) {
+            self.fills += 1;
         }
         self.events.push_back((time, event));
         for waker in self.wakers.drain(..) {
@@ -53,16 +95,6 @@ impl HistoryStream {
     }
 }
 
-/// The cursor of event number `number`.
-pub(crate) fn cursor(number: u64) -> Option<Cursor> {
-    Cursor::new(number.to_string()).ok()
-}
-
-/// The number behind a cursor.
-pub(crate) fn number(cursor: &Cursor) -> Option<u64> {
-    cursor.as_str().parse().ok()
-}
-
 impl Stream for HistoryStream {
     type Item = Result<BrokerEvent, BrokerError>;
 
@@ -72,7 +104,7 @@ impl Stream for HistoryStream {
         }
         let history = Arc::clone(&self.history);
         let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.position < history.first {
+        if self.position != history.first && self.position.wrapping_sub(history.first) > u64::MAX / 2 {
             let to = history.events.front().map_or(Timestamp::EPOCH, |(time, _)| *time);
             self.position = history.first;
             return Poll::Ready(Some(Ok(BrokerEvent::Gap {

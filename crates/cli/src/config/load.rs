@@ -108,7 +108,13 @@ fn suggestion(name: &str, known: &[&str]) -> String {
 }
 
 fn typed<T: DeserializeOwned>(section: &str, value: Value) -> Result<T, String> {
-    T::deserialize(value).map_err(|error| format!("[{section}]: {error}"))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        // Faults of the section as a whole, such as a missing key, have no path within it.
+        match error.path().to_string().as_str() {
+            "." => format!("[{section}]: {}", error.inner()),
+            key => format!("{section}.{key}: {}", error.inner()),
+        }
+    })
 }
 
 fn assemble(mut sections: Map<String, Value>, stem: &str) -> Result<RunConfig, Vec<String>> {

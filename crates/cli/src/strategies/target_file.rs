@@ -117,16 +117,16 @@ fn read_csv(text: &str) -> Result<Decisions, (usize, String)> {
     let mut decisions = Decisions::new();
     for record in reader.records() {
         let record = record.map_err(|error| (0, error.to_string()))?;
-        let line = usize::try_from(record.position().map_or(0, csv::Position::line)).unwrap_or(0);
+        let line = || usize::try_from(mts_marketdata::line_of(text, record.position())).unwrap_or(0);
         let cell = |column: usize| record.get(column).unwrap_or("");
         let date: NaiveDate = cell(0)
             .parse()
-            .map_err(|_| (line, format!("date {:?} must be written like 2000-01-31", cell(0))))?;
-        let symbol = Symbol::new(cell(1)).map_err(|error| (line, error.to_string()))?;
-        let value = num::parse(cell(2)).map_err(|error| (line, format!("weight {error}")))?;
+            .map_err(|_| (line(), format!("date {:?} must be written like 2000-01-31", cell(0))))?;
+        let symbol = Symbol::new(cell(1)).map_err(|error| (line(), error.to_string()))?;
+        let value = num::parse(cell(2)).map_err(|error| (line(), format!("weight {error}")))?;
         let weights = decisions.entry(date).or_default().weights.get_or_insert_default();
         if weights.insert(symbol.clone(), weight(value)).is_some() {
-            return Err((line, format!("{symbol} stands twice on {date}; remove one row")));
+            return Err((line(), format!("{symbol} stands twice on {date}; remove one row")));
         }
     }
     Ok(decisions)

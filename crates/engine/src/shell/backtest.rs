@@ -456,20 +456,22 @@ impl Runner<'_, '_> {
             let strategy_id = trader.strategy.id().clone();
             let fund_id = trader.fund_id.clone();
             let first = state.counters().sessions == 1;
-            if state.last_decision(&strategy_id) == Some(time) {
-                trader
-                    .strategy
-                    .warm_up(bars)
-                    .map_err(|error| failed(trader, session.date, error.as_ref()))?;
-                continue;
-            }
-            if self.recovering
-                && let Some(memory) = state.memory(&strategy_id)
-            {
+            // What was journalled replaces what warming up has built.
+            let memory = state.memory(&strategy_id).filter(|_| self.recovering);
+            if let Some(memory) = memory {
                 trader
                     .strategy
                     .restore(memory)
                     .map_err(|error| failed(trader, session.date, error.as_ref()))?;
+            }
+            if state.last_decision(&strategy_id) == Some(time) {
+                if memory.is_none() {
+                    trader
+                        .strategy
+                        .warm_up(bars)
+                        .map_err(|error| failed(trader, session.date, error.as_ref()))?;
+                }
+                continue;
             }
             let Some(book) = state.ledger().fund(&fund_id) else { continue };
             let open_orders: Vec<&OrderRecord> = state

@@ -1,0 +1,7 @@
+//! What is tested across the crates of the workspace.
+//!
+//! The library holds what several test programs share. [`conformance`] runs the vectors of `tests/vectors`: expected
+//! results that were made by other software, compared case by case. `cargo xtask conformance` starts it through the
+//! program `mts-conformance-runner`; the tests in `tests/tests` call it directly.
+
+pub mod conformance;
