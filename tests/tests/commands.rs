@@ -1,5 +1,13 @@
 //! The commands as a person uses them: messages, exit codes, what they leave behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a helper that fails fails its test"
+)]
+
 mod common;
 
 use common::{changed, folder, root, run, text};

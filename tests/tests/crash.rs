@@ -1,5 +1,13 @@
 //! Killed at any moment and started again, a run ends in the same state.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a helper that fails fails its test"
+)]
+
 mod common;
 
 use common::{changed, folder, mts, root, run, start, text};

@@ -1,6 +1,12 @@
 //! The order path with its real parts: core, gates, planner, paper broker, journal.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a helper that fails fails its test"
+)]
 
 use chrono::NaiveDate;
 use mts_brokers::{PaperBroker, PaperConfig};
@@ -170,7 +176,7 @@ impl Strategy for Alternating {
     fn on_data(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
         self.sessions += 1;
         if self.sessions % 3 == 1 {
-            let symbol = if self.sessions % 2 == 0 { "AAPL" } else { "KO" };
+            let symbol = if self.sessions.is_multiple_of(2) { "AAPL" } else { "KO" };
             let weight = TargetWeight {
                 symbol: Symbol::new(symbol)?,
                 weight: Decimal::new(5, 1),

@@ -122,8 +122,7 @@ fn gates(facts: &Facts) -> Section {
         })
         .collect();
     let caption = shown(rows.len(), facts.rejections.len());
-    let columns =
-        ["date", "order", "gate", "code", "why"].into_iter().map(|name| Column::text(name)).collect();
+    let columns = ["date", "order", "gate", "code", "why"].into_iter().map(Column::text).collect();
     let table = Table { title: "Refusals".to_owned(), columns, rows, caption, ..Table::default() };
     section.with(Block::Chart(Chart::Bars(chart))).with(Block::Table(table))
 }
@@ -144,7 +143,7 @@ fn halts(facts: &Facts) -> Section {
         .map(|halt| vec![halt.timestamp.to_string(), halt.scope.to_string(), halt.reason.clone()])
         .collect();
     let caption = shown(rows.len(), facts.halts.len());
-    let columns = ["when", "what", "why"].into_iter().map(|name| Column::text(name)).collect();
+    let columns = ["when", "what", "why"].into_iter().map(Column::text).collect();
     section.with(Block::Table(Table {
         title: "Halts".to_owned(),
         columns,

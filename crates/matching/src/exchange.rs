@@ -52,7 +52,7 @@ pub enum ExchangeError {
         /// Its time in force.
         tif: TimeInForce,
     },
-    /// [`MAX_RESTING`] orders rest.
+    /// As many orders rest as may: one million.
     #[error("the simulated exchange is full: {MAX_RESTING} orders rest")]
     Full,
 }

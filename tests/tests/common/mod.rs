@@ -1,6 +1,6 @@
 //! What the tests of the real binary share: building it, running it, folders that vanish.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unreachable_pub, dead_code, reason = "each test file uses its own part")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

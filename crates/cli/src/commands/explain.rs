@@ -185,7 +185,7 @@ impl Story {
             .gates
             .iter()
             .map(|line| {
-                let text = |value: Option<Decimal>| value.map(|value| short(value)).unwrap_or_default();
+                let text = |value: Option<Decimal>| value.map(short).unwrap_or_default();
                 vec![
                     line.number.to_string(),
                     line.gate.clone(),

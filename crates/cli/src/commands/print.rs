@@ -47,16 +47,13 @@ pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     if !(low.is_finite() && high > low) || width == 0 {
         return String::new();
     }
-    let step = (values.len() as f64 / width as f64).max(1.0);
-    let points = (values.len() as f64 / step).ceil();
+    let step = values.len().div_ceil(width).max(1);
     let mut line = String::new();
-    let mut point = 0.0;
-    while point < points {
-        let at = ((point * step) as usize).min(values.len().saturating_sub(1));
-        let value = values.get(at).copied().unwrap_or(low).max(low);
-        let height = (value / low).ln() / (high / low).ln() * 7.0;
-        line.push(BLOCKS.get(height.round() as usize).copied().unwrap_or('█'));
-        point += 1.0;
+    for value in values.iter().step_by(step) {
+        let height = (value.max(low) / low).ln() / (high / low).ln();
+        // The eighth of the range that the value lies in, on a log scale.
+        let block = (1..8).take_while(|eighth| height * 7.0 + 0.5 >= f64::from(*eighth)).count();
+        line.push(BLOCKS.get(block).copied().unwrap_or('█'));
     }
     line
 }

@@ -41,18 +41,24 @@ pub(crate) fn make(context: StrategyContext<'_>) -> Result<Box<dyn Strategy>, Cl
     let sizer = context.sizer.ok_or_else(|| config("sizer.name is missing; name a sizer"))?;
     // A sizer that does not fit the universe must fail before the first order, not in the first month.
     sizer.size(ndarray::Array1::zeros(context.symbols.len()).view()).or_exit(ExitKind::Config)?;
-    Ok(Box::new(FactorStrategy {
-        id: section.strategy_id.clone(),
-        fund_id: context.fund_id.clone(),
-        symbols: context.symbols.to_vec(),
-        factor,
-        sizer,
-        rebalance: section.rebalance,
-        rows: VecDeque::new(),
-    }))
+    let (id, fund_id) = (section.strategy_id.clone(), context.fund_id.clone());
+    Ok(Box::new(FactorStrategy::new(id, fund_id, context.symbols.to_vec(), factor, sizer, section.rebalance)))
 }
 
 impl FactorStrategy {
+    /// A strategy over these instruments, in this order.
+    #[must_use]
+    pub fn new(
+        id: StrategyId,
+        fund_id: FundId,
+        symbols: Vec<Symbol>,
+        factor: Box<dyn Factor>,
+        sizer: Box<dyn Sizer>,
+        rebalance: Rebalance,
+    ) -> Self {
+        Self { id, fund_id, symbols, factor, sizer, rebalance, rows: VecDeque::new() }
+    }
+
     fn remember(&mut self, bars: &[Bar]) {
         let Some(time) = bars.first().map(|bar| bar.timestamp) else { return };
         let close = |symbol: &Symbol| {
