@@ -130,11 +130,14 @@ fn own_strategy() -> Result<Outcome> {
     let folder = EmptyFolder::new()?;
     let out = folder.0.display().to_string();
     let manifest = format!("{OWN_STRATEGY}/Cargo.toml");
+    // The versions of the workspace, so that what is built already serves; cargo drops what the crate does not need.
+    let root = workspace::root();
+    std::fs::copy(root.join("Cargo.lock"), root.join(OWN_STRATEGY).join("Cargo.lock"))
+        .map_err(|error| Error::failed(format!("cannot copy Cargo.lock to {OWN_STRATEGY}: {error}")))?;
     let config = format!("{OWN_STRATEGY}/own_strategy.toml");
     let text = Program::cargo([
         "run",
         "--release",
-        "--locked",
         "--target-dir",
         "target",
         "--manifest-path",

@@ -1,7 +1,7 @@
 //! Fills: what was really traded.
 
 use crate::ids::{FillId, InvalidId, OrderId, VenueName};
-use crate::num::{Decimal, exact};
+use crate::num::{Decimal, MAX_PRICE, MAX_QUANTITY, exact, fault_of_positive};
 use crate::order::Side;
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
@@ -47,15 +47,15 @@ pub enum InvalidFill {
     /// A name is not usable.
     #[error(transparent)]
     Id(#[from] InvalidId),
-    /// Quantity or price is zero or negative.
-    #[error("fill {fill_id}: {field} is {value}; it must be greater than zero")]
-    NotPositive {
+    /// Quantity, price or fees are out of range.
+    #[error("fill {fill_id}: {field}: {fault}")]
+    OutOfRange {
         /// Which fill.
         fill_id: FillId,
         /// Which field.
         field: &'static str,
-        /// The value found.
-        value: Decimal,
+        /// What is wrong with the value.
+        fault: String,
     },
     /// The raw record is too large.
     #[error("fill {fill_id}: raw has {entries} entries; keep at most {MAX_RAW_ENTRIES}")]
@@ -136,11 +136,17 @@ impl Fill {
     /// Checks the rules that a literal with public fields could break.
     ///
     /// # Errors
-    /// [`InvalidFill`] for a quantity or price that is not positive, or too much raw data.
+    /// [`InvalidFill`] for a number out of range, or too much raw data.
     pub fn checked(self) -> Result<Self, InvalidFill> {
-        for (field, value) in [("quantity", self.quantity), ("price", self.price)] {
-            if value <= Decimal::ZERO {
-                return Err(InvalidFill::NotPositive { fill_id: self.fill_id, field, value });
+        let fees = self.fees.abs().max(Decimal::ONE);
+        let numbers = [
+            ("quantity", self.quantity, MAX_QUANTITY),
+            ("price", self.price, MAX_PRICE),
+            ("fees", fees, MAX_QUANTITY),
+        ];
+        for (field, value, largest) in numbers {
+            if let Some(fault) = fault_of_positive(value, largest) {
+                return Err(InvalidFill::OutOfRange { fill_id: self.fill_id, field, fault });
             }
         }
         if self.raw.len() > MAX_RAW_ENTRIES {
@@ -202,8 +208,11 @@ mod tests {
 
     #[test]
     fn nothing_traded_is_no_fill() {
-        assert!(fill(Side::Buy, 0, "1").unwrap_err().to_string().contains("quantity is 0"));
+        assert!(
+            fill(Side::Buy, 0, "1").unwrap_err().to_string().contains("quantity: 0 is not greater than zero")
+        );
         assert!(fill(Side::Buy, 1, "-1").is_err());
+        assert!(fill(Side::Buy, 1, "1000000000001").is_err());
         let json = serde_json::to_string(&fill(Side::Sell, 3, "1.50").unwrap()).unwrap();
         assert!(serde_json::from_str::<Fill>(&json.replace("\"3\"", "\"-3\"")).is_err());
     }

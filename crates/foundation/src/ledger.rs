@@ -243,6 +243,7 @@ impl FundBook {
         let value = product("fill value", &[fill.quantity, fill.price, instrument.multiplier])?;
         let cash = sum("cash", self.cash, fill.side.signed(-value))?;
         let cash = sum("cash", cash, -fill.fees)?;
+        let fees = sum("fees", self.fees, fill.fees)?;
         let change = self.positions.apply(
             &fill.symbol,
             fill.side,
@@ -252,7 +253,7 @@ impl FundBook {
             fill.timestamp,
         )?;
         self.cash = cash;
-        self.fees += fill.fees;
+        self.fees = fees;
         Ok(change)
     }
 

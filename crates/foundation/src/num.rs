@@ -7,6 +7,25 @@ use rust_decimal::prelude::FromPrimitive;
 /// Decimal places that weights and sizes keep when they leave floating point (decision H8).
 pub const WEIGHT_SCALE: u32 = 9;
 
+/// Largest quantity of one order or fill: 1e15 units. With [`MAX_PRICE`] it keeps every value of an order well inside
+/// the range of decimals, so that a misplaced unit is refused at the border and not in the middle of the books.
+pub const MAX_QUANTITY: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
+
+/// Largest price of one order, fill or mark: 1e12.
+pub const MAX_PRICE: Decimal = Decimal::from_parts(3_567_587_328, 232, 0, false, 0);
+
+/// Why a number cannot be a quantity or price: not greater than zero, or beyond the largest that is taken.
+#[must_use]
+pub fn fault_of_positive(value: Decimal, largest: Decimal) -> Option<String> {
+    if value <= Decimal::ZERO {
+        Some(format!("{value} is not greater than zero"))
+    } else if value > largest {
+        Some(format!("{value} is beyond the largest that is taken, {largest}; check the unit"))
+    } else {
+        None
+    }
+}
+
 /// Rounds a floating-point weight to 1e-9, half away from zero; `None` for NaN, infinities and values that a
 /// decimal cannot hold.
 ///
@@ -213,6 +232,15 @@ mod tests {
         assert_eq!(quantise(-0.000_000_000_5).unwrap().to_string(), "-0.000000001");
         assert_eq!(quantise(f64::NAN), None);
         assert_eq!(quantise(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn the_largest_numbers_are_those_of_their_docs() {
+        assert_eq!(MAX_QUANTITY.to_string(), "1000000000000000");
+        assert_eq!(MAX_PRICE.to_string(), "1000000000000");
+        assert!(MAX_QUANTITY.checked_mul(MAX_PRICE).is_some());
+        assert!(fault_of_positive(MAX_PRICE, MAX_PRICE).is_none());
+        assert!(fault_of_positive(MAX_PRICE + Decimal::ONE, MAX_PRICE).is_some());
     }
 
     #[test]

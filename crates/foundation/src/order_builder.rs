@@ -1,7 +1,7 @@
 //! Building and reading orders, with every fault reported at once.
 
 use crate::ids::InvalidId;
-use crate::num::{Decimal, exact, exact_option};
+use crate::num::{Decimal, MAX_PRICE, MAX_QUANTITY, exact, exact_option, fault_of_positive};
 use crate::order::{Order, OrderFields, OrderType, Side, TimeInForce};
 use crate::time::Timestamp;
 use serde::Deserialize;
@@ -270,11 +270,9 @@ impl OrderBuilder {
         }
     }
 
-    fn positive(&mut self, field: &'static str, value: Option<Decimal>) {
-        if let Some(number) = value
-            && number <= Decimal::ZERO
-        {
-            self.fault(field, format!("{number} is not greater than zero"));
+    fn positive(&mut self, field: &'static str, value: Option<Decimal>, largest: Decimal) {
+        if let Some(fault) = value.and_then(|number| fault_of_positive(number, largest)) {
+            self.fault(field, fault);
         }
     }
 
@@ -295,7 +293,7 @@ impl OrderBuilder {
                     format!("a {order_type} order does not use it; remove it or change order_type"),
                 );
             }
-            _ => self.positive(field, value),
+            _ => self.positive(field, value, MAX_PRICE),
         }
     }
 
@@ -312,7 +310,7 @@ impl OrderBuilder {
         let symbol = self.text("symbol", symbol);
         let side = self.required("side", self.side);
         let quantity = self.required("quantity", self.quantity);
-        self.positive("quantity", quantity);
+        self.positive("quantity", quantity, MAX_QUANTITY);
         let order_type = self.required("order_type", self.order_type);
         if let Some(order_type) = order_type {
             self.price_by_type("limit_price", self.limit_price, order_type.takes_limit_price(), order_type);
@@ -326,7 +324,7 @@ impl OrderBuilder {
         let broker = self.text("broker", broker);
         let actor = self.actor.take();
         let actor = self.text("actor", actor);
-        self.positive("nav_usd", self.nav_usd);
+        self.positive("nav_usd", self.nav_usd, Decimal::MAX);
         let created_at = self.required("created_at", self.created_at);
         let broker_order_id = self.broker_order_id.take();
         let broker_order_id = match broker_order_id {
@@ -464,6 +462,8 @@ mod tests {
             }
         }
         assert!(complete().limit_price(Decimal::ZERO).build().is_err());
+        let huge = complete().quantity(MAX_QUANTITY + Decimal::ONE).build().unwrap_err();
+        assert!(huge.to_string().contains("check the unit"), "{huge}");
     }
 
     #[test]

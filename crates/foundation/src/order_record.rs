@@ -269,11 +269,12 @@ impl OrderRecord {
     /// Books a fill. Money facts win over order facts: the fill counts in any state, and what does not fit the record
     /// is reported as an effect, not refused.
     pub fn book(&mut self, fill: &Fill) -> FillEffect {
-        let value = self.average_price.unwrap_or_default() * self.filled + fill.price * fill.quantity;
-        self.filled += fill.quantity;
-        self.fees += fill.fees;
+        let so_far = self.average_price.unwrap_or_default().checked_mul(self.filled);
+        let value = so_far.and_then(|so_far| so_far.checked_add(fill.gross()));
+        self.filled = self.filled.saturating_add(fill.quantity);
+        self.fees = self.fees.saturating_add(fill.fees);
         self.fills = self.fills.saturating_add(1);
-        self.average_price = value.checked_div(self.filled);
+        self.average_price = value.and_then(|value| value.checked_div(self.filled));
         self.updated_at = fill.timestamp;
         let was_over = matches!(self.state, OrderState::Filled);
         let was_ended = self.state.is_terminal();

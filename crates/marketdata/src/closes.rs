@@ -3,7 +3,7 @@
 use crate::lines::line_of;
 use chrono::NaiveDate;
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
-use mts_foundation::{Bar, Decimal, InstrumentTable, Interval, MarketCalendar, Symbol, Timestamp, num};
+use mts_foundation::{Bar, InstrumentTable, Interval, MarketCalendar, Symbol, Timestamp, num};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -136,10 +136,8 @@ impl Row<'_> {
                 continue;
             }
             let close = num::parse(cell).map_err(|error| self.fault(format!("{symbol}: {error}")))?;
-            if close <= Decimal::ZERO {
-                let message = format!(
-                    "{symbol}: price {close} is not greater than zero; leave the cell empty if it is missing"
-                );
+            if let Some(fault) = num::fault_of_positive(close, num::MAX_PRICE) {
+                let message = format!("{symbol}: price {fault}; leave the cell empty if it is missing");
                 return Err(self.fault(message));
             }
             bars.push(Bar::close_only(symbol.clone(), Interval::DAY, close, time));

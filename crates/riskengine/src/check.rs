@@ -45,7 +45,7 @@ pub(crate) fn closable(side: Side, held: Decimal, buys: Decimal, sells: Decimal)
 }
 
 impl Check<'_> {
-    /// Compares and, where the observed value is beyond the limit, refuses.
+    /// Compares and, where the observed value is beyond the limit, refuses; `what` says what was observed.
     pub(crate) fn at_most(
         &self,
         trace: &mut GateTrace,
@@ -53,10 +53,11 @@ impl Check<'_> {
         code: RejectCode,
         observed: Decimal,
         limit: Decimal,
-        message: impl FnOnce() -> String,
+        what: impl FnOnce() -> String,
     ) -> GateResult {
         if observed > limit {
-            return Err(reject(gate, code, Some(limit), Some(observed), message()));
+            let message = format!("{}: {} is more than {}", what(), short(observed), short(limit));
+            return Err(reject(gate, code, Some(limit), Some(observed), message));
         }
         trace.compared(gate, observed, limit);
         Ok(())
@@ -99,6 +100,11 @@ impl Check<'_> {
         let value = self.times(gate, units, price)?;
         self.times(gate, value, self.instrument.multiplier)
     }
+}
+
+/// A number for people: cents above one, six places below.
+pub(crate) fn short(value: Decimal) -> Decimal {
+    value.round_dp(if value.abs() < Decimal::ONE { 6 } else { 2 }).normalize()
 }
 
 /// Notes that a gate is off.

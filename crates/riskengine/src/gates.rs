@@ -1,7 +1,7 @@
 //! The built-in gates, in pipeline order. Each is a pure function of the check; each refusal names code, limit,
 //! observed value and the way out.
 
-use crate::check::{Check, GateResult, closable, off, pass, reject};
+use crate::check::{Check, GateResult, closable, off, pass, reject, short};
 use crate::halts::in_force;
 use crate::loss::reached;
 use crate::state::Bucket;
@@ -256,7 +256,7 @@ fn order_rate(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
             RejectCode::OrderRate,
             observed,
             Decimal::from(limit),
-            || format!("{count} orders were accepted in the last minute; the limit is {limit}"),
+            || "orders within a minute, this one included".to_owned(),
         )?;
     }
     for (name, rate) in buckets.into_iter().flatten() {
@@ -297,7 +297,7 @@ fn repeated_execution(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let code = RejectCode::RepeatedExecution;
     check.at_most(trace, Gate::RepeatedExecution, code, observed, Decimal::from(limit), || {
         format!(
-            "{} {} was executed {same} times within {window} ms; an operator must look",
+            "{} orders in {} within {window} ms, this one included; an operator must look",
             order.side, order.symbol
         )
     })
@@ -327,7 +327,7 @@ fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     }
     let code = RejectCode::StaleReferencePrice;
     check.at_most(trace, Gate::ReferencePrice, code, Decimal::from(age), Decimal::from(limit), || {
-        format!("the price of {symbol} is {age} {unit} old; the limit is {limit}")
+        format!("age of the price of {symbol}, in {unit}")
     })
 }
 
@@ -340,7 +340,7 @@ fn order_quantity(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let Some(limit) = limits.into_iter().flatten().min() else { return off(trace, Gate::OrderQuantity) };
     let quantity = check.order.quantity;
     check.at_most(trace, Gate::OrderQuantity, RejectCode::MaxOrderQuantity, quantity, limit, || {
-        format!("{quantity} units in one order; the limit is {limit}")
+        "units in one order".to_owned()
     })
 }
 
@@ -350,12 +350,12 @@ fn order_notional(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let money = check.fund.limits.max_order_value.unwrap_or(Decimal::MAX);
     let limit = check.fund_state.envelope.max_order_notional_usd.min(money);
     check.at_most(trace, gate, RejectCode::MaxOrderNotional, notional, limit, || {
-        format!("the order is worth {notional}; the limit is {limit}")
+        "the value of the order".to_owned()
     })?;
     if let Some(share) = check.fund.exact.order_notional {
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxOrderNotionalPct, notional, limit, || {
-            format!("the order is worth {notional}; the limit is {share} of {}", check.nav)
+            format!("the value of the order, at most {share} of net asset value")
         })?;
     }
     Ok(())
@@ -381,7 +381,7 @@ fn price_collar(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         let Some(price) = price else { continue };
         let distance = (price - reference).abs().checked_div(reference).unwrap_or(Decimal::MAX);
         check.at_most(trace, Gate::PriceCollar, RejectCode::PriceCollar, distance, limit, || {
-            format!("{field} {price} is {distance} away from the reference {reference}; the limit is {limit}")
+            format!("distance of {field} {price} from the reference {reference}")
         })?;
     }
     Ok(())
@@ -396,7 +396,7 @@ fn open_orders(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         RejectCode::MaxOpenOrders,
         Decimal::from(open),
         Decimal::from(limit),
-        || format!("this would be open order {open}; the limit is {limit}"),
+        || "open orders, this one included".to_owned(),
     )
 }
 
@@ -456,20 +456,20 @@ fn position(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let symbol = &check.order.symbol;
     if let Some(limit) = check.fund.limits.max_position_quantity {
         check.at_most(trace, gate, RejectCode::MaxPositionQuantity, units, limit, || {
-            format!("the position in {symbol} could reach {units} units; the limit is {limit}")
+            format!("units of {symbol} that could be held")
         })?;
     }
     let money = [check.fund_state.envelope.max_position_usd, check.fund.limits.max_position_value];
     if let Some(limit) = money.into_iter().flatten().min() {
         check.at_most(trace, gate, RejectCode::MaxPositionUsd, value, limit, || {
-            format!("the position in {symbol} could reach {value}; the limit is {limit}")
+            format!("value of {symbol} that could be held")
         })?;
     }
     let limit = check.share(gate, check.fund.exact.position)?;
     check.at_most(trace, gate, RejectCode::MaxPositionPct, value, limit, || {
         format!(
-            "the position in {symbol} could reach {value}; the limit is {limit}, {} of {}",
-            check.fund.exact.position, check.nav
+            "value of {symbol} that could be held, at most {} of net asset value",
+            check.fund.exact.position
         )
     })
 }
@@ -503,14 +503,11 @@ fn exposure(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let gross = exposure.gross + reserved(check, |_| true) + added_worst(check, gate, price)?;
     let limit = check.share(gate, check.fund.exact.gross)?;
     check.at_most(trace, gate, RejectCode::MaxGrossExposure, gross, limit, || {
-        format!(
-            "gross exposure could reach {gross}; the limit is {limit}, {} of {}",
-            check.fund.exact.gross, check.nav
-        )
+        format!("gross exposure that could be reached, at most {} of net asset value", check.fund.exact.gross)
     })?;
     if let Some(limit) = check.fund.limits.max_total_exposure {
         check.at_most(trace, gate, RejectCode::MaxTotalExposure, gross, limit, || {
-            format!("gross exposure could reach {gross}; the limit is {limit}")
+            "gross exposure that could be reached".to_owned()
         })?;
     }
     let own = check.value(gate, check.order.quantity, price)?;
@@ -522,10 +519,7 @@ fn exposure(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     };
     let limit = if check.order.side.sign() > 0 { limit } else { limit.abs() };
     check.at_most(trace, gate, RejectCode::MaxNetExposure, net, limit, || {
-        format!(
-            "net exposure could reach {net}; the limit is {limit}, {} of {}",
-            check.fund.exact.net, check.nav
-        )
+        format!("net exposure that could be reached, at most {} of net asset value", check.fund.exact.net)
     })
 }
 
@@ -545,8 +539,8 @@ fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxSector, observed, limit, || {
             format!(
-                "sector {:?} could reach {observed}; the limit is {limit}, {share} of {}",
-                instrument.sector, check.nav
+                "value of sector {:?} that could be held, at most {share} of net asset value",
+                instrument.sector
             )
         })?;
     }
@@ -556,8 +550,8 @@ fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxAssetClass, observed, limit, || {
             format!(
-                "{} could reach {observed}; the limit is {limit}, {share} of {}",
-                instrument.asset_class, check.nav
+                "value of {} that could be held, at most {share} of net asset value",
+                instrument.asset_class
             )
         })?;
     }
@@ -567,8 +561,8 @@ fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxCountry, observed, limit, || {
             format!(
-                "country {:?} could reach {observed}; the limit is {limit}, {share} of {}",
-                instrument.country, check.nav
+                "value of country {:?} that could be held, at most {share} of net asset value",
+                instrument.country
             )
         })?;
     }
@@ -595,7 +589,7 @@ fn position_count(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let observed = Decimal::from(check.book.positions().len() + others.len() + 1);
     let code = RejectCode::MaxPositions;
     check.at_most(trace, Gate::PositionCount, code, observed, Decimal::from(limit), || {
-        format!("this would be position {observed}; the limit is {limit}")
+        "positions, this one included".to_owned()
     })
 }
 
@@ -617,7 +611,7 @@ fn short_side(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         Some(borrow) => {
             let (observed, limit) = (borrow.fee_bps, check.fund.exact.short_fee_bps);
             check.at_most(trace, Gate::ShortSide, RejectCode::BorrowFeeTooHigh, observed, limit, || {
-                format!("borrowing {} costs {observed} bps a year; the limit is {limit}", check.order.symbol)
+                format!("cost of borrowing {}, in basis points a year", check.order.symbol)
             })
         }
         None => pass(trace, Gate::ShortSide),
@@ -633,7 +627,7 @@ fn buying_power(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let reserved: Decimal = check.fund_state.reservations.values().map(|reserved| reserved.committed).sum();
     let available = check.book.available_cash() - reserved;
     check.at_most(trace, gate, RejectCode::BuyingPower, notional, available, || {
-        format!("the order takes {notional}; {available} is left after working orders, and working sells give no credit")
+        "cash the order takes of what working orders leave (working sells give no credit)".to_owned()
     })
 }
 
@@ -644,8 +638,8 @@ fn loss(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         let message = format!(
             "{}: loss {} reached its limit {}",
             cause.code,
-            cause.observed.unwrap_or_default(),
-            cause.limit.unwrap_or_default()
+            short(cause.observed.unwrap_or_default()),
+            short(cause.limit.unwrap_or_default())
         );
         return Err(reject(Gate::Loss, cause.code, cause.limit, cause.observed, message));
     }

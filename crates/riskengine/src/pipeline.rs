@@ -1,6 +1,6 @@
 //! The machine: asks the gates in order, keeps the state.
 
-use crate::check::{Check, closable, reject};
+use crate::check::{Check, closable, reject, short};
 use crate::gates::{Applies, PIPELINE, buckets};
 pub use crate::halts::OperatorPolicy;
 use crate::limits::{ConfigFaults, ExactLimits};
@@ -225,7 +225,7 @@ impl RiskPipeline {
         let reason = format!(
             "{}: loss {} reached its limit {}",
             first.code,
-            first.observed.unwrap_or_default().round_dp(6).normalize(),
+            short(first.observed.unwrap_or_default()),
             first.limit.unwrap_or_default()
         );
         let halt = HaltRequest {

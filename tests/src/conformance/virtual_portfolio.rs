@@ -253,7 +253,9 @@ impl VirtualPortfolio {
         let fill = match Fill::new("fill", "order", symbol.as_str(), side, quantity, price, Timestamp::EPOCH)
         {
             Ok(fill) => fill,
-            Err(InvalidFill::NotPositive { .. }) => return Ok(()),
+            Err(InvalidFill::OutOfRange { .. }) if quantity <= Decimal::ZERO || price <= Decimal::ZERO => {
+                return Ok(());
+            }
             Err(error) => return Err(error.to_string()),
         };
         // Without this the proceeds below could overflow.

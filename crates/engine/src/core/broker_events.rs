@@ -52,7 +52,7 @@ impl Core {
         }
         let counters = &mut self.state.counters;
         counters.fills = counters.fills.saturating_add(1);
-        counters.traded += fill.gross();
+        counters.traded = counters.traded.saturating_add(fill.gross());
         let (cash, nav) = self
             .state
             .ledger

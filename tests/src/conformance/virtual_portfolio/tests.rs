@@ -82,13 +82,13 @@ fn dust_is_flat_whoever_holds_it() {
 }
 
 #[test]
-fn what_leaves_the_range_of_decimals_fails_and_ends_the_sequence() {
+fn what_is_out_of_range_fails_and_ends_the_sequence() {
     let steps = json!([
         fill("A", "buy", json!(1e20), json!(1e20), json!({"A": held(1e20, 1e20, 1e20)}), -1e40),
         fill("A", "sell", json!(1e20), json!(1e20), json!({}), 100.0),
     ]);
     let outcome = run_steps(100.0, steps);
     assert_eq!((outcome.passed, outcome.failed), (0, 2));
-    assert!(outcome.failures[0].detail.contains("leaves the range"), "{outcome:?}");
+    assert!(outcome.failures[0].detail.contains("beyond the largest"), "{outcome:?}");
     assert!(outcome.failures[1].detail.contains("ended at step 1"), "{outcome:?}");
 }
