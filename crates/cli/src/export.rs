@@ -70,6 +70,7 @@ pub(crate) struct RunResult {
     /// Wall time of the process that finished the run.
     pub(crate) seconds: f64,
     pub(crate) inputs_per_second: f64,
+    pub(crate) events_per_second: f64,
 }
 
 /// Everything about a run that reports show, gathered by replaying its journal.
@@ -258,6 +259,7 @@ impl Facts {
             calmar: performance.map_or(0.0, |performance| performance.calmar),
             seconds,
             inputs_per_second: if seconds > 0.0 { state.inputs() as f64 / seconds } else { 0.0 },
+            events_per_second: if seconds > 0.0 { counters.events as f64 / seconds } else { 0.0 },
         }
     }
 

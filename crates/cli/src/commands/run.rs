@@ -221,6 +221,7 @@ fn print(
         ("incidents", count(result.incidents)),
         ("wall time", format!("{} s", number(result.seconds, 2))),
         ("inputs a second", number(result.inputs_per_second, 0)),
+        ("events a second", number(result.events_per_second, 0)),
     ]
     .into_iter()
     .map(|(name, value)| vec![name.to_owned(), value])
