@@ -195,6 +195,29 @@ fn explain_shows_what_refused_an_order() {
 }
 
 #[test]
+fn impossible_orders_of_a_file_become_incidents_that_are_shown() {
+    let dir = folder();
+    let orders = dir.path().join("orders.jsonl");
+    std::fs::write(
+        &orders,
+        "{\"date\":\"2019-01-31\",\"orders\":[{\"symbol\":\"KO\",\"side\":\"buy\",\"quantity\":\"5\"},\
+         {\"symbol\":\"KO\",\"side\":\"buy\",\"quantity\":\"7\"},\
+         {\"symbol\":\"HD\",\"side\":\"buy\",\"quantity\":\"1\",\"order_type\":\"limit\"}]}\n",
+    )
+    .unwrap();
+    let (_folder, config) = changed(
+        "targets.toml",
+        &[("\"data/targets.csv\"", &format!("{orders:?}")), ("end = 2022-12-31", "end = 2019-03-29")],
+    );
+    let out = folder();
+    let result = run(["run", text(&config), "--out", text(out.path()), "--json"]).json();
+    assert_eq!((result["fills"].as_u64(), result["incidents"].as_u64()), (Some(2), Some(1)));
+    let incidents = std::fs::read_to_string(out.path().join("incidents.jsonl")).unwrap();
+    assert!(incidents.contains("ORDER_INVALID") && incidents.contains("limit_price"), "{incidents}");
+    assert!(std::fs::read_to_string(out.path().join("report.html")).unwrap().contains("ORDER_INVALID"));
+}
+
+#[test]
 fn config_check_explains_and_runs_nothing() {
     let done = run(["config", "check", "examples/momentum.toml"]);
     assert_eq!(done.code, 0, "{}", done.stderr);

@@ -263,7 +263,7 @@ impl Facts {
         }
     }
 
-    /// Writes orders.jsonl, fills.jsonl, nav.csv and report.html; the stored result comes last, so that its presence
+    /// Writes orders.jsonl, fills.jsonl, incidents.jsonl, nav.csv and report.html; the stored result comes last, so that its presence
     /// says that the others are complete.
     pub(crate) fn write(&self, folder: &Path, result: &RunResult, report: bool) -> Result<(), CliError> {
         let mut orders = Vec::new();
@@ -276,6 +276,11 @@ impl Facts {
             line(&mut fills, fill)?;
         }
         files::write_whole(&folder.join("fills.jsonl"), &fills)?;
+        let mut incidents = Vec::new();
+        for incident in &self.incidents {
+            line(&mut incidents, incident)?;
+        }
+        files::write_whole(&folder.join("incidents.jsonl"), &incidents)?;
         let mut nav = String::from("date,nav,cash,long,short,positions\n");
         for NavSnapshot { asof, nav_usd, cash_usd, long_usd, short_usd, positions, .. } in &self.nav {
             let numbers =

@@ -46,6 +46,7 @@ pub(crate) fn report(facts: &Facts, result: &RunResult) -> Report {
         .section(exposures(facts))
         .section(gates(facts))
         .section(halts(facts))
+        .section(incidents(facts))
         .section(years(facts))
         .section(traded(facts))
 }
@@ -146,6 +147,37 @@ fn halts(facts: &Facts) -> Section {
     let columns = ["when", "what", "why"].into_iter().map(Column::text).collect();
     section.with(Block::Table(Table {
         title: "Halts".to_owned(),
+        columns,
+        rows,
+        caption,
+        ..Table::default()
+    }))
+}
+
+fn incidents(facts: &Facts) -> Section {
+    let section = Section::new("Incidents");
+    if facts.incidents.is_empty() {
+        return section.with(Block::Notice(Tone::Good, "Nothing that a person should look at.".to_owned()));
+    }
+    let row = |event: &mts_foundation::Event| match event {
+        mts_foundation::Event::Incident { code, message, order_id, time, .. } => {
+            let order = order_id.as_ref().map(ToString::to_string).unwrap_or_default();
+            vec![time.to_string(), code.to_string(), order, message.clone()]
+        }
+        mts_foundation::Event::Killed { reason, time } => {
+            vec![time.to_string(), "KILLED".to_owned(), String::new(), reason.clone()]
+        }
+        other => vec![String::new(), other.subject().to_string(), String::new(), String::new()],
+    };
+    let rows: Vec<Vec<String>> = facts.incidents.iter().take(MOST_ROWS).map(row).collect();
+    let caption = if rows.len() < facts.incidents.len() {
+        format!("The first {} of {}; incidents.jsonl has all.", rows.len(), facts.incidents.len())
+    } else {
+        String::new()
+    };
+    let columns = ["when", "code", "order", "what"].into_iter().map(Column::text).collect();
+    section.with(Block::Table(Table {
+        title: "Incidents".to_owned(),
         columns,
         rows,
         caption,

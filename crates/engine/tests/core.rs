@@ -240,6 +240,22 @@ fn the_same_key_is_sent_once() {
 }
 
 #[test]
+fn two_orders_of_one_decision_are_two_orders() {
+    let mut core = core(true);
+    open(&mut core, 0);
+    let plain =
+        || Command::Submit(OrderRequest::market(Symbol::new("AAPL").unwrap(), Side::Buy, Decimal::from(2)));
+    let output = step(&mut core, &decide(1, vec![plain(), plain()]));
+    let keys: Vec<_> = submitted(&output).iter().map(|order| order.idempotency_key.to_string()).collect();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[1], format!("{}#1", keys[0]));
+    assert!(
+        step(&mut core, &decide(1, vec![plain(), plain()])).actions.is_empty(),
+        "the same decision again"
+    );
+}
+
+#[test]
 fn a_fill_seen_twice_has_its_effect_once() {
     let mut core = core(true);
     open(&mut core, 0);

@@ -237,8 +237,15 @@ fn print(
             .collect();
         say(&format!("\n{}", table(&["gate", "code", "refused"], rows, &[2])));
     }
+    if result.incidents > 0 {
+        let path = folder.join("incidents.jsonl");
+        say(&format!("\nincidents to look at: {} in {}", count(result.incidents), path.display()));
+    }
     say(&format!("\nstate {}", result.state_hash));
-    say(&format!("files {}: report.html, orders.jsonl, fills.jsonl, nav.csv, {FILE_NAME}", folder.display()));
+    say(&format!(
+        "files {}: report.html, orders.jsonl, fills.jsonl, incidents.jsonl, nav.csv, {FILE_NAME}",
+        folder.display()
+    ));
     if !result.finished {
         say("the run is not at its end; the same command without --until goes on");
     }

@@ -6,7 +6,7 @@ use crate::core::rebalance::Rebalance;
 use crate::output::Output;
 use mts_foundation::event::Event;
 use mts_foundation::sizing::PlanStage;
-use mts_foundation::strategy::{Command, MAX_COMMANDS};
+use mts_foundation::strategy::{Command, MAX_COMMANDS, OrderRequest};
 use mts_foundation::{FundId, IdempotencyKey, Order, StrategyId};
 
 impl Core {
@@ -23,7 +23,7 @@ impl Core {
         if let Some(memory) = memory {
             self.state.memories.insert(strategy_id.clone(), memory.clone());
         }
-        for command in commands {
+        for (index, command) in commands.iter().enumerate() {
             match command {
                 Command::Submit(request) => {
                     if self.state.waiting.len() >= MAX_COMMANDS {
@@ -35,6 +35,7 @@ impl Core {
                         fund_id: fund_id.clone(),
                         strategy_id: strategy_id.clone(),
                         decided: self.state.now,
+                        leg: leg(request, commands.get(..index).unwrap_or_default()),
                         request: request.clone(),
                     });
                 }
@@ -76,17 +77,15 @@ impl Core {
     /// Sends what waited for the open.
     pub(crate) fn send_waiting_orders(&mut self, output: &mut Output) -> Result<(), CoreError> {
         while let Some(waiting) = self.state.waiting.pop_front() {
-            let WaitingOrder { fund_id, strategy_id, decided, request } = waiting;
+            let WaitingOrder { fund_id, strategy_id, decided, leg, request } = waiting;
             let Some(broker) = self.brokers.get(&fund_id).cloned() else { continue };
             let key = match request.idempotency_key {
                 Some(key) => key,
-                None => IdempotencyKey::for_rebalance(
-                    &fund_id,
-                    &strategy_id,
-                    decided,
-                    &request.symbol,
-                    request.side,
-                )?,
+                None => {
+                    let (symbol, side) = (&request.symbol, request.side);
+                    let key = IdempotencyKey::for_rebalance(&fund_id, &strategy_id, decided, symbol, side)?;
+                    if leg == 0 { key } else { IdempotencyKey::for_child(&key, leg)? }
+                }
             };
             let mut builder = Order::builder()
                 .order_id(self.next_order_id(fund_id.as_str()))
@@ -121,4 +120,13 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// How many orders in the same instrument and direction stand before this one.
+fn leg(request: &OrderRequest, before: &[Command]) -> u32 {
+    let same = before.iter().filter(|command| match command {
+        Command::Submit(other) => other.symbol == request.symbol && other.side == request.side,
+        _ => false,
+    });
+    u32::try_from(same.count()).unwrap_or(u32::MAX)
 }

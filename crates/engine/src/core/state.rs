@@ -63,6 +63,8 @@ pub(crate) struct WaitingOrder {
     pub(crate) fund_id: FundId,
     pub(crate) strategy_id: StrategyId,
     pub(crate) decided: Timestamp,
+    /// Which order in this instrument and direction of the same decision it is, from 0: part of a key made here.
+    pub(crate) leg: u32,
     pub(crate) request: OrderRequest,
 }
 
