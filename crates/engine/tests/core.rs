@@ -346,6 +346,26 @@ fn the_kill_switch_cancels_everything_that_works() {
 }
 
 #[test]
+fn a_held_instrument_that_loses_its_price_is_told_once() {
+    let mut core = core(true);
+    open(&mut core, 0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    step(&mut core, &fill(&order, "x", 10, 2));
+    let date = at(0).to_datetime().date_naive();
+    let mut close = |minute: i64, marks: Vec<MarkUpdate>| {
+        step(&mut core, &Input::Closes { time: at(minute), marks });
+        let output = step(&mut core, &Input::SessionClose { date, time: at(minute) });
+        incidents(&output).iter().map(|code| (*code).to_owned()).collect::<Vec<_>>()
+    };
+    assert!(close(3, vec![mark(11)]).is_empty());
+    assert_eq!(close(4, vec![]), ["POSITION_WITHOUT_PRICE"]);
+    assert!(close(5, vec![]).is_empty(), "once is enough");
+    assert!(close(6, vec![mark(9)]).is_empty());
+    assert_eq!(close(7, vec![]), ["POSITION_WITHOUT_PRICE"]);
+}
+
+#[test]
 fn orders_of_a_closed_market_wait_for_the_open() {
     let mut core = core(true);
     open(&mut core, 0);

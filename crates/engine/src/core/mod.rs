@@ -18,7 +18,7 @@ use mts_foundation::ledger::{LedgerError, MarkKind};
 use mts_foundation::risk::{RiskAction, RiskEvent, RiskMachine, SessionPhase};
 use mts_foundation::sizing::TargetPlanner;
 use mts_foundation::{
-    ActorId, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord, StrategyId,
+    ActorId, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord, StrategyId, Symbol,
     Timestamp,
 };
 use sha2::{Digest, Sha256};
@@ -207,6 +207,13 @@ impl Core {
 
     fn close_session(&mut self, date: NaiveDate, output: &mut Output) {
         self.state.progress = Progress::Closed;
+        for (fund_id, symbol, since) in self.newly_unpriced() {
+            let message = format!(
+                "fund {fund_id} holds {symbol}, which had no price in this session; it is valued at that of {since} until \
+                 one comes"
+            );
+            self.incident("POSITION_WITHOUT_PRICE", message, None, output);
+        }
         for (fund_id, book) in self.state.ledger.funds() {
             let zero = Decimal::ZERO;
             let (long_usd, short_usd) =
@@ -224,6 +231,22 @@ impl Core {
                 positions: u32::try_from(book.positions().len()).unwrap_or(u32::MAX),
             }));
         }
+    }
+
+    /// Held instruments whose price is missing for the first time since their last one.
+    fn newly_unpriced(&self) -> Vec<(FundId, Symbol, Timestamp)> {
+        let ledger = &self.state.ledger;
+        let missed = |symbol: &Symbol| {
+            ledger
+                .mark_of(symbol)
+                .filter(|mark| mark.bar.saturating_add(1) == ledger.bars())
+                .map(|mark| mark.time)
+        };
+        ledger
+            .funds()
+            .flat_map(|(fund_id, book)| book.positions().iter().map(move |(symbol, _)| (fund_id, symbol)))
+            .filter_map(|(fund_id, symbol)| Some((fund_id.clone(), symbol.clone(), missed(symbol)?)))
+            .collect()
     }
 
     fn operate(&mut self, act: &OperatorAct, output: &mut Output) -> Result<(), CoreError> {

@@ -13,7 +13,7 @@ use mts_foundation::risk::{
 };
 use mts_foundation::{
     ActorId, AssetClass, Currency, Decimal, EnvelopeId, Fill, FundConfig, FundId, GateLimits, Instrument,
-    InstrumentTable, Ledger, Order, OrderId, OrderType, RiskEnvelope, RiskGate, RiskMachine, Side, Symbol,
+    InstrumentTable, Ledger, Order, OrderType, RiskEnvelope, RiskGate, RiskMachine, Side, Symbol,
     TaxLotMethod, Timestamp,
 };
 use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
