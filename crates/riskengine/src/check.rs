@@ -21,6 +21,8 @@ pub(crate) struct Check<'a> {
     pub(crate) nav: Decimal,
     /// The order only shrinks a position, counted after all working closers (decision R4).
     pub(crate) reducing: bool,
+    /// The order closes a position (decision R4); an order that opens is no close, whatever its sender says.
+    pub(crate) closing: bool,
     /// Units held, signed.
     pub(crate) held: Decimal,
     /// Units of working and reserved buys and covers of this instrument.

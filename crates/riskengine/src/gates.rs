@@ -84,11 +84,11 @@ fn authorised(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let order = check.order;
     let (fund, envelope) = (&check.fund.config, &check.fund_state.envelope);
     let refuse = |code, message| Err(reject(Gate::Authorised, code, None, None, message));
-    if !fund.active && !check.reducing && !check.context.closing {
+    if !fund.active && !check.reducing && !check.closing {
         let message = format!("fund {} is not active; set fund.active", fund.fund_id);
         return refuse(RejectCode::FundNotAuthorised, message);
     }
-    if check.context.closing {
+    if check.closing {
         return pass(trace, Gate::Authorised);
     }
     if !fund.strategies.is_empty() && !fund.strategies.contains(&order.strategy_id) {
@@ -176,7 +176,7 @@ fn instrument(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
             return refuse(RejectCode::TickSize, instrument.tick, price, message);
         }
     }
-    if !check.context.closing && !is_multiple(order.quantity, instrument.lot) {
+    if !check.closing && !is_multiple(order.quantity, instrument.lot) {
         let message =
             format!("quantity {} is no multiple of the lot {}; round it", order.quantity, instrument.lot);
         return refuse(RejectCode::LotSize, instrument.lot, order.quantity, message);
@@ -304,30 +304,33 @@ fn repeated_execution(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
 }
 
 fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
-    let ledger = check.context.ledger;
     let symbol = &check.order.symbol;
     if check.reference.is_none() {
-        if check.context.closing {
+        if check.closing {
             trace.verdict(Gate::ReferencePrice, Verdict::Exempt);
             return Ok(());
         }
         let message = format!("{symbol} has no price; wait for data before trading it");
         return Err(reject(Gate::ReferencePrice, RejectCode::NoReferencePrice, None, None, message));
     }
-    let (Some(staleness), Some(mark)) = (check.fund.limits.staleness, ledger.mark_of(symbol)) else {
-        return pass(trace, Gate::ReferencePrice);
-    };
-    let (age, limit, unit) = match staleness {
-        Staleness::Millis(limit) => (millis(check.context.now, mark.time), limit, "ms"),
-        Staleness::Bars(limit) => (ledger.bars().saturating_sub(mark.bar).saturating_add(1), limit, "bars"),
-    };
-    if age > limit && check.context.closing {
+    let Some((age, limit, unit)) = age_of_reference(check) else { return pass(trace, Gate::ReferencePrice) };
+    if age > limit && check.closing {
         trace.verdict(Gate::ReferencePrice, Verdict::Exempt);
         return Ok(());
     }
     let code = RejectCode::StaleReferencePrice;
     check.at_most(trace, Gate::ReferencePrice, code, Decimal::from(age), Decimal::from(limit), || {
         format!("age of the price of {symbol}, in {unit}")
+    })
+}
+
+/// Age of the reference price, the limit on it and the unit of both; none when the fund has no such limit.
+fn age_of_reference(check: &Check<'_>) -> Option<(u64, u64, &'static str)> {
+    let ledger = check.context.ledger;
+    let mark = ledger.mark_of(&check.order.symbol)?;
+    Some(match check.fund.limits.staleness? {
+        Staleness::Millis(limit) => (millis(check.context.now, mark.time), limit, "ms"),
+        Staleness::Bars(limit) => (ledger.bars().saturating_sub(mark.bar).saturating_add(1), limit, "bars"),
     })
 }
 
@@ -368,8 +371,9 @@ fn no_price(check: &Check<'_>, gate: Gate) -> GateResult {
 
 fn price_collar(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let Some(limit) = check.fund.exact.collar else { return off(trace, Gate::PriceCollar) };
-    let Some(reference) = check.reference else {
-        // Only a close comes here without a reference; gate 12 stops everything else.
+    // Only a close comes here without a fresh reference; gate 12 stops everything else.
+    let fresh = age_of_reference(check).is_none_or(|(age, limit, _)| age <= limit);
+    let Some(reference) = check.reference.filter(|_| fresh) else {
         trace.verdict(Gate::PriceCollar, Verdict::Exempt);
         return Ok(());
     };

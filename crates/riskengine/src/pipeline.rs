@@ -168,8 +168,8 @@ impl RiskPipeline {
             book,
             instrument,
             nav: book.nav(),
-            reducing: matches!(order.side, Side::Sell | Side::Cover)
-                && order.quantity <= closable(order.side, held, buys, sells),
+            reducing: !order.side.is_opening() && order.quantity <= closable(order.side, held, buys, sells),
+            closing: context.closing && !order.side.is_opening(),
             held,
             buys,
             sells,
@@ -183,8 +183,8 @@ impl RiskPipeline {
         for (gate, applies, ask) in PIPELINE {
             let exempt = match applies {
                 Applies::Always => false,
-                Applies::NotReducing => check.reducing || context.closing,
-                Applies::NotClosing => context.closing,
+                Applies::NotReducing => check.reducing || check.closing,
+                Applies::NotClosing => check.closing,
             };
             if exempt {
                 trace.verdict(*gate, Verdict::Exempt);
@@ -192,7 +192,7 @@ impl RiskPipeline {
                 return refused(trace, rejection);
             }
         }
-        if !check.reducing && !context.closing {
+        if !check.reducing && !check.closing {
             for gate in &self.own_gates {
                 if let Err(rejection) = gate.check(order, &fund_state.envelope, context) {
                     return refused(trace, rejection);

@@ -13,7 +13,7 @@ use mts_foundation::risk::{
 };
 use mts_foundation::{
     ActorId, AssetClass, Currency, Decimal, EnvelopeId, Fill, FundConfig, FundId, GateLimits, Instrument,
-    InstrumentTable, Ledger, Order, OrderType, RiskEnvelope, RiskGate, RiskMachine, Side, Symbol,
+    InstrumentTable, Ledger, Order, OrderType, RiskEnvelope, RiskGate, RiskMachine, Side, StrategyId, Symbol,
     TaxLotMethod, Timestamp,
 };
 use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
@@ -45,8 +45,12 @@ pub(crate) fn actor(name: &str) -> ActorId {
     ActorId::new(name).unwrap()
 }
 
+pub(crate) fn strategy(name: &str) -> StrategyId {
+    StrategyId::new(name).unwrap()
+}
+
 pub(crate) fn strategy_scope(name: &str) -> HaltScope {
-    HaltScope::Strategy(name.parse().unwrap())
+    HaltScope::Strategy(strategy(name))
 }
 
 pub(crate) fn fund_scope(name: &str) -> HaltScope {
