@@ -1,13 +1,12 @@
 //! Positions: the one place where fills become quantities, average prices and realised profit (decision F3).
 
 use crate::ids::FundId;
-use crate::num::{Decimal, exact, exact_option};
+use crate::lots::TaxLot;
+use crate::num::{Decimal, exact};
 use crate::order::Side;
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// A sum or product left the range of an exact decimal (about ±7.9e28).
@@ -59,34 +58,6 @@ pub struct Position {
     /// Lots, where a tax-lot ledger keeps them.
     #[serde(default)]
     pub tax_lots: Vec<TaxLot>,
-}
-
-/// One purchase (or short sale) and what was closed of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaxLot {
-    /// Id of the lot.
-    pub lot_id: SmolStr,
-    /// Owner.
-    pub fund_id: FundId,
-    /// Canonical symbol.
-    pub symbol: Symbol,
-    /// Trade date of the opening fill.
-    pub open_date: NaiveDate,
-    /// Signed units opened.
-    #[serde(with = "exact")]
-    pub open_qty: Decimal,
-    /// Price paid or received.
-    #[serde(with = "exact")]
-    pub open_price: Decimal,
-    /// Trade date of the last closing fill.
-    #[serde(default)]
-    pub close_date: Option<NaiveDate>,
-    /// Units closed so far.
-    #[serde(with = "exact", default)]
-    pub close_qty: Decimal,
-    /// Average closing price.
-    #[serde(with = "exact_option", default)]
-    pub close_price: Option<Decimal>,
 }
 
 /// The state of one held instrument.

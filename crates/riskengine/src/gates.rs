@@ -9,6 +9,7 @@ use mts_foundation::num::is_multiple;
 use mts_foundation::risk::{
     Gate, GateTrace, HaltMode, HaltScope, RejectCode, SessionPhase, Staleness, Verdict,
 };
+use mts_foundation::trading_session::{SessionFault, may_be_sent};
 use mts_foundation::{Decimal, OrderType, Side, Symbol, Timestamp};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -140,27 +141,18 @@ fn assets(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
 }
 
 fn session(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
-    let order = check.order;
-    let refuse = |code, message: String| Err(reject(Gate::Session, code, None, None, message));
-    match check.context.session {
-        SessionPhase::NoCalendar => off(trace, Gate::Session),
-        SessionPhase::Regular => pass(trace, Gate::Session),
-        SessionPhase::Extended if order.extended_hours && order.order_type != OrderType::Market => {
-            pass(trace, Gate::Session)
-        }
-        SessionPhase::Extended if order.extended_hours => refuse(
-            RejectCode::MarketOrderOutsideHours,
-            "no market orders outside regular hours; use a limit price".to_owned(),
-        ),
-        SessionPhase::Extended => refuse(
-            RejectCode::MarketClosed,
-            format!("the regular session of {} is closed; set extended_hours or wait", order.symbol),
-        ),
-        SessionPhase::Closed => refuse(
-            RejectCode::MarketClosed,
-            format!("the market of {} is closed; wait for its open", order.symbol),
-        ),
+    let (order, phase) = (check.order, check.context.session);
+    if phase == SessionPhase::NoCalendar {
+        return off(trace, Gate::Session);
     }
+    let Err(fault) = may_be_sent(order.order_type, order.tif, order.extended_hours, phase) else {
+        return pass(trace, Gate::Session);
+    };
+    let code = match fault {
+        SessionFault::Closed | SessionFault::OutsideRegularHours => RejectCode::MarketClosed,
+        SessionFault::MarketOutsideRegularHours => RejectCode::MarketOrderOutsideHours,
+    };
+    Err(reject(Gate::Session, code, None, None, format!("{}: {fault}", order.symbol)))
 }
 
 fn instrument(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {

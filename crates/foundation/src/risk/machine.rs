@@ -9,23 +9,10 @@ use crate::order::Order;
 use crate::risk::{GateTrace, HaltRequest, Rejection, ResumeRequest, RiskDecision, RiskEnvelope};
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
+use crate::trading_session::SessionPhase;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
-
-/// Where the market stands for the order's instrument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionPhase {
-    /// There is no calendar: gate 7 is off.
-    NoCalendar,
-    /// Regular trading.
-    Regular,
-    /// Before or after regular trading.
-    Extended,
-    /// No trading.
-    Closed,
-}
 
 /// What a gate may look at: all lent, nothing changes during the check.
 #[derive(Debug, Clone, Copy)]

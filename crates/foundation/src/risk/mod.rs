@@ -6,6 +6,7 @@ mod halt;
 mod limits;
 mod machine;
 
+pub use crate::trading_session::SessionPhase;
 pub use decision::{
     Gate, GateOutcome, GateTrace, OrderRejection, RejectCode, Rejection, RiskDecision, Verdict,
 };
@@ -14,5 +15,4 @@ pub use halt::{HaltCause, HaltMode, HaltRequest, HaltScope, HaltSeverity, Resume
 pub use limits::{GateLimits, RateBucket, Staleness};
 pub use machine::{
     AsyncRiskGate, DynAsyncRiskGate, RiskAction, RiskContext, RiskEvent, RiskGate, RiskMachine, RiskRefusal,
-    SessionPhase,
 };
