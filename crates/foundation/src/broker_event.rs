@@ -1,12 +1,13 @@
 //! What a broker says, asynchronously: order reports, fills, cash, gaps.
 
+use crate::cash_flow::CashFlow;
 use crate::fill::Fill;
 use crate::ids::{AccountId, BrokerOrderId, FillId, OrderId};
 use crate::key::IdempotencyKey;
 use crate::num::{Decimal, exact, exact_option};
-use crate::order::{OrderType, Side, wire_enum};
+use crate::order::{OrderType, Side};
 use crate::order_record::OrderState;
-use crate::symbol::{Currency, Symbol};
+use crate::symbol::Symbol;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -93,26 +94,6 @@ pub struct OrderReport {
     pub timestamp: Timestamp,
 }
 
-wire_enum! {
-    /// Why cash moved on an account outside of fills.
-    CashKind {
-        /// Money in.
-        Deposit = "deposit",
-        /// Money out.
-        Withdrawal = "withdrawal",
-        /// A dividend or distribution.
-        Dividend = "dividend",
-        /// Interest paid or received.
-        Interest = "interest",
-        /// Stock borrow cost.
-        Borrow = "borrow",
-        /// A fee that belongs to no fill.
-        Fee = "fee",
-        /// Anything the adapter cannot name.
-        Other = "other",
-    }
-}
-
 /// One event of a broker's stream (section B of the decisions).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum BrokerEvent {
@@ -120,19 +101,8 @@ pub enum BrokerEvent {
     Order(OrderReport),
     /// Cash moved outside of fills.
     Cash {
-        /// The venue's id of the movement.
-        id: SmolStr,
-        /// Why.
-        kind: CashKind,
-        /// Positive = money in.
-        #[serde(with = "exact")]
-        amount: Decimal,
-        /// Currency of the amount.
-        currency: Currency,
-        /// Instrument, for dividends and the like.
-        symbol: Option<Symbol>,
-        /// When.
-        time: Timestamp,
+        /// The movement.
+        flow: CashFlow,
         /// Place in the stream.
         cursor: Cursor,
     },

@@ -103,10 +103,9 @@ mod tests {
 
     #[test]
     fn the_long_window_key_is_half_a_sha256() {
-        // sha256("a-b") computed with coreutils: printf a-b | sha256sum
+        // Computed with coreutils: printf a-b | sha256sum | cut -c1-32
         let key = IdempotencyKey::hashed(&["a", "b"]);
-        assert_eq!(key.as_str().len(), 32);
-        assert_eq!(key, IdempotencyKey::hashed(&["a", "b"]));
+        assert_eq!(key.as_str(), "d44362d67d921091c7b9674d752e9e23");
         assert_ne!(key, IdempotencyKey::hashed(&["a", "c"]));
     }
 }

@@ -45,15 +45,59 @@ impl Quote {
         (self.ask - self.bid).checked_div(self.mid()).map(|spread| spread * Decimal::from(10_000))
     }
 
-    /// Whether the quote can be believed: both sides positive, not crossed (locked is fine), no wider than 10 % of
-    /// the bid. A helper, not a validator.
+    /// Whether the quote can be believed: no [`fault`](Self::fault). A helper, not a validator.
     #[must_use]
     pub fn is_sane(&self) -> bool {
-        self.bid > Decimal::ZERO
-            && self.ask > Decimal::ZERO
-            && self.bid <= self.ask
-            && (self.ask - self.bid) * Decimal::TEN <= self.bid
+        self.fault().is_none()
     }
+
+    /// Why the quote cannot be believed: a side that is not positive, bid above offer (equal is fine), or a spread of
+    /// more than 10 % of the bid.
+    #[must_use]
+    pub fn fault(&self) -> Option<QuoteFault> {
+        let Self { bid, ask, .. } = *self;
+        if bid <= Decimal::ZERO || ask <= Decimal::ZERO {
+            Some(QuoteFault::NotPositive { bid, ask })
+        } else if bid > ask {
+            Some(QuoteFault::Crossed { bid, ask })
+        } else if (ask - bid).checked_div(bid).is_none_or(|spread| spread > MAX_SPREAD) {
+            Some(QuoteFault::TooWide { bid, ask })
+        } else {
+            None
+        }
+    }
+}
+
+/// Widest spread of a quote that is believed, as a share of the bid: 10 %.
+const MAX_SPREAD: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+
+/// Why a quote cannot be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QuoteFault {
+    /// A side is missing or not positive.
+    #[error("bid {bid} and ask {ask} must both be greater than zero")]
+    NotPositive {
+        /// Best bid.
+        bid: Decimal,
+        /// Best offer.
+        ask: Decimal,
+    },
+    /// The bid is above the offer.
+    #[error("bid {bid} is above ask {ask}")]
+    Crossed {
+        /// Best bid.
+        bid: Decimal,
+        /// Best offer.
+        ask: Decimal,
+    },
+    /// The spread is more than 10 % of the bid.
+    #[error("the spread from bid {bid} to ask {ask} is wider than a tenth of the bid")]
+    TooWide {
+        /// Best bid.
+        bid: Decimal,
+        /// Best offer.
+        ask: Decimal,
+    },
 }
 
 /// A print.

@@ -1,5 +1,6 @@
 //! Positions: the one place where fills become quantities, average prices and realised profit (decision F3).
 
+use crate::corporate_action::{ActionEffect, CorporateAction, CorporateActionError};
 use crate::ids::FundId;
 use crate::lots::TaxLot;
 use crate::num::{Decimal, exact};
@@ -200,6 +201,55 @@ impl PositionBook {
         Ok(())
     }
 
+    /// Books a corporate action; `None` when the instrument is not held. The book's prices are divided with the units, a
+    /// delisting realises, a new symbol takes the profit realised so far along. Cash is the caller's to book.
+    ///
+    /// # Errors
+    /// [`CorporateActionError`]; the book is unchanged then.
+    pub fn apply_action(
+        &mut self,
+        action: &CorporateAction,
+    ) -> Result<Option<ActionEffect>, CorporateActionError> {
+        action.check()?;
+        let symbol = &action.symbol;
+        let Some(held) = self.holdings.get(symbol) else { return Ok(None) };
+        let effect = action.effect_on(held.quantity, held.multiplier)?;
+        if effect.symbol != *symbol && self.holdings.contains_key(&effect.symbol) {
+            let (action_id, to) = (action.action_id.clone(), effect.symbol);
+            return Err(CorporateActionError::Held { action_id, symbol: symbol.clone(), to });
+        }
+        let divided = |price: Decimal| {
+            price.checked_div(effect.price_divisor).ok_or(OutOfRange { what: "price after a split" })
+        };
+        let holding = Holding {
+            quantity: effect.quantity,
+            average_price: divided(held.average_price)?,
+            last_price: divided(held.last_price)?,
+            ..held.clone()
+        };
+        let new_value = product("market value", &[holding.quantity, holding.last_price, holding.multiplier])?;
+        let market_value = sum("market value", self.market_value - held.market_value(), new_value)?;
+        let mut realized = self.realized.get(symbol).copied().unwrap_or_default();
+        if effect.quantity.is_zero() {
+            let cost = product("cost", &[held.quantity, held.average_price, held.multiplier])?;
+            realized.0 = sum("realised profit", realized.0, sum("realised profit", effect.cash, -cost)?)?;
+        }
+        if effect.symbol != *symbol {
+            let there = self.realized.get(&effect.symbol).copied().unwrap_or_default();
+            realized.0 = sum("realised profit", realized.0, there.0)?;
+        }
+        self.market_value = market_value;
+        self.holdings.remove(symbol);
+        self.realized.remove(symbol);
+        if !realized.0.is_zero() {
+            self.realized.insert(effect.symbol.clone(), realized);
+        }
+        if !holding.quantity.is_zero() {
+            self.holdings.insert(effect.symbol.clone(), holding);
+        }
+        Ok(Some(effect))
+    }
+
     /// Signed units held; zero when flat.
     #[must_use]
     pub fn quantity(&self, symbol: &Symbol) -> Decimal {
@@ -271,6 +321,7 @@ impl PositionBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corporate_action::CorporateActionKind;
     use proptest::prelude::*;
 
     fn d(text: &str) -> Decimal {
@@ -313,6 +364,56 @@ mod tests {
         assert_eq!(flipped.get(&x).unwrap().average_price, d("12"));
         let (_, changes) = book(&[(Side::Short, 10, "10"), (Side::Cover, 10, "12")]);
         assert_eq!(changes[1].realized, d("-20"));
+    }
+
+    fn action(kind: CorporateActionKind) -> CorporateAction {
+        let (symbol, ex_date) = (Symbol::new("X").unwrap(), chrono::NaiveDate::default());
+        CorporateAction { action_id: "ca".into(), symbol, ex_date, kind }
+    }
+
+    #[test]
+    fn a_split_and_a_new_symbol_change_no_value() {
+        let (x, y) = (Symbol::new("X").unwrap(), Symbol::new("Y").unwrap());
+        let (mut book, _) = book(&[(Side::Buy, 12, "10"), (Side::Sell, 5, "30")]);
+        let split = CorporateActionKind::Split { new_units: d("3"), old_units: d("2") };
+        let effect = book.apply_action(&action(split)).unwrap().unwrap();
+        assert_eq!((effect.quantity, effect.cash), (d("10.5"), Decimal::ZERO));
+        assert_eq!((book.market_value().round_dp(20), book.realized(&x)), (d("210"), d("100")));
+        assert_eq!(book.get(&x).unwrap().last_price, d("20"));
+        book.apply_action(&action(CorporateActionKind::SymbolChange { to: y.clone() })).unwrap();
+        assert_eq!((book.quantity(&x), book.quantity(&y)), (Decimal::ZERO, d("10.5")));
+        assert_eq!((book.realized(&x), book.realized(&y)), (Decimal::ZERO, d("100")));
+        book.apply(&x, Side::Buy, d("1"), d("1"), Decimal::ONE, Timestamp::EPOCH).unwrap();
+        let before = book.clone();
+        let error = book.apply_action(&action(CorporateActionKind::SymbolChange { to: y })).unwrap_err();
+        assert!(error.to_string().contains("Y is held already"), "{error}");
+        assert_eq!(book, before);
+    }
+
+    #[test]
+    fn dividends_are_paid_by_who_is_short_and_a_delisting_realises() {
+        let x = Symbol::new("X").unwrap();
+        let currency = crate::Currency::USD;
+        let dividend = action(CorporateActionKind::CashDividend { amount: d("0.5"), currency });
+        let gone = action(CorporateActionKind::Delisting { amount: d("4"), currency });
+        for (side, cash, proceeds, profit) in
+            [(Side::Buy, "5", "40", "-60"), (Side::Short, "-5", "-40", "60")]
+        {
+            let (mut book, _) = book(&[(side, 10, "10")]);
+            assert_eq!(book.apply_action(&dividend).unwrap().unwrap().cash, d(cash));
+            assert_eq!(book.apply_action(&gone).unwrap().unwrap().cash, d(proceeds));
+            assert_eq!((book.realized(&x), book.market_value(), book.len()), (d(profit), Decimal::ZERO, 0));
+            assert_eq!(book.apply_action(&dividend).unwrap(), None, "nothing is held");
+        }
+        for kind in [
+            CorporateActionKind::Split { new_units: Decimal::ZERO, old_units: d("1") },
+            CorporateActionKind::Split { new_units: d("1"), old_units: d("-1") },
+            CorporateActionKind::CashDividend { amount: Decimal::ZERO, currency },
+            CorporateActionKind::Delisting { amount: d("-1"), currency },
+        ] {
+            let error = PositionBook::new().apply_action(&action(kind)).unwrap_err().to_string();
+            assert!(error.contains("corporate action ca of X:") && error.contains("must be"), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
-use mts_foundation::broker_event::{BrokerEvent, CashKind, Cursor, FeeStatus, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::ledger::MarkKind;
 use mts_foundation::risk::{
@@ -13,8 +13,9 @@ use mts_foundation::risk::{
 use mts_foundation::signal::TargetSet;
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{
-    Account, Bar, Currency, Decimal, Event, Fill, GateLimits, Interval, Order, OrderRecord, OrderState,
-    OrderType, Quote, RiskEnvelope, Side, Signal, Symbol, TargetWeight, TimeInForce, Timestamp, Trade,
+    Account, Bar, CashFlow, CashKind, CorporateAction, CorporateActionKind, Currency, Decimal, Event, Fill,
+    GateLimits, Interval, Order, OrderRecord, OrderState, OrderType, Quote, RiskEnvelope, Side, Signal,
+    Symbol, TargetWeight, TimeInForce, Timestamp, Trade,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -276,12 +277,14 @@ fn every_other_type_comes_back_exactly() {
             fees: FeeStatus::Pending,
         },
         BrokerEvent::Cash {
-            id: "c".into(),
-            kind: CashKind::Dividend,
-            amount: d("1.25"),
-            currency: Currency::USD,
-            symbol: Some(symbol),
-            time,
+            flow: CashFlow {
+                id: "c".into(),
+                kind: CashKind::Dividend,
+                amount: d("1.25"),
+                currency: Currency::USD,
+                symbol: Some(symbol.clone()),
+                time,
+            },
             cursor,
         },
         BrokerEvent::Gap { from: time, to: time, recoverable: false },
@@ -296,6 +299,17 @@ fn every_other_type_comes_back_exactly() {
     ] {
         round_trips(&outcome);
         bytes_round_trip(&outcome);
+    }
+    for kind in [
+        CorporateActionKind::Split { new_units: d("4"), old_units: d("1") },
+        CorporateActionKind::CashDividend { amount: d("0.24"), currency: Currency::USD },
+        CorporateActionKind::SymbolChange { to: Symbol::new("META").unwrap() },
+        CorporateActionKind::Delisting { amount: Decimal::ZERO, currency: Currency::USD },
+    ] {
+        let (action_id, ex_date) = ("ca-1".into(), chrono::NaiveDate::default());
+        let action = CorporateAction { action_id, symbol: symbol.clone(), ex_date, kind };
+        round_trips(&action);
+        bytes_round_trip(&action);
     }
     bytes_round_trip(&CancelOutcome::TooLate { state: OrderState::Filled });
     for event in [
