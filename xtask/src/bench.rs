@@ -29,6 +29,11 @@ struct Bench {
 
 const TABLE: &[Bench] = &[
     Bench {
+        name: "domain",
+        measures: "building, reading and writing an order; booking fills into positions and tax lots",
+        kind: Kind::Criterion { package: "mts-foundation", target: "domain" },
+    },
+    Bench {
         name: "journal",
         measures: "appending to the journal and making it durable",
         kind: Kind::Criterion { package: "mts-journal", target: "append" },
