@@ -129,6 +129,24 @@ fn two_processes_do_not_write_one_run() {
     assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
 }
 
+/// Two starts at the same moment: whoever comes second is told, or goes on after the first; the run is whole.
+#[test]
+fn two_starts_at_once_make_one_run() {
+    let (_folder, config) = changed("momentum.toml", &[("end = 2022-12-31", "end = 2000-12-29")]);
+    let expected = hash(&config, folder().path());
+    for _ in 0..8 {
+        let out = folder();
+        let args = || ["run", text(&config), "--out", text(out.path()), "--json"];
+        for mut child in [start(args()), start(args())] {
+            let code = child.wait().unwrap().code();
+            assert!(matches!(code, Some(0 | 5)), "{code:?}");
+        }
+        let result = run(args()).json();
+        assert_eq!(result["state_hash"], expected.as_str());
+        assert_eq!((result["sessions"].as_u64(), result["finished"].as_bool()), (Some(252), Some(true)));
+    }
+}
+
 #[test]
 fn the_binary_is_the_one_of_this_tree() {
     assert!(mts().exists() && mts().starts_with(root()) || std::env::var_os("CARGO_TARGET_DIR").is_some());

@@ -6,7 +6,7 @@ use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::num::exact;
 use mts_foundation::risk::{HaltRequest, ResumeRequest, RiskEnvelope};
 use mts_foundation::strategy::Command;
-use mts_foundation::{ActorId, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
+use mts_foundation::{ActorId, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A price that enters the ledger.
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct MarkUpdate {
     /// Instrument.
     pub symbol: Symbol,
-    /// Its last price, zero or more.
+    /// Its last price; one that is not greater than zero is not taken.
     #[serde(with = "exact")]
     pub price: Decimal,
 }
@@ -74,6 +74,8 @@ pub enum Input {
     },
     /// What a venue said by itself.
     Broker {
+        /// Which broker: fills and cursors are its own.
+        broker: BrokerName,
         /// The event.
         event: BrokerEvent,
         /// When it arrived.

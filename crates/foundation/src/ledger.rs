@@ -3,16 +3,18 @@
 //! One ledger is the truth of a process. The engine (or the stand-alone risk shell) owns it and lends it read-only to
 //! the risk machine and the planner (decision R12). Every operation is exact, and refuses instead of overflowing.
 
+mod book;
+
 use crate::fill::Fill;
 use crate::ids::{FundId, OrderId};
 use crate::instrument::{Instrument, InstrumentTable};
 use crate::num::{Decimal, exact};
 use crate::order::{Order, OrderType, Side};
-use crate::position::{OutOfRange, PositionBook, PositionChange, product, sum};
-use crate::symbol::{AssetClass, Currency, Symbol};
+use crate::position::{OutOfRange, PositionChange};
+use crate::symbol::{Currency, Symbol};
 use crate::time::Timestamp;
+pub use book::{Exposure, FundBook, SymbolExposure, Total, WorkingOrder};
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// What kind of price a mark is; decides how it serves as a reference (decision R6).
@@ -45,72 +47,6 @@ pub struct Mark {
     pub time: Timestamp,
     /// The ledger's bar count when it entered; staleness of bar-driven runs is measured in bars.
     pub bar: u64,
-}
-
-/// An order that may still fill at the venue.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorkingOrder {
-    /// Instrument.
-    pub symbol: Symbol,
-    /// Direction and effect.
-    pub side: Side,
-    /// Units not yet filled.
-    #[serde(with = "exact")]
-    pub remaining: Decimal,
-    /// Price of its worst case per unit: the limit, the stop, or the reference when it was sent.
-    #[serde(with = "exact")]
-    pub price: Decimal,
-    /// Money per unit and price point.
-    #[serde(with = "exact")]
-    pub multiplier: Decimal,
-}
-
-/// Sums over one fund that limits are checked against. "Worst" counts every working order as filled where that makes
-/// the exposure larger and as unfilled where that does (decision R5).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Exposure {
-    /// Σ |worst value| over instruments.
-    #[serde(with = "exact")]
-    pub gross: Decimal,
-    /// Σ value if all working buys and covers fill.
-    #[serde(with = "exact")]
-    pub net_high: Decimal,
-    /// Σ value if all working sells and shorts fill.
-    #[serde(with = "exact")]
-    pub net_low: Decimal,
-    /// Σ |worst value| by sector; instruments without a sector count under the empty name.
-    pub by_sector: BTreeMap<SmolStr, Total>,
-    /// Σ |worst value| by asset class.
-    pub by_class: BTreeMap<AssetClass, Total>,
-    /// Σ |worst value| by country; unknown countries count under the empty name.
-    pub by_country: BTreeMap<SmolStr, Total>,
-    /// Cash that all working buys and covers would take, at their worst prices.
-    #[serde(with = "exact")]
-    pub committed: Decimal,
-    by_symbol: BTreeMap<Symbol, SymbolExposure>,
-}
-
-/// A sum of money.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Total(#[serde(with = "exact")] pub Decimal);
-
-/// One instrument's part of an [`Exposure`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SymbolExposure {
-    /// Units of working buys and covers.
-    #[serde(with = "exact")]
-    pub buys: Decimal,
-    /// Units of working sells and shorts.
-    #[serde(with = "exact")]
-    pub sells: Decimal,
-    /// |worst value|.
-    #[serde(with = "exact")]
-    pub worst: Decimal,
-    #[serde(with = "exact")]
-    high: Decimal,
-    #[serde(with = "exact")]
-    low: Decimal,
 }
 
 /// Why the ledger refuses.
@@ -151,154 +87,6 @@ pub enum LedgerError {
     /// A number left the exact range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-}
-
-/// Cash, positions and working orders of one fund.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FundBook {
-    base_currency: Currency,
-    #[serde(with = "exact")]
-    cash: Decimal,
-    #[serde(with = "exact")]
-    fees: Decimal,
-    positions: PositionBook,
-    working: BTreeMap<OrderId, WorkingOrder>,
-    exposure: Exposure,
-}
-
-impl FundBook {
-    /// A book with nothing but cash.
-    #[must_use]
-    pub fn new(base_currency: Currency, cash: Decimal) -> Self {
-        Self {
-            base_currency,
-            cash,
-            fees: Decimal::ZERO,
-            positions: PositionBook::new(),
-            working: BTreeMap::new(),
-            exposure: Exposure::default(),
-        }
-    }
-
-    /// Currency of the numbers.
-    #[must_use]
-    pub fn base_currency(&self) -> Currency {
-        self.base_currency
-    }
-
-    /// Cash, negative when borrowed.
-    #[must_use]
-    pub fn cash(&self) -> Decimal {
-        self.cash
-    }
-
-    /// Fees paid since the book began.
-    #[must_use]
-    pub fn fees(&self) -> Decimal {
-        self.fees
-    }
-
-    /// Positions.
-    #[must_use]
-    pub fn positions(&self) -> &PositionBook {
-        &self.positions
-    }
-
-    /// Orders that may still fill, by order id.
-    pub fn working(&self) -> impl ExactSizeIterator<Item = (&OrderId, &WorkingOrder)> {
-        self.working.iter()
-    }
-
-    /// How many orders may still fill.
-    #[must_use]
-    pub fn working_count(&self) -> usize {
-        self.working.len()
-    }
-
-    /// Sums for limits.
-    #[must_use]
-    pub fn exposure(&self) -> &Exposure {
-        &self.exposure
-    }
-
-    /// Cash plus signed market value of all positions.
-    #[must_use]
-    pub fn nav(&self) -> Decimal {
-        self.cash + self.positions.market_value()
-    }
-
-    /// Cash less what working buys and covers would take; working sells give no credit (decision R5).
-    #[must_use]
-    pub fn available_cash(&self) -> Decimal {
-        self.cash - self.exposure.committed
-    }
-
-    /// Working units and worst value of an instrument; zeros when there are none.
-    #[must_use]
-    pub fn symbol_exposure(&self, symbol: &Symbol) -> SymbolExposure {
-        self.exposure.by_symbol.get(symbol).copied().unwrap_or_default()
-    }
-
-    fn book_fill(&mut self, fill: &Fill, instrument: &Instrument) -> Result<PositionChange, OutOfRange> {
-        let value = product("fill value", &[fill.quantity, fill.price, instrument.multiplier])?;
-        let cash = sum("cash", self.cash, fill.side.signed(-value))?;
-        let cash = sum("cash", cash, -fill.fees)?;
-        let fees = sum("fees", self.fees, fill.fees)?;
-        let change = self.positions.apply(
-            &fill.symbol,
-            fill.side,
-            fill.quantity,
-            fill.price,
-            instrument.multiplier,
-            fill.timestamp,
-        )?;
-        self.cash = cash;
-        self.fees = fees;
-        Ok(change)
-    }
-
-    /// Brings the exposure of one instrument up to date after its position, mark or working orders changed.
-    fn refresh(&mut self, instrument: &Instrument, price: Decimal) -> Result<(), OutOfRange> {
-        let quantity = self.positions.quantity(&instrument.symbol);
-        let old = self.symbol_exposure(&instrument.symbol);
-        let value = |units: Decimal| product("exposure", &[units, price, instrument.multiplier]);
-        let high = value(sum("exposure", quantity, old.buys)?)?;
-        let low = value(sum("exposure", quantity, -old.sells)?)?;
-        let worst = high.abs().max(low.abs());
-        let exposure = &mut self.exposure;
-        exposure.gross = sum("gross exposure", exposure.gross - old.worst, worst)?;
-        exposure.net_high = sum("net exposure", exposure.net_high - old.high, high)?;
-        exposure.net_low = sum("net exposure", exposure.net_low - old.low, low)?;
-        let delta = worst - old.worst;
-        if !delta.is_zero() {
-            exposure.by_sector.entry(instrument.sector.clone()).or_default().0 += delta;
-            exposure.by_class.entry(instrument.asset_class).or_default().0 += delta;
-            exposure.by_country.entry(instrument.country.clone()).or_default().0 += delta;
-        }
-        if quantity.is_zero() && old.buys.is_zero() && old.sells.is_zero() {
-            exposure.by_symbol.remove(&instrument.symbol);
-        } else {
-            exposure.by_symbol.insert(instrument.symbol.clone(), SymbolExposure { worst, high, low, ..old });
-        }
-        Ok(())
-    }
-
-    fn change_working(
-        &mut self,
-        symbol: &Symbol,
-        side: Side,
-        units: Decimal,
-        price: Decimal,
-        multiplier: Decimal,
-    ) {
-        let entry = self.exposure.by_symbol.entry(symbol.clone()).or_default();
-        if side.sign() > 0 {
-            entry.buys += units;
-            self.exposure.committed += units * price * multiplier;
-        } else {
-            entry.sells += units;
-        }
-    }
 }
 
 /// All funds and marks.
@@ -369,7 +157,7 @@ impl Ledger {
     /// Takes a new price of an instrument and revalues every fund that holds it or has orders in it.
     ///
     /// # Errors
-    /// [`LedgerError`] for an instrument that is not in the table or a value out of range.
+    /// [`LedgerError`] for an instrument that is not in the table or a value out of range; nothing has changed then.
     pub fn mark(
         &mut self,
         instruments: &InstrumentTable,
@@ -380,19 +168,40 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let instrument = known(instruments, symbol)?;
         let mark = Mark { price, kind, time, bar: self.bars };
-        match self.marks.get_mut(symbol) {
-            Some(slot) => *slot = mark,
-            None => {
-                self.marks.insert(symbol.clone(), mark);
+        let zero = Decimal::ZERO;
+        let roomy = self
+            .funds
+            .values()
+            .all(|book| !book.knows(symbol) || book.has_room(instrument, zero, [price, zero]));
+        self.whole(roomy, |ledger| {
+            match ledger.marks.get_mut(symbol) {
+                Some(slot) => *slot = mark,
+                None => {
+                    ledger.marks.insert(symbol.clone(), mark);
+                }
             }
-        }
-        for book in self.funds.values_mut() {
-            if book.exposure.by_symbol.contains_key(symbol) {
-                book.positions.mark(symbol, price)?;
+            for book in ledger.funds.values_mut().filter(|book| book.knows(symbol)) {
+                book.mark(symbol, price)?;
                 book.refresh(instrument, price)?;
+                book.check_range()?;
             }
+            Ok(())
+        })
+    }
+
+    /// Makes a change whole or not at all. Far from the end of the range, where `roomy`, nothing can fail half-way;
+    /// elsewhere a copy waits.
+    fn whole<T>(
+        &mut self,
+        roomy: bool,
+        change: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        let copy = (!roomy).then(|| self.clone());
+        let result = change(self);
+        if let (Err(_), Some(copy)) = (&result, copy) {
+            *self = copy;
         }
-        Ok(())
+        result
     }
 
     /// The price a new order in this direction would meet: the touch, else the last trade, else the last close; a
@@ -436,53 +245,61 @@ impl Ledger {
         let instrument = known(instruments, &fill.symbol)?;
         let price = self.marks.get(&fill.symbol).map_or(fill.price, |mark| mark.price);
         let book = fund(&mut self.funds, fund_id)?;
-        if instrument.currency != book.base_currency {
+        if instrument.currency != book.base_currency() {
             return Err(LedgerError::ForeignCurrency {
                 fund_id: fund_id.clone(),
                 symbol: fill.symbol.clone(),
                 currency: instrument.currency,
-                base: book.base_currency,
+                base: book.base_currency(),
             });
         }
-        let change = book.book_fill(fill, instrument)?;
-        if let Some(working) = book.working.get_mut(&fill.order_id) {
-            let units = working.remaining.min(fill.quantity);
-            working.remaining -= units;
-            let (order_price, multiplier, done) =
-                (working.price, working.multiplier, working.remaining.is_zero());
-            if done {
-                book.working.remove(&fill.order_id);
-            }
-            book.change_working(&fill.symbol, fill.side, -units, order_price, multiplier);
-        } else {
-            book.exposure.by_symbol.entry(fill.symbol.clone()).or_default();
-        }
-        book.positions.mark(&fill.symbol, price)?;
-        book.refresh(instrument, price)?;
-        Ok(change)
+        let roomy = book.has_room(instrument, fill.quantity, [price, fill.price]);
+        self.whole(roomy, |ledger| {
+            let book = fund(&mut ledger.funds, fund_id)?;
+            let change = book.book_fill(fill, instrument)?;
+            let (units, order_price, multiplier) = match book.take_from_working(fill) {
+                Some((units, working)) => (units, working.price, working.multiplier),
+                None => (Decimal::ZERO, Decimal::ZERO, Decimal::ONE),
+            };
+            book.change_working(&fill.symbol, fill.side, -units, order_price, multiplier)?;
+            book.mark(&fill.symbol, price)?;
+            book.refresh(instrument, price)?;
+            book.check_range()?;
+            Ok(change)
+        })
     }
 
-    /// Adds an order that is about to leave; until it ends it counts at its worst case.
+    /// Adds `units` of an order that is about to leave, or that turns out to live; until it ends they count at their worst
+    /// case.
     ///
     /// # Errors
-    /// [`LedgerError`] for an unknown fund or instrument, or a value out of range.
-    pub fn add_working(&mut self, instruments: &InstrumentTable, order: &Order) -> Result<(), LedgerError> {
+    /// [`LedgerError`] for an unknown fund or instrument, or a value out of range; nothing has changed then.
+    pub fn add_working(
+        &mut self,
+        instruments: &InstrumentTable,
+        order: &Order,
+        units: Decimal,
+    ) -> Result<(), LedgerError> {
         let instrument = known(instruments, &order.symbol)?;
         let price = self.notional_price(order).unwrap_or_default();
         let value = self.marks.get(&order.symbol).map_or(price, |mark| mark.price);
         let book = fund(&mut self.funds, &order.fund_id)?;
+        let roomy = book.has_room(instrument, units, [price, value]);
         let working = WorkingOrder {
             symbol: order.symbol.clone(),
             side: order.side,
-            remaining: order.quantity,
+            remaining: units,
             price,
             multiplier: instrument.multiplier,
+            at_market: order.order_type == OrderType::Market,
         };
-        product("committed cash", &[working.remaining, price, instrument.multiplier])?;
-        book.change_working(&order.symbol, order.side, order.quantity, price, instrument.multiplier);
-        book.working.insert(order.order_id.clone(), working);
-        book.refresh(instrument, value)?;
-        Ok(())
+        self.whole(roomy, |ledger| {
+            let book = fund(&mut ledger.funds, &order.fund_id)?;
+            book.change_working(&order.symbol, order.side, units, price, instrument.multiplier)?;
+            book.insert_working(order.order_id.clone(), working);
+            book.refresh(instrument, value)?;
+            book.check_range()
+        })
     }
 
     /// Removes an order that can no longer fill; one that is not there is ignored.
@@ -497,28 +314,25 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         let marks = &self.marks;
         let book = fund(&mut self.funds, fund_id)?;
-        let Some(working) = book.working.remove(order_id) else { return Ok(()) };
-        let instrument = known(instruments, &working.symbol)?;
-        book.change_working(
-            &working.symbol,
-            working.side,
-            -working.remaining,
-            working.price,
-            working.multiplier,
-        );
-        let price = marks.get(&working.symbol).map_or(working.price, |mark| mark.price);
-        book.refresh(instrument, price)?;
+        let Some(working) = book.remove_working(order_id) else { return Ok(()) };
+        let WorkingOrder { symbol, side, remaining, price, multiplier, .. } = working;
+        let instrument = known(instruments, &symbol)?;
+        // Amounts only shrink here.
+        book.change_working(&symbol, side, -remaining, price, multiplier)?;
+        book.refresh(instrument, marks.get(&symbol).map_or(price, |mark| mark.price))?;
         Ok(())
     }
 
     /// Moves cash in (positive) or out of a fund.
     ///
     /// # Errors
-    /// [`LedgerError`] for an unknown fund or a sum out of range.
+    /// [`LedgerError`] for an unknown fund or a sum out of range; nothing has changed then.
     pub fn flow(&mut self, fund_id: &FundId, amount: Decimal) -> Result<(), LedgerError> {
-        let book = fund(&mut self.funds, fund_id)?;
-        book.cash = sum("cash", book.cash, amount)?;
-        Ok(())
+        self.whole(false, |ledger| {
+            let book = fund(&mut ledger.funds, fund_id)?;
+            book.flow(amount)?;
+            book.check_range()
+        })
     }
 }
 
@@ -536,12 +350,13 @@ fn fund<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::symbol::AssetClass;
     use proptest::prelude::*;
 
     fn instruments() -> InstrumentTable {
         let one = |symbol: &str, sector: &str, multiplier: i64| Instrument {
             symbol: Symbol::new(symbol).unwrap(),
-            name: SmolStr::default(),
+            name: smol_str::SmolStr::default(),
             asset_class: AssetClass::Equities,
             currency: Currency::USD,
             calendar: "XNYS".into(),
@@ -586,8 +401,8 @@ mod tests {
     fn working_orders_count_at_their_worst_case() {
         let table = instruments();
         let (mut ledger, fund) = ledger(&table);
-        ledger.add_working(&table, &order(1, "A", Side::Buy, 100)).unwrap();
-        ledger.add_working(&table, &order(2, "B", Side::Short, 30)).unwrap();
+        ledger.add_working(&table, &order(1, "A", Side::Buy, 100), Decimal::from(100)).unwrap();
+        ledger.add_working(&table, &order(2, "B", Side::Short, 30), Decimal::from(30)).unwrap();
         let book = ledger.fund(&fund).unwrap();
         assert_eq!(book.exposure().gross, Decimal::from(1_300));
         assert_eq!(
@@ -615,6 +430,49 @@ mod tests {
         assert_eq!(ledger.reference_price(&a, Side::Short), Some(Decimal::from(9)));
     }
 
+    /// Whatever is refused leaves the ledger as it was, and what is left can be valued.
+    #[test]
+    fn what_leaves_the_range_is_refused_whole() {
+        let table = instruments();
+        let (mut ledger, fund) = ledger(&table);
+        let (a, huge) = (Symbol::new("A").unwrap(), Decimal::from(1_000_000_000_000_000_i64));
+        let fill =
+            |price: Decimal| Fill::new("x", "o", "A", Side::Buy, huge, price, Timestamp::EPOCH).unwrap();
+        ledger.book_fill(&table, &fund, &fill(Decimal::TEN)).unwrap();
+        let price = Decimal::from(1_000_000_000_000_i64);
+        ledger.mark(&table, &a, price, MarkKind::Close, Timestamp::EPOCH).unwrap();
+        ledger.add_working(&table, &order(1, "A", Side::Short, 7), Decimal::from(7)).unwrap();
+        let before = ledger.clone();
+        assert!(ledger.book_fill(&table, &fund, &fill(price)).is_err());
+        assert!(ledger.add_working(&table, &order(2, "A", Side::Buy, 7), huge).is_err());
+        assert!(ledger.mark(&table, &a, price * Decimal::TEN, MarkKind::Trade, Timestamp::EPOCH).is_err());
+        assert!(ledger.flow(&fund, Decimal::MAX).is_err());
+        assert_eq!(ledger, before);
+        let book = ledger.fund(&fund).unwrap();
+        assert!(book.nav() > Decimal::ZERO && book.available_cash() < Decimal::ZERO);
+        ledger.remove_working(&table, &fund, &OrderId::new("o-1").unwrap()).unwrap();
+        ledger.mark(&table, &a, Decimal::ONE, MarkKind::Close, Timestamp::EPOCH).unwrap();
+    }
+
+    #[test]
+    fn a_fill_of_something_else_takes_nothing_off_an_order() {
+        let table = instruments();
+        let (mut ledger, fund) = ledger(&table);
+        ledger.add_working(&table, &order(1, "A", Side::Buy, 100), Decimal::from(100)).unwrap();
+        for (symbol, side) in [("B", Side::Buy), ("A", Side::Sell)] {
+            let fill =
+                Fill::new("x", "o-1", symbol, side, Decimal::TEN, Decimal::TEN, Timestamp::EPOCH).unwrap();
+            ledger.book_fill(&table, &fund, &fill).unwrap();
+        }
+        let book = ledger.fund(&fund).unwrap();
+        let (_, working) = book.working().next().unwrap();
+        assert_eq!(working.remaining, Decimal::from(100));
+        let exposure = |name: &str| book.symbol_exposure(&Symbol::new(name).unwrap());
+        assert_eq!((exposure("A").buys, exposure("A").sells), (Decimal::from(100), Decimal::ZERO));
+        assert_eq!((exposure("B").buys, exposure("B").sells), (Decimal::ZERO, Decimal::ZERO));
+        assert_eq!(book.exposure().committed, Decimal::from(1_000));
+    }
+
     proptest! {
         /// The incremental exposures equal those computed from scratch, whatever happened.
         #[test]
@@ -628,7 +486,7 @@ mod tests {
                 let symbol = Symbol::new(names[name]).unwrap();
                 let price = Decimal::new(cents, 2);
                 match what {
-                    0 => ledger.add_working(&table, &order(step, names[name], Side::ALL[side], quantity)).unwrap(),
+                    0 => ledger.add_working(&table, &order(step, names[name], Side::ALL[side], quantity), Decimal::from(quantity)).unwrap(),
                     1 => ledger.mark(&table, &symbol, price, MarkKind::Close, Timestamp::EPOCH).unwrap(),
                     2 => {
                         let first = ledger.fund(&fund).unwrap().working().next()

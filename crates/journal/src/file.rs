@@ -12,6 +12,9 @@ use crate::system::Lock;
 use crate::walk::Position;
 use crate::{FILE_NAME, LOCK_NAME, system};
 
+/// Name of a journal that is being begun.
+const STAGING_NAME: &str = "journal.mts.new";
+
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SyncPolicy {
@@ -82,10 +85,7 @@ impl FileJournal {
         let lock = names.lock()?;
         let mut file = system::create_new(&names.journal).map_err(|error| {
             let error = match error.kind() {
-                io::ErrorKind::AlreadyExists => io::Error::new(
-                    io::ErrorKind::AlreadyExists,
-                    "there is a journal already; open it, or choose another folder",
-                ),
+                io::ErrorKind::AlreadyExists => already_there(),
                 _ => error,
             };
             names.io("create")(error)
@@ -93,6 +93,44 @@ impl FileJournal {
         write_head(&mut file).map_err(names.io("write the header"))?;
         system::sync_folder(&names.folder).map_err(names.io("sync the folder"))?;
         Ok(Self::assemble(names, file, lock, start(), 0))
+    }
+
+    /// Starts a journal in `folder` with its first records, whole or not at all: a process that dies on the way leaves no
+    /// journal, so that an empty one always means that something was lost. Of several that start at once, one does.
+    ///
+    /// # Errors
+    /// As [`FileJournal::create`], and those of [`Journal::append`] and [`Journal::commit`].
+    pub fn begin(folder: impl AsRef<Path>, records: &[(u16, &[u8])]) -> Result<Self, JournalError> {
+        let names = Names::new(folder.as_ref());
+        system::make_folder(&names.folder).map_err(names.io("create the folder"))?;
+        // Everybody who writes here holds this lock, so what is true after it stays true.
+        let lock = names.lock()?;
+        if names.journal.exists() {
+            return Err(names.io("create")(already_there()));
+        }
+        let staged = names.folder.join(STAGING_NAME);
+        match std::fs::remove_file(&staged) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(names.io("remove what an earlier start left of")(error));
+            }
+            _ => {}
+        }
+        let mut file = system::create_new(&staged).map_err(names.io("create"))?;
+        write_head(&mut file).map_err(names.io("write the header"))?;
+        let path = names.path.clone();
+        let (from, to, of_folder) = (staged, names.journal.clone(), names.folder.clone());
+        let mut journal = Self::assemble(names, file, lock, start(), 0);
+        for (kind, payload) in records {
+            journal.append(*kind, payload)?;
+        }
+        journal.commit()?;
+        let failed = |operation| {
+            let path = path.clone();
+            move |source| JournalError::Io { path, operation, source }
+        };
+        std::fs::rename(from, to).map_err(failed("publish"))?;
+        system::sync_folder(&of_folder).map_err(failed("sync the folder"))?;
+        Ok(journal)
     }
 
     /// Opens the journal of `folder` to go on with it. A torn tail, the rest of a group that was never durable, is cut
@@ -202,6 +240,11 @@ impl FileJournal {
         self.bytes_written = self.bytes_written.saturating_add(written);
         Ok(())
     }
+}
+
+fn already_there() -> io::Error {
+    let message = "there is a journal already; open it, or choose another folder";
+    io::Error::new(io::ErrorKind::AlreadyExists, message)
 }
 
 /// The position in a journal without records.

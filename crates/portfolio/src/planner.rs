@@ -62,17 +62,19 @@ impl WeightPlanner {
         let working = book.symbol_exposure(symbol);
         let (side, quantity) = match request.stage {
             PlanStage::Reduce => {
-                if held > Decimal::ZERO {
-                    (Side::Sell, held - working.sells - wanted.max(Decimal::ZERO))
+                let (side, open, keep) = if held > Decimal::ZERO {
+                    (Side::Sell, held - working.sells, wanted.max(Decimal::ZERO))
                 } else {
-                    (Side::Cover, -held - working.buys + wanted.min(Decimal::ZERO))
-                }
+                    (Side::Cover, -held - working.buys, -wanted.min(Decimal::ZERO))
+                };
+                // What goes as a whole may be an odd rest.
+                (side, if keep.is_zero() { open } else { floor_to_lot(open - keep, instrument.lot) })
             }
             PlanStage::Increase => {
                 if wanted > Decimal::ZERO && held >= Decimal::ZERO {
-                    (Side::Buy, wanted - held - working.buys)
+                    (Side::Buy, floor_to_lot(wanted - held - working.buys, instrument.lot))
                 } else if wanted < Decimal::ZERO && held <= Decimal::ZERO {
-                    (Side::Short, held - working.sells - wanted)
+                    (Side::Short, floor_to_lot(held - working.sells - wanted, instrument.lot))
                 } else {
                     return Ok(None);
                 }
@@ -298,6 +300,19 @@ mod tests {
         assert_eq!(plan(&table, &ledger, &set, PlanStage::Increase), ["short 495 A"]);
         hold(&table, &mut ledger, "A", Side::Short, "600", "10");
         assert_eq!(plan(&table, &ledger, &set, PlanStage::Reduce), ["cover 105 A"]);
+    }
+
+    #[test]
+    fn odd_lots_are_traded_by_lots_and_closed_as_a_whole() {
+        let (table, mut ledger) = world(&[("A", "10", "100")]);
+        hold(&table, &mut ledger, "A", Side::Buy, "150", "10");
+        for (weight, stage, expected) in [
+            ("0", PlanStage::Reduce, vec!["sell 150 A"]),
+            ("0.11", PlanStage::Reduce, vec![]),
+            ("0.4", PlanStage::Increase, vec!["buy 100 A"]),
+        ] {
+            assert_eq!(plan(&table, &ledger, &targets(&[("A", weight, 1)]), stage), expected, "{weight}");
+        }
     }
 
     #[test]

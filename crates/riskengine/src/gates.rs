@@ -168,12 +168,14 @@ fn instrument(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
             return refuse(RejectCode::TickSize, instrument.tick, price, message);
         }
     }
-    if !check.closing && !is_multiple(order.quantity, instrument.lot) {
+    let (held, open) = (check.held, closable(order.side, check.held, check.buys, check.sells));
+    // An odd rest, left by a split or by a partial fill, must be closable as a whole.
+    let closes_all = order.quantity == open;
+    if !check.closing && !closes_all && !is_multiple(order.quantity, instrument.lot) {
         let message =
             format!("quantity {} is no multiple of the lot {}; round it", order.quantity, instrument.lot);
         return refuse(RejectCode::LotSize, instrument.lot, order.quantity, message);
     }
-    let (held, open) = (check.held, closable(order.side, check.held, check.buys, check.sells));
     match order.side {
         Side::Sell | Side::Cover if order.quantity > open.max(Decimal::ZERO) => {
             let other = if order.side == Side::Sell { Side::Short } else { Side::Buy };
@@ -411,7 +413,9 @@ fn self_cross(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
             continue;
         }
         let crossing = book.working().find(|(_, working)| {
-            working.symbol == order.symbol && opposite(working.side) && crosses(check, working.price)
+            working.symbol == order.symbol
+                && opposite(working.side)
+                && (working.at_market || crosses(check, working.price))
         });
         if let Some((id, working)) = crossing {
             let message = format!(

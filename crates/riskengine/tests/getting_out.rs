@@ -342,6 +342,23 @@ fn an_order_that_opens_is_no_close_whatever_its_sender_says() {
 }
 
 #[test]
+fn an_odd_rest_is_closed_as_a_whole() {
+    for way in [Way::Long, Way::Short] {
+        let mut world = Setup::new().build();
+        world.hold("A", if way == Way::Long { "10.5" } else { "-10.5" });
+        assert_eq!(world.code(way.closing("A", "0.5")), Some(RejectCode::LotSize));
+        assert_eq!(world.code(way.closing("A", "10.5")), None);
+    }
+}
+
+#[test]
+fn a_market_order_under_way_crosses_every_order_against_it() {
+    let mut world = Way::Long.world(Setup::new());
+    world.accept(Way::Long.opening("A", "1"));
+    assert_eq!(world.code(Way::Long.closing("A", "4").at("150")), Some(RejectCode::SelfCross));
+}
+
+#[test]
 fn a_close_of_a_stale_price_is_still_held_to_tick_session_and_self_cross() {
     let setup = collar().limits(|limits| limits.staleness = Some(Staleness::Millis(1_000)));
     let mut world = Way::Long.world(setup);

@@ -193,7 +193,7 @@ proptest! {
                         continue;
                     }
                     machine.commit(&order, &context);
-                    ledger.add_working(&table, &order).unwrap();
+                    ledger.add_working(&table, &order, order.quantity).unwrap();
                     let held = ledger.fund(&fund).unwrap().positions().quantity(&order.symbol);
                     if matches!(order.side, Side::Sell | Side::Cover) {
                         // What reduces may always go, and never goes through zero.

@@ -12,14 +12,11 @@ use chrono::NaiveDate;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
 use mts_engine::shell::backtest::Backtest;
-use mts_foundation::journal::Journal;
+use mts_foundation::journal::JournalError;
 use mts_journal::{FILE_NAME, FileJournal};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// Beginning of the name of the folder in which a journal is begun.
-const STAGING: &str = ".new-";
 
 /// Runs a configuration, goes on with an interrupted run, or prints the result of a finished one.
 pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
@@ -33,25 +30,27 @@ pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     let files = read_files(&loaded)?;
     let genesis = genesis(&loaded.config, &files)?;
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
-    let exists = folder.join(FILE_NAME).exists();
-    if exists {
-        check_same(&folder, &genesis)?;
-        if let Some(stored) = stored(&folder, args.until, &genesis)? {
-            return print(&stored, &folder, args.json, true, &[]);
-        }
-    }
     let parts = parts(app, &loaded.config, &files)?;
+    // Held to the end: from here on nobody else writes this run.
+    let mut journal = match begin(&folder, &genesis)? {
+        Some(journal) => journal,
+        None => {
+            check_same(&folder, &genesis)?;
+            if let Some(stored) = stored(&folder, args.until, &genesis)? {
+                return print(&stored, &folder, args.json, true, &[]);
+            }
+            FileJournal::open(&folder).map_err(journal_error)?
+        }
+    };
     let last = parts.feed.range.1;
-    let mut journal =
-        if exists { FileJournal::open(&folder).map_err(journal_error)? } else { begin(&folder, &genesis)? };
     let finished = end >= loaded.config.run.end.min(last);
     trade(parts, &loaded, end, &mut journal, args.json)?;
-    drop(journal);
     let reader = open_reader(&folder)?;
     let table = instruments(&loaded.config, "the journal's instrument table", &genesis.instruments)?;
     let facts = facts(genesis, core(app, &loaded.config, table)?, &reader)?;
     let result = facts.result(finished, began.elapsed().as_secs_f64());
     facts.write(&folder, &result, loaded.report)?;
+    drop(journal);
     print(&result, &folder, args.json, false, &facts.values())
 }
 
@@ -119,34 +118,24 @@ fn stored(folder: &Path, until: Option<NaiveDate>, genesis: &Genesis) -> Result<
     }
 }
 
-/// Begins a journal. It appears in the folder only with its first record in it, so that an empty journal always means
-/// that something was lost.
-fn begin(folder: &Path, genesis: &Genesis) -> Result<FileJournal, CliError> {
-    let unwritable = |error: std::io::Error| {
+/// Begins a journal; `None` when there is one.
+fn begin(folder: &Path, genesis: &Genesis) -> Result<Option<FileJournal>, CliError> {
+    if folder.join(FILE_NAME).exists() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(folder).map_err(|error| {
         let message =
             format!("{} cannot be written: {error}; choose another folder with --out", folder.display());
         CliError::new(ExitKind::Output, message)
-    };
-    std::fs::create_dir_all(folder).map_err(unwritable)?;
-    sweep(folder);
-    let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(folder).map_err(unwritable)?;
+    })?;
     let payload = serde_json::to_vec(genesis).or_exit(ExitKind::Internal)?;
-    let mut journal = FileJournal::create(staging.path()).map_err(journal_error)?;
-    journal.append(GENESIS, &payload).map_err(journal_error)?;
-    journal.commit().map_err(journal_error)?;
-    drop(journal);
-    std::fs::rename(staging.path().join(FILE_NAME), folder.join(FILE_NAME)).map_err(unwritable)?;
-    FileJournal::open(folder).map_err(journal_error)
-}
-
-/// Removes what a start that was killed left behind.
-fn sweep(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(STAGING) {
-            // What cannot be removed does no harm.
-            std::fs::remove_dir_all(entry.path()).unwrap_or_default();
+    match FileJournal::begin(folder, &[(GENESIS, &payload)]) {
+        Ok(journal) => Ok(Some(journal)),
+        // Somebody else was faster.
+        Err(JournalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(None)
         }
+        Err(error) => Err(journal_error(error)),
     }
 }
 

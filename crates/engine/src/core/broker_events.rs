@@ -1,72 +1,96 @@
 //! What venues say by themselves: fills above all.
 
+use super::state::{FillKey, MAX_UNBOOKED};
 use super::{Core, CoreError};
 use crate::output::Output;
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::event::Event;
 use mts_foundation::order_record::FillEffect;
+use mts_foundation::position::PositionChange;
 use mts_foundation::risk::RiskEvent;
-use mts_foundation::{Decimal, Fill, OrderState};
+use mts_foundation::{BrokerName, Decimal, Fill, FundId, OrderState};
 
 impl Core {
-    pub(crate) fn broker_event(&mut self, event: &BrokerEvent, output: &mut Output) -> Result<(), CoreError> {
+    pub(crate) fn broker_event(
+        &mut self,
+        broker: &BrokerName,
+        event: &BrokerEvent,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
         match event {
-            BrokerEvent::Fill { fill, cursor, .. } => {
-                self.state.cursor = Some(cursor.clone());
-                self.fill(fill, output)
+            BrokerEvent::Fill { account, fill, cursor, .. } => {
+                self.state.cursors.insert(broker.clone(), cursor.clone());
+                self.fill((broker.clone(), account.clone(), fill.fill_id.clone()), fill, output)
             }
             BrokerEvent::Order(report) => self.report(report, output),
-            BrokerEvent::Cash { .. }
-            | BrokerEvent::FeesKnown { .. }
-            | BrokerEvent::Corrected { .. }
-            | BrokerEvent::Busted { .. }
-            | BrokerEvent::Gap { .. } => {
-                let message =
-                    format!("a broker event that is not booked by rule: {event:?}; reconcile the account");
-                self.incident("UNBOOKED_BROKER_EVENT", message, None, output);
+            BrokerEvent::Cash { cursor, .. }
+            | BrokerEvent::FeesKnown { cursor, .. }
+            | BrokerEvent::Corrected { cursor, .. }
+            | BrokerEvent::Busted { cursor, .. } => {
+                self.state.cursors.insert(broker.clone(), cursor.clone());
+                self.unbooked_event(event, output);
+                Ok(())
+            }
+            BrokerEvent::Gap { .. } => {
+                self.unbooked_event(event, output);
                 Ok(())
             }
         }
     }
 
-    /// Books a fill, once (decision F1).
-    fn fill(&mut self, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
-        if !self.state.is_new_fill(&fill.fill_id) {
+    fn unbooked_event(&mut self, event: &BrokerEvent, output: &mut Output) {
+        let message = format!("a broker event that is not booked by rule: {event:?}; reconcile the account");
+        self.incident("UNBOOKED_BROKER_EVENT", message, None, output);
+    }
+
+    /// Keeps a fill that cannot be booked.
+    fn set_aside(&mut self, key: FillKey, fill: &Fill, code: &'static str, why: &str, output: &mut Output) {
+        let Fill { fill_id, side, quantity, symbol, order_id, .. } = fill;
+        let kept = self.state.unbooked.len() < MAX_UNBOOKED;
+        if kept {
+            self.state.unbooked.insert(key, fill.clone());
+        }
+        let message = format!(
+            "fill {fill_id} of {side} {quantity} {symbol} {why}; it is {}; reconcile the account",
+            if kept { "set aside" } else { "not kept, too many are" }
+        );
+        self.incident(code, message, Some(order_id), output);
+    }
+
+    /// Books a fill, once (decision F1), in whatever state its order is (decision O5).
+    fn fill(&mut self, key: FillKey, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
+        if self.state.is_known_fill(&key) {
             self.state.counters.duplicate_fills = self.state.counters.duplicate_fills.saturating_add(1);
             return Ok(());
         }
-        let Some(record) = self.state.orders.get_mut(&fill.order_id) else {
-            let message = format!(
-                "fill {} of {} {} {} belongs to no known order; reconcile the account",
-                fill.fill_id, fill.side, fill.quantity, fill.symbol
-            );
-            self.incident("FILL_WITHOUT_ORDER", message, Some(&fill.order_id), output);
+        if !self.state.orders.contains_key(&fill.order_id) {
+            self.set_aside(key, fill, "FILL_WITHOUT_ORDER", "belongs to no known order", output);
             return Ok(());
-        };
+        }
+        if self.config.instruments.get(&fill.symbol).is_none() {
+            self.set_aside(key, fill, "FILL_WITHOUT_INSTRUMENT", "is of an unknown instrument", output);
+            return Ok(());
+        }
+        self.state.note_fill(key);
+        let Some(record) = self.state.orders.get_mut(&fill.order_id) else { return Ok(()) };
+        if (&record.order.symbol, record.order.side) != (&fill.symbol, fill.side) {
+            let fund_id = record.order.fund_id.clone();
+            return self.mismatched_fill(&fund_id, fill, output);
+        }
+        let had_ended = record.state.is_terminal();
         let effect = record.book(fill);
         let record = record.clone();
         let fund_id = &record.order.fund_id;
+        if had_ended && record.state.is_working() {
+            // The venue has it after all: what is left of it counts again.
+            let units = record.remaining() + fill.quantity;
+            self.state.ledger.add_working(&self.config.instruments, &record.order, units)?;
+        }
         let change = self.state.ledger.book_fill(&self.config.instruments, fund_id, fill)?;
         if record.state.is_terminal() {
             self.ended(&record)?;
         }
-        let counters = &mut self.state.counters;
-        counters.fills = counters.fills.saturating_add(1);
-        counters.traded = counters.traded.saturating_add(fill.gross());
-        let (cash, nav) = self
-            .state
-            .ledger
-            .fund(fund_id)
-            .map_or((Decimal::ZERO, Decimal::ZERO), |book| (book.cash(), book.nav()));
-        output.events.push(Event::FillCreated {
-            fund_id: fund_id.clone(),
-            fill: fill.clone(),
-            position_before: change.before,
-            position_after: change.after,
-            realized: change.realized,
-            cash,
-            nav,
-        });
+        self.fill_booked(fund_id, fill, &change, output);
         let order_id = &fill.order_id;
         match effect {
             FillEffect::Booked => {}
@@ -92,6 +116,45 @@ impl Core {
         )
     }
 
+    /// Books the money of a fill that is not what its order asked for; the order stays as it is.
+    fn mismatched_fill(
+        &mut self,
+        fund_id: &FundId,
+        fill: &Fill,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        let change = self.state.ledger.book_fill(&self.config.instruments, fund_id, fill)?;
+        self.fill_booked(fund_id, fill, &change, output);
+        let Fill { fill_id, side, quantity, symbol, order_id, .. } = fill;
+        let message = format!(
+            "fill {fill_id} of {side} {quantity} {symbol} is not what order {order_id} asked for; the money is booked, the \
+             order counts on; reconcile the account"
+        );
+        self.incident("FILL_MISMATCH", message, Some(order_id), output);
+        let (fund_id, order_id) = (fund_id.clone(), order_id.clone());
+        self.risk_event(&RiskEvent::Filled { fund_id, order_id }, output)
+    }
+
+    fn fill_booked(&mut self, fund_id: &FundId, fill: &Fill, change: &PositionChange, output: &mut Output) {
+        let counters = &mut self.state.counters;
+        counters.fills = counters.fills.saturating_add(1);
+        counters.traded = counters.traded.saturating_add(fill.gross());
+        let (cash, nav) = self
+            .state
+            .ledger
+            .fund(fund_id)
+            .map_or((Decimal::ZERO, Decimal::ZERO), |book| (book.cash(), book.nav()));
+        output.events.push(Event::FillCreated {
+            fund_id: fund_id.clone(),
+            fill: fill.clone(),
+            position_before: change.before,
+            position_after: change.after,
+            realized: change.realized,
+            cash,
+            nav,
+        });
+    }
+
     /// Follows what a venue reports of an order. Quantities come from fills alone.
     fn report(&mut self, report: &OrderReport, output: &mut Output) -> Result<(), CoreError> {
         let now = self.state.now;
@@ -107,6 +170,10 @@ impl Core {
             return Ok(());
         }
         let reason = || report.reason.clone().unwrap_or_default();
+        if record.state == OrderState::PendingCancel && !report.state.is_terminal() {
+            // Older than the cancel.
+            return Ok(());
+        }
         let step = match report.state {
             OrderState::Accepted => record.accept(now, report.broker_order_id.clone()),
             OrderState::Triggered => record.trigger(now),
@@ -123,7 +190,9 @@ impl Core {
         }
         match record.state {
             OrderState::Accepted | OrderState::PartiallyFilled => {
-                output.events.push(Event::OrderAccepted(record))
+                let order_id = record.order.order_id.clone();
+                output.events.push(Event::OrderAccepted(record));
+                self.cancel_if_wanted(&order_id, output);
             }
             OrderState::Canceled => {
                 output.events.push(Event::OrderCanceled(record.clone()));

@@ -5,7 +5,8 @@ use crate::output::Output;
 use mts_foundation::{Decimal, FundId, IdempotencyKey, Order, OrderId, OrderType, Side, StrategyId, Symbol};
 
 impl Core {
-    /// Begins to close; asking again while it is under way changes nothing.
+    /// Begins to close. Asking again while it is under way asks the venue again to cancel what still works, and changes
+    /// nothing else.
     pub(crate) fn close_position(
         &mut self,
         fund_id: &FundId,
@@ -14,14 +15,30 @@ impl Core {
         output: &mut Output,
     ) -> Result<(), CoreError> {
         let owner = (fund_id.clone(), symbol.clone());
-        if self.state.closes.contains_key(&owner) {
-            return Ok(());
-        }
-        self.state.closes.insert(owner, strategy_id.clone());
+        self.state.closes.entry(owner).or_insert_with(|| strategy_id.clone());
         for order_id in self.working_in(fund_id, symbol) {
             self.request_cancel(&order_id, output);
         }
         Ok(())
+    }
+
+    /// Says which closes a session has not begun because the cancellation of an order is not confirmed.
+    pub(crate) fn report_waiting_closes(&mut self, output: &mut Output) {
+        let stuck: Vec<String> = self
+            .state
+            .closes
+            .keys()
+            .filter_map(|(fund_id, symbol)| {
+                let working: Vec<_> =
+                    self.working_in(fund_id, symbol).iter().map(OrderId::to_string).collect();
+                let what = format!("fund {fund_id}: {symbol} waits for the end of {}", working.join(", "));
+                (!working.is_empty()).then_some(what)
+            })
+            .collect();
+        for what in stuck {
+            let message = format!("a close is not sent; {what}; ask again, or look at the broker's account");
+            self.incident("CLOSE_WAITING", message, None, output);
+        }
     }
 
     fn working_in(&self, fund_id: &FundId, symbol: &Symbol) -> Vec<OrderId> {

@@ -19,10 +19,11 @@ impl Core {
         memory: Option<&Vec<u8>>,
         output: &mut Output,
     ) -> Result<(), CoreError> {
-        self.state.decided.insert(strategy_id.clone(), self.state.now);
+        let owner = (fund_id.clone(), strategy_id.clone());
         if let Some(memory) = memory {
-            self.state.memories.insert(strategy_id.clone(), memory.clone());
+            self.state.memories.insert(owner.clone(), memory.clone());
         }
+        self.state.decided.insert(owner, self.state.now);
         for (index, command) in commands.iter().enumerate() {
             match command {
                 Command::Submit(request) => {
@@ -84,7 +85,7 @@ impl Core {
                 None => {
                     let (symbol, side) = (&request.symbol, request.side);
                     let key = IdempotencyKey::for_rebalance(&fund_id, &strategy_id, decided, symbol, side)?;
-                    if leg == 0 { key } else { IdempotencyKey::for_child(&key, leg)? }
+                    IdempotencyKey::for_child(&key, leg)?
                 }
             };
             let mut builder = Order::builder()
@@ -122,11 +123,12 @@ impl Core {
     }
 }
 
-/// How many orders in the same instrument and direction stand before this one.
+/// Which order in this instrument and direction it is, from 1. The orders of targets have the key without a number, so
+/// that one decision can hold both.
 fn leg(request: &OrderRequest, before: &[Command]) -> u32 {
     let same = before.iter().filter(|command| match command {
         Command::Submit(other) => other.symbol == request.symbol && other.side == request.side,
         _ => false,
     });
-    u32::try_from(same.count()).unwrap_or(u32::MAX)
+    u32::try_from(same.count()).unwrap_or(u32::MAX).saturating_add(1)
 }

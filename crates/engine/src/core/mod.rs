@@ -15,11 +15,12 @@ use mts_foundation::broker::BrokerOrderRef;
 use mts_foundation::event::Event;
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::ledger::{LedgerError, MarkKind};
+use mts_foundation::num::{MAX_PRICE, fault_of_positive};
 use mts_foundation::risk::{RiskAction, RiskEvent, RiskMachine, SessionPhase};
 use mts_foundation::sizing::TargetPlanner;
 use mts_foundation::{
-    ActorId, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord, StrategyId, Symbol,
-    Timestamp,
+    ActorId, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord, OrderState,
+    StrategyId, Symbol, Timestamp,
 };
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
@@ -173,7 +174,7 @@ impl Core {
             Input::Closes { marks, .. } => self.mark(marks, output)?,
             Input::Submitted { order_id, outcome, .. } => self.submitted(order_id, outcome, output)?,
             Input::Canceled { order_id, outcome, .. } => self.cancel_answered(order_id, outcome, output)?,
-            Input::Broker { event, .. } => self.broker_event(event, output)?,
+            Input::Broker { broker, event, .. } => self.broker_event(broker, event, output)?,
             Input::SessionClose { date, .. } => self.close_session(*date, output),
             Input::Decided { strategy_id, fund_id, commands, memory, .. } => {
                 self.decided(strategy_id, fund_id, commands, memory.as_ref(), output)?;
@@ -197,9 +198,15 @@ impl Core {
 
     fn mark(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
         self.state.ledger.next_bar();
-        for mark in marks {
+        for MarkUpdate { symbol, price } in marks {
+            // Zero is a missing price, never a price (decision R7); the last one stands.
+            if let Some(fault) = fault_of_positive(*price, MAX_PRICE) {
+                let message = format!("the price of {symbol} is not taken: {fault}; correct the data");
+                self.incident("BAD_PRICE", message, None, output);
+                continue;
+            }
             let (ledger, instruments) = (&mut self.state.ledger, &self.config.instruments);
-            ledger.mark(instruments, &mark.symbol, mark.price, MarkKind::Close, self.state.now)?;
+            ledger.mark(instruments, symbol, *price, MarkKind::Close, self.state.now)?;
         }
         self.state.progress = Progress::Marked;
         self.risk_event(&RiskEvent::Marked, output)
@@ -214,6 +221,7 @@ impl Core {
             );
             self.incident("POSITION_WITHOUT_PRICE", message, None, output);
         }
+        self.report_waiting_closes(output);
         for (fund_id, book) in self.state.ledger.funds() {
             let zero = Decimal::ZERO;
             let (long_usd, short_usd) =
@@ -319,14 +327,28 @@ impl Core {
         }
     }
 
-    /// Asks the venue to cancel, if the venue has the order.
+    /// Asks the venue to cancel, again if it was asked before. An order of which no venue id is known yet is cancelled as
+    /// soon as there is one.
     fn request_cancel(&mut self, order_id: &OrderId, output: &mut Output) {
         let now = self.state.now;
-        if let Some(record) = self.state.orders.get_mut(order_id)
-            && let Some(reference) = reference(record)
-            && record.request_cancel(now).is_ok()
-        {
+        let Some(record) = self.state.orders.get_mut(order_id) else { return };
+        if !record.state.is_working() {
+            return;
+        }
+        let Some(reference) = reference(record).filter(|_| record.state != OrderState::Submitting) else {
+            self.state.cancels_wanted.insert(order_id.clone());
+            return;
+        };
+        if record.state == OrderState::PendingCancel || record.request_cancel(now).is_ok() {
             output.actions.push(Action::Cancel(reference));
+        }
+    }
+
+    /// Cancels an order that the venue turns out to have, if that was asked for while it was under way or if nothing may
+    /// work any more.
+    fn cancel_if_wanted(&mut self, order_id: &OrderId, output: &mut Output) {
+        if self.state.cancels_wanted.remove(order_id) {
+            self.request_cancel(order_id, output);
         }
     }
 

@@ -7,9 +7,10 @@ use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::event::Event;
 use mts_foundation::risk::{
     Gate, GateTrace, OrderRejection, RejectCode, Rejection, RiskContext, RiskDecision, RiskEvent,
+    SessionPhase,
 };
 use mts_foundation::sizing::PlannedOrder;
-use mts_foundation::{Order, OrderId, OrderRecord};
+use mts_foundation::{InstrumentTable, Ledger, Order, OrderId, OrderRecord, OrderState, Timestamp};
 
 impl Core {
     /// The id of the next order: the fund and a number that never repeats within a journal.
@@ -35,15 +36,21 @@ impl Core {
             KeyVerdict::New => {}
         }
         let mut gates = if self.tracing { GateTrace::on() } else { GateTrace::off() };
-        let context = RiskContext {
-            now: self.state.now,
-            ledger: &self.state.ledger,
-            instruments: &self.config.instruments,
-            session: self.session_phase(),
-            session_opened: None,
-            closing,
-        };
-        let decision = self.risk.reserve(&order, &context, &mut gates);
+        let (now, session) = (self.state.now, self.session_phase());
+        // Made anew for each look, so that the ledger can change between them.
+        fn context<'a>(
+            (now, session, closing): (Timestamp, SessionPhase, bool),
+            ledger: &'a Ledger,
+            instruments: &'a InstrumentTable,
+        ) -> RiskContext<'a> {
+            RiskContext { now, ledger, instruments, session, session_opened: None, closing }
+        }
+        let moment = (now, session, closing);
+        let decision = self.risk.reserve(
+            &order,
+            &context(moment, &self.state.ledger, &self.config.instruments),
+            &mut gates,
+        );
         if self.tracing {
             let book = self.state.ledger.fund(&order.fund_id);
             output.traces.push(OrderTrace {
@@ -66,8 +73,9 @@ impl Core {
                 Ok(())
             }
             RiskDecision::Approved => {
-                self.risk.commit(&order, &context);
-                if let Err(error) = self.state.ledger.add_working(&self.config.instruments, &order) {
+                let units = order.quantity;
+                if let Err(error) = self.state.ledger.add_working(&self.config.instruments, &order, units) {
+                    self.risk.release(&order.order_id);
                     let rejection = Rejection {
                         gate: Gate::OrderNotional,
                         code: RejectCode::ArithmeticRange,
@@ -78,6 +86,7 @@ impl Core {
                     self.refuse(order, rejection, true, output);
                     return Ok(());
                 }
+                self.risk.commit(&order, &context(moment, &self.state.ledger, &self.config.instruments));
                 let order = order.submitted(self.state.now);
                 self.remember_key(&order);
                 let mut record = OrderRecord::new(order.clone());
@@ -151,6 +160,7 @@ impl Core {
         match outcome {
             SubmitOutcome::Accepted(_) if record.order.broker_order_id.is_some() => {
                 output.events.push(Event::OrderAccepted(record));
+                self.cancel_if_wanted(order_id, output);
                 Ok(())
             }
             SubmitOutcome::Accepted(_) | SubmitOutcome::Unknown { .. } => {
@@ -176,36 +186,48 @@ impl Core {
     ) -> Result<(), CoreError> {
         let now = self.state.now;
         let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
-        match outcome {
-            // The venue's own report may have come first.
-            CancelOutcome::Confirmed if record.state.is_terminal() => Ok(()),
-            CancelOutcome::Confirmed => {
-                let step = record.cancel(now);
-                let record = record.clone();
-                match step {
-                    Ok(()) => {
-                        output.events.push(Event::OrderCanceled(record.clone()));
-                        self.ended(&record)
-                    }
-                    Err(illegal) => {
-                        self.incident("ILLEGAL_TRANSITION", illegal.to_string(), Some(order_id), output);
-                        Ok(())
-                    }
-                }
-            }
-            CancelOutcome::TooLate { .. } => Ok(()),
-            CancelOutcome::NotFound | CancelOutcome::Unknown { .. } => {
-                let message = format!("the cancellation of order {order_id} is not confirmed: {outcome:?}");
-                self.incident("CANCEL_UNCONFIRMED", message, Some(order_id), output);
-                Ok(())
-            }
+        let ended = match outcome {
+            CancelOutcome::Confirmed => Some(OrderState::Canceled),
+            CancelOutcome::TooLate { state } if state.is_terminal() => Some(*state),
+            CancelOutcome::TooLate { .. } | CancelOutcome::NotFound | CancelOutcome::Unknown { .. } => None,
+        };
+        let Some(ended) = ended else {
+            let message = format!(
+                "the cancellation of order {order_id} is not confirmed: {outcome:?}; it counts as working until the venue \
+                 reports it"
+            );
+            self.incident("CANCEL_UNCONFIRMED", message, Some(order_id), output);
+            return Ok(());
+        };
+        if record.state.is_terminal() {
+            // The venue's own report came first.
+            return Ok(());
         }
+        let step = match ended {
+            OrderState::Canceled => record.cancel(now),
+            OrderState::Expired => record.expire(now),
+            OrderState::Rejected => record.reject(now, "the venue rejected it"),
+            // The fills that made it so are still to come.
+            _ => return Ok(()),
+        };
+        let record = record.clone();
+        if let Err(illegal) = step {
+            self.incident("ILLEGAL_TRANSITION", illegal.to_string(), Some(order_id), output);
+            return Ok(());
+        }
+        output.events.push(match ended {
+            OrderState::Canceled => Event::OrderCanceled(record.clone()),
+            OrderState::Expired => Event::OrderExpired(record.clone()),
+            _ => Event::OrderRejected(record.clone()),
+        });
+        self.ended(&record)
     }
 
     /// The order can no longer fill: it stops counting.
     pub(crate) fn ended(&mut self, record: &OrderRecord) -> Result<(), CoreError> {
         let order = &record.order;
         self.state.ledger.remove_working(&self.config.instruments, &order.fund_id, &order.order_id)?;
+        self.state.cancels_wanted.remove(&order.order_id);
         Ok(())
     }
 }

@@ -9,7 +9,8 @@ use mts_foundation::num::exact;
 use mts_foundation::risk::RejectCode;
 use mts_foundation::strategy::OrderRequest;
 use mts_foundation::{
-    Decimal, FillId, FundId, IdempotencyKey, Ledger, OrderId, OrderRecord, StrategyId, Symbol, Timestamp,
+    AccountId, BrokerName, Decimal, Fill, FillId, FundId, IdempotencyKey, Ledger, OrderId, OrderRecord,
+    StrategyId, Symbol, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,12 @@ use std::time::Duration;
 
 /// Most fill ids that are remembered for deduplication.
 const MAX_FILL_IDS: usize = 1_000_000;
+
+/// Most fills that are set aside.
+pub(crate) const MAX_UNBOOKED: usize = 10_000;
+
+/// What makes a fill unique: venues number them by account.
+pub(crate) type FillKey = (BrokerName, AccountId, FillId);
 
 /// How far the present session is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,7 +70,7 @@ pub(crate) struct WaitingOrder {
     pub(crate) fund_id: FundId,
     pub(crate) strategy_id: StrategyId,
     pub(crate) decided: Timestamp,
-    /// Which order in this instrument and direction of the same decision it is, from 0: part of a key made here.
+    /// Which order in this instrument and direction of the same decision it is, from 1: part of a key made here.
     pub(crate) leg: u32,
     pub(crate) request: OrderRequest,
 }
@@ -79,14 +86,16 @@ pub struct State {
     pub(crate) orders: BTreeMap<OrderId, OrderRecord>,
     pub(crate) keys: BTreeMap<IdempotencyKey, KeyEntry>,
     pub(crate) key_ages: VecDeque<(Timestamp, IdempotencyKey)>,
-    pub(crate) fill_ids: BTreeSet<FillId>,
-    pub(crate) fill_ages: VecDeque<FillId>,
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) fill_ids: BTreeSet<FillKey>,
+    pub(crate) fill_ages: VecDeque<FillKey>,
+    pub(crate) unbooked: BTreeMap<FillKey, Fill>,
+    pub(crate) cursors: BTreeMap<BrokerName, Cursor>,
+    pub(crate) cancels_wanted: BTreeSet<OrderId>,
     pub(crate) rebalances: BTreeMap<(FundId, StrategyId), Rebalance>,
     pub(crate) waiting: VecDeque<WaitingOrder>,
     pub(crate) closes: BTreeMap<(FundId, Symbol), StrategyId>,
-    pub(crate) decided: BTreeMap<StrategyId, Timestamp>,
-    pub(crate) memories: BTreeMap<StrategyId, Vec<u8>>,
+    pub(crate) decided: BTreeMap<(FundId, StrategyId), Timestamp>,
+    pub(crate) memories: BTreeMap<(FundId, StrategyId), Vec<u8>>,
     pub(crate) counters: Counters,
     event_chain: [u8; 32],
 }
@@ -104,7 +113,9 @@ impl State {
             key_ages: VecDeque::new(),
             fill_ids: BTreeSet::new(),
             fill_ages: VecDeque::new(),
-            cursor: None,
+            unbooked: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            cancels_wanted: BTreeSet::new(),
             rebalances: BTreeMap::new(),
             waiting: VecDeque::new(),
             closes: BTreeMap::new(),
@@ -162,16 +173,27 @@ impl State {
         self.orders.get(order_id)
     }
 
-    /// The data time of a strategy's last decision that was more than nothing.
+    /// The data time of the last decision of a strategy for a fund that was more than nothing.
     #[must_use]
-    pub fn last_decision(&self, strategy_id: &StrategyId) -> Option<Timestamp> {
-        self.decided.get(strategy_id).copied()
+    pub fn last_decision(&self, fund_id: &FundId, strategy_id: &StrategyId) -> Option<Timestamp> {
+        self.decided.get(&(fund_id.clone(), strategy_id.clone())).copied()
     }
 
-    /// What a strategy wanted remembered.
+    /// What a strategy wanted remembered for a fund.
     #[must_use]
-    pub fn memory(&self, strategy_id: &StrategyId) -> Option<&[u8]> {
-        self.memories.get(strategy_id).map(Vec::as_slice)
+    pub fn memory(&self, fund_id: &FundId, strategy_id: &StrategyId) -> Option<&[u8]> {
+        self.memories.get(&(fund_id.clone(), strategy_id.clone())).map(Vec::as_slice)
+    }
+
+    /// Fills that belong to no order or instrument known here. They are kept until somebody reconciles the account.
+    pub fn unbooked_fills(&self) -> impl ExactSizeIterator<Item = &Fill> {
+        self.unbooked.values()
+    }
+
+    /// How far the events of a broker have been taken.
+    #[must_use]
+    pub fn cursor(&self, broker: &BrokerName) -> Option<&Cursor> {
+        self.cursors.get(broker)
     }
 
     /// The state as bytes: the same for the same inputs, on every machine.
@@ -191,18 +213,20 @@ impl State {
         }
     }
 
-    /// Notes a fill id; false when it was seen before.
-    pub(crate) fn is_new_fill(&mut self, fill_id: &FillId) -> bool {
-        if !self.fill_ids.insert(fill_id.clone()) {
-            return false;
-        }
-        self.fill_ages.push_back(fill_id.clone());
+    /// Whether a fill was booked or set aside before.
+    pub(crate) fn is_known_fill(&self, key: &FillKey) -> bool {
+        self.fill_ids.contains(key) || self.unbooked.contains_key(key)
+    }
+
+    /// Notes that a fill was booked.
+    pub(crate) fn note_fill(&mut self, key: FillKey) {
+        self.fill_ids.insert(key.clone());
+        self.fill_ages.push_back(key);
         if self.fill_ages.len() > MAX_FILL_IDS
             && let Some(oldest) = self.fill_ages.pop_front()
         {
             self.fill_ids.remove(&oldest);
         }
-        true
     }
 
     /// Forgets keys, and the ended orders behind them, that are older than the memory.

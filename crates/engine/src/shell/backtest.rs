@@ -19,8 +19,8 @@ use mts_foundation::market_data::{DynDataFeed, MarketDataError, MarketEvent};
 use mts_foundation::risk::ResumeRequest;
 use mts_foundation::strategy::{Commands, Strategy};
 use mts_foundation::{
-    ActorId, Bar, Decimal, Fill, FundId, MarketCalendar, OrderId, OrderRecord, OrderState, Session,
-    Timestamp, View,
+    ActorId, Bar, BrokerName, Decimal, Fill, FundId, MarketCalendar, OrderId, OrderRecord, OrderState,
+    Session, Timestamp, View,
 };
 use std::task::{Context, Poll, Waker};
 
@@ -74,6 +74,17 @@ pub enum RunError {
         date: NaiveDate,
         /// The calendar.
         calendar: String,
+    },
+    /// The feed gives bars of a second instant of a session.
+    #[error(
+        "the feed gives bars of {first} and of {second} for one session; a back-test takes one batch of bars a session, such \
+         as 1d"
+    )]
+    Intraday {
+        /// The first instant.
+        first: Timestamp,
+        /// The second.
+        second: Timestamp,
     },
     /// The feed gives what a back-test cannot take.
     #[error("the feed {feed} gives {what}; a back-test takes bars")]
@@ -176,6 +187,12 @@ struct Runner<'a, 'p> {
     output: Output,
     buffer: Vec<u8>,
     uncommitted: u64,
+    broker: BrokerName,
+    /// The date and time of the last batch of bars.
+    last_batch: Option<(NaiveDate, Timestamp)>,
+    /// What happened between the closes of the last two sessions: strategies see it when they decide.
+    told: Vec<Event>,
+    /// What happened since the last close; strategies see it at the next.
     unseen: Vec<Event>,
     /// Strategies still lack the memory that an interrupted run journalled.
     recovering: bool,
@@ -192,11 +209,15 @@ impl Backtest<'_> {
         feed: &mut dyn DynDataFeed,
         progress: &mut dyn FnMut(RunProgress),
     ) -> Result<RunEnd, RunError> {
+        let broker = self.venue.name().parse().map_err(CoreError::Id)?;
         let mut runner = Runner {
             run: self,
             output: Output::default(),
             buffer: Vec::new(),
             uncommitted: 0,
+            broker,
+            last_batch: None,
+            told: Vec::new(),
             unseen: Vec::new(),
             recovering: false,
             progress,
@@ -251,22 +272,21 @@ impl Runner<'_, '_> {
     fn recover(&mut self) -> Result<Recovered, RunError> {
         let mut recovered = Recovered::default();
         let mut failure: Option<RunError> = None;
-        let (core, output, unseen) = (&mut self.run.core, &mut self.output, &mut self.unseen);
+        let (core, output) = (&mut self.run.core, &mut self.output);
+        let (told, unseen) = (&mut self.told, &mut self.unseen);
         self.run.journal.replay(&mut |record: JournalRecord| {
             if record.sequence == 0 || failure.is_some() {
                 return Ok(());
             }
             match apply(core, &record, output) {
                 Ok(input) => {
-                    if matches!(input, Input::SessionOpen { .. }) {
-                        unseen.clear();
-                    }
                     recovered.inputs += 1;
                     recovered.fills.extend(output.events.iter().filter_map(|event| match event {
                         Event::FillCreated { fill, .. } => Some(fill.clone()),
                         _ => None,
                     }));
                     unseen.append(&mut output.events);
+                    tell(&input, told, unseen);
                 }
                 Err(error) => failure = Some(error.into()),
             }
@@ -319,6 +339,7 @@ impl Runner<'_, '_> {
         self.uncommitted += 1;
         self.run.core.step(input, &mut self.output)?;
         self.unseen.append(&mut self.output.events);
+        tell(input, &mut self.told, &mut self.unseen);
         if self.uncommitted >= MAX_UNCOMMITTED {
             self.commit()?;
         }
@@ -370,6 +391,9 @@ impl Runner<'_, '_> {
         if date > self.run.end {
             return Ok(false);
         }
+        if let Some((_, first)) = self.last_batch.replace((date, time)).filter(|(last, _)| *last == date) {
+            return Err(RunError::Intraday { first, second: time });
+        }
         let (reached, progress) = {
             let state = self.run.core.state();
             (state.session(), state.progress())
@@ -383,7 +407,6 @@ impl Runner<'_, '_> {
             .ok_or_else(|| RunError::NoSession { date, calendar: calendar.name().to_owned() })?;
         let progress = if reached == Some(date) { progress } else { Progress::Idle };
         if progress < Progress::Opened {
-            self.unseen.clear();
             self.run.venue.set_time(session.open.into());
             self.take(&Input::SessionOpen { date, time: session.open.into() })?;
         }
@@ -416,7 +439,8 @@ impl Runner<'_, '_> {
         self.run.venue.on_session_close();
         drain(events, &mut said)?;
         for event in said {
-            self.take(&Input::Broker { event, time })?;
+            let broker = self.broker.clone();
+            self.take(&Input::Broker { broker, event, time })?;
             self.act()?;
         }
         Ok(())
@@ -449,7 +473,7 @@ impl Runner<'_, '_> {
 
     /// Asks the strategies, each at most once for each session, also when the run was interrupted in between.
     fn decide(&mut self, time: Timestamp, bars: &[Bar], session: &Session) -> Result<(), RunError> {
-        let unseen = std::mem::take(&mut self.unseen);
+        let told = std::mem::take(&mut self.told);
         for index in 0..self.run.traders.len() {
             let Some(trader) = self.run.traders.get_mut(index) else { continue };
             let state = self.run.core.state();
@@ -457,14 +481,14 @@ impl Runner<'_, '_> {
             let fund_id = trader.fund_id.clone();
             let first = state.counters().sessions == 1;
             // What was journalled replaces what warming up has built.
-            let memory = state.memory(&strategy_id).filter(|_| self.recovering);
+            let memory = state.memory(&fund_id, &strategy_id).filter(|_| self.recovering);
             if let Some(memory) = memory {
                 trader
                     .strategy
                     .restore(memory)
                     .map_err(|error| failed(trader, session.date, error.as_ref()))?;
             }
-            if state.last_decision(&strategy_id) == Some(time) {
+            if state.last_decision(&fund_id, &strategy_id) == Some(time) {
                 if memory.is_none() {
                     trader
                         .strategy
@@ -490,7 +514,7 @@ impl Runner<'_, '_> {
             let mut commands = Commands::new();
             let strategy = &mut trader.strategy;
             let mut asked = if first { strategy.on_start(&view, &mut commands) } else { Ok(()) };
-            for event in unseen.iter().filter(|event| concerns(event, &fund_id)) {
+            for event in told.iter().filter(|event| concerns(event, &fund_id)) {
                 asked = asked.and_then(|()| strategy.on_order_event(&view, event, &mut commands));
             }
             asked = asked.and_then(|()| strategy.on_data(&view, &mut commands));
@@ -503,7 +527,8 @@ impl Runner<'_, '_> {
                     message,
                 });
             }
-            let memory = trader.strategy.save().filter(|memory| state.memory(&strategy_id) != Some(memory));
+            let memory =
+                trader.strategy.save().filter(|memory| state.memory(&fund_id, &strategy_id) != Some(memory));
             if commands.is_empty() && memory.is_none() {
                 continue;
             }
@@ -520,6 +545,13 @@ impl Runner<'_, '_> {
         self.commit()?;
         ready(self.run.venue.close())??;
         Ok(())
+    }
+}
+
+/// At the close of a session, what happened until then is what strategies are told.
+fn tell(input: &Input, told: &mut Vec<Event>, unseen: &mut Vec<Event>) {
+    if matches!(input, Input::SessionClose { .. }) {
+        *told = std::mem::take(unseen);
     }
 }
 

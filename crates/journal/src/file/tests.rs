@@ -74,3 +74,41 @@ fn write_only_does_not_sync() {
     journal.commit().unwrap();
     assert_eq!((journal.durable(), journal.syncs()), (2, 1));
 }
+
+#[test]
+fn a_journal_begins_with_its_records_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(STAGING_NAME), b"left by a start that was killed").unwrap();
+    let journal = FileJournal::begin(folder.path(), &[(1, b"genesis"), (2, b"more")]).unwrap();
+    assert_eq!((journal.durable(), folder.path().join(STAGING_NAME).exists()), (2, false));
+    assert!(matches!(FileJournal::begin(folder.path(), &[]), Err(JournalError::Locked { .. })));
+    drop(journal);
+    let error = FileJournal::begin(folder.path(), &[(1, b"other")]).unwrap_err();
+    assert!(error.to_string().contains("there is a journal already"), "{error}");
+    assert_eq!(FileJournal::open(folder.path()).unwrap().durable(), 2);
+}
+
+/// Eight start at once: one begins, the others are told, and what it wrote stays.
+#[test]
+fn of_several_starts_at_once_one_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let started: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u8)
+            .map(|number| {
+                let path = folder.path();
+                scope.spawn(move || {
+                    FileJournal::begin(path, &[(1, &[number])]).map(|journal| (number, journal))
+                })
+            })
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().unwrap().ok()).collect()
+    });
+    let [(number, _)] = started.as_slice() else { panic!("{} began", started.len()) };
+    let mut found = Vec::new();
+    let visit = &mut |record: JournalRecord| {
+        found.push(record.payload.to_vec());
+        Ok(())
+    };
+    FileJournal::read_only(folder.path()).unwrap().replay(visit).unwrap();
+    assert_eq!(found, [vec![*number]]);
+}

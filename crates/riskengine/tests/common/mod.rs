@@ -347,7 +347,7 @@ impl World {
             closing: false,
         };
         self.machine.commit(order, &context);
-        self.ledger.add_working(&self.table, order).unwrap();
+        self.ledger.add_working(&self.table, order, order.quantity).unwrap();
     }
 
     /// Takes an order all the way to working.

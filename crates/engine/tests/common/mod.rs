@@ -1,0 +1,199 @@
+//! A core of one fund with a risk machine and a planner that do as they are told.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+use mts_engine::input::{Input, MarkUpdate};
+use mts_engine::{Action, Core, CoreConfig, FundSetup, Output};
+use mts_foundation::broker::SubmitOutcome;
+use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
+use mts_foundation::risk::{
+    Gate, GateTrace, HaltRequest, RejectCode, Rejection, RiskAction, RiskContext, RiskDecision, RiskEvent,
+    RiskMachine, RiskRefusal,
+};
+use mts_foundation::sizing::{ComputeError, PlanRequest, PlannedOrder, TargetPlanner};
+use mts_foundation::strategy::{Command, OrderRequest};
+use mts_foundation::{
+    AccountId, AssetClass, BrokerOrderId, Currency, Decimal, Event, Fill, FundConfig, FundId, IdempotencyKey,
+    Instrument, InstrumentTable, Ledger, Order, OrderId, RiskEnvelope, Side, StrategyId, Symbol, Timestamp,
+};
+
+/// Approves or refuses everything.
+struct Obedient {
+    approve: bool,
+    kill: Option<String>,
+    envelope: RiskEnvelope,
+}
+
+impl RiskMachine for Obedient {
+    fn check(&self, _: &Order, _: &RiskContext<'_>, _: &mut GateTrace) -> RiskDecision {
+        if self.approve && self.kill.is_none() {
+            return RiskDecision::Approved;
+        }
+        RiskDecision::Rejected(Box::new(Rejection {
+            gate: Gate::Assets,
+            code: RejectCode::AssetBlocked,
+            limit: None,
+            observed: None,
+            message: "told so".to_owned(),
+        }))
+    }
+    fn reserve(&mut self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
+        self.check(order, context, trace)
+    }
+    fn commit(&mut self, _: &Order, _: &RiskContext<'_>) {}
+    fn release(&mut self, _: &OrderId) {}
+    fn apply(
+        &mut self,
+        event: &RiskEvent,
+        _: &Ledger,
+        _: Timestamp,
+        actions: &mut Vec<RiskAction>,
+    ) -> Result<(), RiskRefusal> {
+        if let RiskEvent::Kill { reason, actor } = event {
+            self.kill = Some(reason.clone());
+            actions.push(RiskAction::Killed { reason: reason.clone(), actor: actor.clone() });
+        }
+        Ok(())
+    }
+    fn envelope(&self, _: &FundId) -> Option<&RiskEnvelope> {
+        Some(&self.envelope)
+    }
+    fn halts(&self) -> Vec<HaltRequest> {
+        Vec::new()
+    }
+    fn killed(&self) -> Option<&str> {
+        self.kill.as_deref()
+    }
+    fn snapshot(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    fn restore(&mut self, _: &[u8]) -> Result<(), RiskRefusal> {
+        Ok(())
+    }
+}
+
+struct NoPlans;
+
+impl TargetPlanner for NoPlans {
+    fn plan(&self, _: &PlanRequest<'_>) -> Result<Vec<PlannedOrder>, ComputeError> {
+        Ok(Vec::new())
+    }
+}
+
+pub(crate) fn fund_id() -> FundId {
+    FundId::new("f").unwrap()
+}
+
+pub(crate) fn at(minute: i64) -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000 + minute * 60_000)
+}
+
+pub(crate) fn core(approve: bool) -> Core {
+    let instrument = Instrument {
+        symbol: Symbol::new("AAPL").unwrap(),
+        name: Default::default(),
+        asset_class: AssetClass::Equities,
+        currency: Currency::USD,
+        calendar: "XNYS".into(),
+        sector: "x".into(),
+        country: "US".into(),
+        tick: Decimal::new(1, 2),
+        lot: Decimal::ONE,
+        multiplier: Decimal::ONE,
+        expiry: None,
+    };
+    let config: FundConfig = serde_json::from_str(
+        r#"{"fund_id":"f","name":"f","target_nav_usd":"1000","broker":"paper","created_at":"2023-01-01T00:00:00Z"}"#,
+    )
+    .unwrap();
+    let envelope = serde_json::from_str(
+        r#"{"envelope_id":"e","fund_id":"f","nav_usd":"1000","created_at":"2023-01-01T00:00:00Z"}"#,
+    )
+    .unwrap();
+    let setup = FundSetup { config, initial_cash: Decimal::from(1_000) };
+    let table = InstrumentTable::from_instruments([instrument]).unwrap();
+    let risk = Obedient { approve, kill: None, envelope };
+    Core::new(CoreConfig::new(vec![setup], table), Box::new(risk), Box::new(NoPlans)).unwrap()
+}
+
+/// Feeds an input and gives back what the core answered.
+pub(crate) fn step(core: &mut Core, input: &Input) -> Output {
+    let mut output = Output::default();
+    core.step(input, &mut output).unwrap();
+    output
+}
+
+pub(crate) fn open(core: &mut Core, minute: i64) -> Output {
+    let date = at(minute).to_datetime().date_naive();
+    step(core, &Input::Closes { time: at(minute), marks: vec![mark(10)] });
+    step(core, &Input::SessionOpen { date, time: at(minute) })
+}
+
+pub(crate) fn mark(price: i64) -> MarkUpdate {
+    MarkUpdate { symbol: Symbol::new("AAPL").unwrap(), price: Decimal::from(price) }
+}
+
+pub(crate) fn decide(minute: i64, commands: Vec<Command>) -> Input {
+    Input::Decided {
+        strategy_id: StrategyId::new("s").unwrap(),
+        fund_id: fund_id(),
+        time: at(minute),
+        commands,
+        memory: None,
+    }
+}
+
+pub(crate) fn buy(key: &str, quantity: i64) -> Command {
+    let mut request = OrderRequest::market(Symbol::new("AAPL").unwrap(), Side::Buy, Decimal::from(quantity));
+    request.idempotency_key = Some(IdempotencyKey::new(key).unwrap());
+    Command::Submit(request)
+}
+
+pub(crate) fn submitted(output: &Output) -> Vec<&Order> {
+    output
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Submit(order) => Some(order),
+            Action::Cancel(_) => None,
+        })
+        .collect()
+}
+
+pub(crate) fn accept(core: &mut Core, order: &Order, minute: i64) -> Output {
+    let id = BrokerOrderId::new(format!("B-{}", order.order_id)).unwrap();
+    let outcome = SubmitOutcome::Accepted(order.clone().accepted(at(minute), id));
+    step(core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at(minute) })
+}
+
+pub(crate) fn fill(order: &Order, id: &str, quantity: i64, minute: i64) -> Input {
+    let fill = Fill::new(
+        id,
+        order.order_id.as_str(),
+        order.symbol.as_str(),
+        order.side,
+        Decimal::from(quantity),
+        Decimal::TEN,
+        at(minute),
+    )
+    .unwrap();
+    let event = BrokerEvent::Fill {
+        account: AccountId::new("a").unwrap(),
+        cursor: Cursor::new(id).unwrap(),
+        fill,
+        fees: FeeStatus::Known,
+    };
+    Input::Broker { broker: "paper".parse().unwrap(), event, time: at(minute) }
+}
+
+pub(crate) fn incidents(output: &Output) -> Vec<&str> {
+    output
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Incident { code, .. } => Some(code.as_str()),
+            _ => None,
+        })
+        .collect()
+}

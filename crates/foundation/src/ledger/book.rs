@@ -1,0 +1,316 @@
+//! The book of one fund: cash, positions, working orders, and the exposures that limits are checked against.
+
+use super::LedgerError;
+use crate::fill::Fill;
+use crate::ids::OrderId;
+use crate::instrument::Instrument;
+use crate::num::{Decimal, exact};
+use crate::order::Side;
+use crate::position::{OutOfRange, PositionBook, PositionChange, product, sum};
+use crate::symbol::{AssetClass, Currency, Symbol};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+
+/// Largest amount of a book: 1e27. Cash, exposures and values of positions stay within it, so that the few sums that are
+/// made of them, such as net asset value, are always in the range of decimals.
+const MAX_AMOUNT: Decimal = Decimal::from_parts(3_892_314_112, 2_681_241_660, 54_210_108, false, 0);
+
+/// An order that may still fill at the venue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkingOrder {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Direction and effect.
+    pub side: Side,
+    /// Units not yet filled.
+    #[serde(with = "exact")]
+    pub remaining: Decimal,
+    /// Price of its worst case per unit: the limit, the stop, or the reference when it was sent.
+    #[serde(with = "exact")]
+    pub price: Decimal,
+    /// Money per unit and price point.
+    #[serde(with = "exact")]
+    pub multiplier: Decimal,
+    /// It trades at whatever price it meets: a market order.
+    pub at_market: bool,
+}
+
+/// Sums over one fund that limits are checked against. "Worst" counts every working order as filled where that makes
+/// the exposure larger and as unfilled where that does (decision R5).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// Σ |worst value| over instruments.
+    #[serde(with = "exact")]
+    pub gross: Decimal,
+    /// Σ value if all working buys and covers fill.
+    #[serde(with = "exact")]
+    pub net_high: Decimal,
+    /// Σ value if all working sells and shorts fill.
+    #[serde(with = "exact")]
+    pub net_low: Decimal,
+    /// Σ |worst value| by sector; instruments without a sector count under the empty name.
+    pub by_sector: BTreeMap<SmolStr, Total>,
+    /// Σ |worst value| by asset class.
+    pub by_class: BTreeMap<AssetClass, Total>,
+    /// Σ |worst value| by country; unknown countries count under the empty name.
+    pub by_country: BTreeMap<SmolStr, Total>,
+    /// Cash that all working buys and covers would take, at their worst prices.
+    #[serde(with = "exact")]
+    pub committed: Decimal,
+    by_symbol: BTreeMap<Symbol, SymbolExposure>,
+}
+
+/// A sum of money.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Total(#[serde(with = "exact")] pub Decimal);
+
+/// One instrument's part of an [`Exposure`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SymbolExposure {
+    /// Units of working buys and covers.
+    #[serde(with = "exact")]
+    pub buys: Decimal,
+    /// Units of working sells and shorts.
+    #[serde(with = "exact")]
+    pub sells: Decimal,
+    /// |worst value|.
+    #[serde(with = "exact")]
+    pub worst: Decimal,
+    #[serde(with = "exact")]
+    high: Decimal,
+    #[serde(with = "exact")]
+    low: Decimal,
+}
+
+/// Cash, positions and working orders of one fund.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FundBook {
+    base_currency: Currency,
+    #[serde(with = "exact")]
+    cash: Decimal,
+    #[serde(with = "exact")]
+    fees: Decimal,
+    positions: PositionBook,
+    working: BTreeMap<OrderId, WorkingOrder>,
+    exposure: Exposure,
+}
+
+impl FundBook {
+    /// A book with nothing but cash.
+    #[must_use]
+    pub fn new(base_currency: Currency, cash: Decimal) -> Self {
+        Self {
+            base_currency,
+            cash,
+            fees: Decimal::ZERO,
+            positions: PositionBook::new(),
+            working: BTreeMap::new(),
+            exposure: Exposure::default(),
+        }
+    }
+
+    /// Currency of the numbers.
+    #[must_use]
+    pub fn base_currency(&self) -> Currency {
+        self.base_currency
+    }
+
+    /// Cash, negative when borrowed.
+    #[must_use]
+    pub fn cash(&self) -> Decimal {
+        self.cash
+    }
+
+    /// Fees paid since the book began.
+    #[must_use]
+    pub fn fees(&self) -> Decimal {
+        self.fees
+    }
+
+    /// Positions.
+    #[must_use]
+    pub fn positions(&self) -> &PositionBook {
+        &self.positions
+    }
+
+    /// Orders that may still fill, by order id.
+    pub fn working(&self) -> impl ExactSizeIterator<Item = (&OrderId, &WorkingOrder)> {
+        self.working.iter()
+    }
+
+    /// How many orders may still fill.
+    #[must_use]
+    pub fn working_count(&self) -> usize {
+        self.working.len()
+    }
+
+    /// Sums for limits.
+    #[must_use]
+    pub fn exposure(&self) -> &Exposure {
+        &self.exposure
+    }
+
+    /// Cash plus signed market value of all positions.
+    #[must_use]
+    pub fn nav(&self) -> Decimal {
+        self.cash + self.positions.market_value()
+    }
+
+    /// Cash less what working buys and covers would take; working sells give no credit (decision R5).
+    #[must_use]
+    pub fn available_cash(&self) -> Decimal {
+        self.cash - self.exposure.committed
+    }
+
+    /// Working units and worst value of an instrument; zeros when there are none.
+    #[must_use]
+    pub fn symbol_exposure(&self, symbol: &Symbol) -> SymbolExposure {
+        self.exposure.by_symbol.get(symbol).copied().unwrap_or_default()
+    }
+
+    pub(super) fn book_fill(
+        &mut self,
+        fill: &Fill,
+        instrument: &Instrument,
+    ) -> Result<PositionChange, OutOfRange> {
+        let value = product("fill value", &[fill.quantity, fill.price, instrument.multiplier])?;
+        let cash = sum("cash", self.cash, fill.side.signed(-value))?;
+        let cash = sum("cash", cash, -fill.fees)?;
+        let fees = sum("fees", self.fees, fill.fees)?;
+        let change = self.positions.apply(
+            &fill.symbol,
+            fill.side,
+            fill.quantity,
+            fill.price,
+            instrument.multiplier,
+            fill.timestamp,
+        )?;
+        self.cash = cash;
+        self.fees = fees;
+        Ok(change)
+    }
+
+    /// Brings the exposure of one instrument up to date after its position, mark or working orders changed.
+    pub(super) fn refresh(&mut self, instrument: &Instrument, price: Decimal) -> Result<(), OutOfRange> {
+        let quantity = self.positions.quantity(&instrument.symbol);
+        let old = self.symbol_exposure(&instrument.symbol);
+        let value = |units: Decimal| product("exposure", &[units, price, instrument.multiplier]);
+        let high = value(sum("exposure", quantity, old.buys)?)?;
+        let low = value(sum("exposure", quantity, -old.sells)?)?;
+        let worst = high.abs().max(low.abs());
+        let exposure = &mut self.exposure;
+        exposure.gross = sum("gross exposure", exposure.gross - old.worst, worst)?;
+        exposure.net_high = sum("net exposure", exposure.net_high - old.high, high)?;
+        exposure.net_low = sum("net exposure", exposure.net_low - old.low, low)?;
+        // Parts of the gross exposure, none of them negative: they are in range when that is.
+        let delta = worst - old.worst;
+        if !delta.is_zero() {
+            exposure.by_sector.entry(instrument.sector.clone()).or_default().0 += delta;
+            exposure.by_class.entry(instrument.asset_class).or_default().0 += delta;
+            exposure.by_country.entry(instrument.country.clone()).or_default().0 += delta;
+        }
+        if quantity.is_zero() && old.buys.is_zero() && old.sells.is_zero() {
+            exposure.by_symbol.remove(&instrument.symbol);
+        } else {
+            exposure.by_symbol.insert(instrument.symbol.clone(), SymbolExposure { worst, high, low, ..old });
+        }
+        Ok(())
+    }
+
+    /// Adds units to (or takes them from) what works in an instrument.
+    pub(super) fn change_working(
+        &mut self,
+        symbol: &Symbol,
+        side: Side,
+        units: Decimal,
+        price: Decimal,
+        multiplier: Decimal,
+    ) -> Result<(), OutOfRange> {
+        let entry = self.exposure.by_symbol.entry(symbol.clone()).or_default();
+        if side.sign() > 0 {
+            entry.buys = sum("working units", entry.buys, units)?;
+            let value = product("committed cash", &[units, price, multiplier])?;
+            self.exposure.committed = sum("committed cash", self.exposure.committed, value)?;
+        } else {
+            entry.sells = sum("working units", entry.sells, units)?;
+        }
+        Ok(())
+    }
+
+    /// Whether values of this instrument's units, `units` more than now and at these prices, stay far from the end of the
+    /// range, so that no sum of a change can leave it.
+    pub(super) fn has_room(&self, instrument: &Instrument, units: Decimal, prices: [Decimal; 2]) -> bool {
+        let exposure = self.symbol_exposure(&instrument.symbol);
+        let held = self.positions.get(&instrument.symbol);
+        let price = held.map_or(Decimal::ZERO, |held| held.average_price.max(held.last_price));
+        let price = prices.into_iter().fold(price, Decimal::max);
+        let units = [held.map_or(Decimal::ZERO, |held| held.quantity.abs()), exposure.buys, exposure.sells]
+            .into_iter()
+            .try_fold(units, Decimal::checked_add);
+        let value = units
+            .and_then(|units| units.checked_mul(price))
+            .and_then(|value| value.checked_mul(instrument.multiplier));
+        [self.cash.abs(), self.exposure.gross, self.exposure.committed, self.fees.abs()]
+            .into_iter()
+            .try_fold(value.unwrap_or(Decimal::MAX), Decimal::checked_add)
+            .is_some_and(|total| total < MAX_AMOUNT)
+    }
+
+    /// Checks that every amount is within [`MAX_AMOUNT`].
+    pub(super) fn check_range(&self) -> Result<(), LedgerError> {
+        let amounts = [
+            ("cash", self.cash),
+            ("fees", self.fees),
+            ("market value", self.positions.market_value()),
+            ("gross exposure", self.exposure.gross),
+            ("committed cash", self.exposure.committed),
+        ];
+        match amounts.iter().find(|(_, amount)| amount.abs() > MAX_AMOUNT) {
+            Some((what, _)) => Err(OutOfRange { what }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Moves cash in (positive) or out.
+    pub(super) fn flow(&mut self, amount: Decimal) -> Result<(), OutOfRange> {
+        self.cash = sum("cash", self.cash, amount)?;
+        Ok(())
+    }
+
+    /// An order counts from now on.
+    pub(super) fn insert_working(&mut self, order_id: OrderId, working: WorkingOrder) {
+        self.working.insert(order_id, working);
+    }
+
+    /// An order counts no longer.
+    pub(super) fn remove_working(&mut self, order_id: &OrderId) -> Option<WorkingOrder> {
+        self.working.remove(order_id)
+    }
+
+    /// Takes the units of a fill off its working order; `None` when it is not working or the fill is of something else.
+    pub(super) fn take_from_working(&mut self, fill: &Fill) -> Option<(Decimal, WorkingOrder)> {
+        let working = self
+            .working
+            .get_mut(&fill.order_id)
+            .filter(|working| working.symbol == fill.symbol && working.side == fill.side)?;
+        let units = working.remaining.min(fill.quantity);
+        working.remaining -= units;
+        let left = working.clone();
+        if left.remaining.is_zero() {
+            self.working.remove(&fill.order_id);
+        }
+        Some((units, left))
+    }
+
+    /// Whether the book has anything to do with an instrument.
+    pub(super) fn knows(&self, symbol: &Symbol) -> bool {
+        self.exposure.by_symbol.contains_key(symbol)
+    }
+
+    /// Revalues the position in an instrument.
+    pub(super) fn mark(&mut self, symbol: &Symbol, price: Decimal) -> Result<(), OutOfRange> {
+        self.positions.mark(symbol, price)
+    }
+}
