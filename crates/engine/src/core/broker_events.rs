@@ -8,7 +8,7 @@ use mts_foundation::event::Event;
 use mts_foundation::order_record::FillEffect;
 use mts_foundation::position::PositionChange;
 use mts_foundation::risk::RiskEvent;
-use mts_foundation::{BrokerName, Decimal, Fill, FundId, OrderState};
+use mts_foundation::{BrokerName, Decimal, Fill, FundId, OrderRecord, OrderState};
 
 impl Core {
     pub(crate) fn broker_event(
@@ -155,6 +155,15 @@ impl Core {
         });
     }
 
+    /// Whether taking the event would change anything. A report that repeats what is known changes nothing: a shell need not
+    /// journal it, and after a restart it may never come.
+    #[must_use]
+    pub fn is_news(&self, event: &BrokerEvent) -> bool {
+        let BrokerEvent::Order(report) = event else { return true };
+        let known = report.order_id.as_ref().and_then(|id| self.state.orders.get(id));
+        known.is_none_or(|record| !says_nothing_new(record, report))
+    }
+
     /// Follows what a venue reports of an order. Quantities come from fills alone.
     fn report(&mut self, report: &OrderReport, output: &mut Output) -> Result<(), CoreError> {
         let now = self.state.now;
@@ -166,14 +175,10 @@ impl Core {
             self.incident("UNKNOWN_ORDER", message, report.order_id.as_ref(), output);
             return Ok(());
         };
-        if record.state == report.state || record.state.is_terminal() {
+        if says_nothing_new(record, report) {
             return Ok(());
         }
         let reason = || report.reason.clone().unwrap_or_default();
-        if record.state == OrderState::PendingCancel && !report.state.is_terminal() {
-            // Older than the cancel.
-            return Ok(());
-        }
         let step = match report.state {
             OrderState::Accepted => record.accept(now, report.broker_order_id.clone()),
             OrderState::Triggered => record.trigger(now),
@@ -211,4 +216,12 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// Whether a report repeats what is known, comes after the end, or is older than a cancel that was asked for; and fills,
+/// not reports, say what is filled.
+fn says_nothing_new(record: &OrderRecord, report: &OrderReport) -> bool {
+    let told_by_fills = matches!(report.state, OrderState::Filled | OrderState::PartiallyFilled);
+    let before_the_cancel = record.state == OrderState::PendingCancel && !report.state.is_terminal();
+    record.state == report.state || record.state.is_terminal() || told_by_fills || before_the_cancel
 }

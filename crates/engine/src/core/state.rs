@@ -229,15 +229,17 @@ impl State {
         }
     }
 
-    /// Forgets keys, and the ended orders behind them, that are older than the memory.
+    /// Forgets keys that are older than the memory, and the orders behind them that ended as long ago.
     pub(crate) fn forget(&mut self, memory: Duration) {
         while let Some((time, key)) = self.key_ages.front() {
             if self.now.since(*time) < memory {
                 return;
             }
             if let Some(entry) = self.keys.get(key) {
-                if self.orders.get(&entry.order_id).is_some_and(|record| !record.state.is_terminal()) {
-                    // Open and unknown orders are never forgotten; look at this key again later.
+                let lately = |record: &OrderRecord| self.now.since(record.updated_at) < memory;
+                let order = self.orders.get(&entry.order_id);
+                if order.is_some_and(|record| !record.state.is_terminal() || lately(record)) {
+                    // What is open or unknown, or ended lately, is not forgotten; look at this key again later.
                     let key = key.clone();
                     self.key_ages.pop_front();
                     self.key_ages.push_back((self.now, key));

@@ -439,6 +439,9 @@ impl Runner<'_, '_> {
         self.run.venue.on_session_close();
         drain(events, &mut said)?;
         for event in said {
+            if !self.run.core.is_news(&event) {
+                continue;
+            }
             let broker = self.broker.clone();
             self.take(&Input::Broker { broker, event, time })?;
             self.act()?;
