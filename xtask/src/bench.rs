@@ -29,6 +29,11 @@ struct Bench {
 
 const TABLE: &[Bench] = &[
     Bench {
+        name: "calendar",
+        measures: "looking up sessions, windows and trading days; expanding a table",
+        kind: Kind::Criterion { package: "mts-foundation", target: "calendar" },
+    },
+    Bench {
         name: "domain",
         measures: "building, reading and writing an order; booking fills into positions and tax lots",
         kind: Kind::Criterion { package: "mts-foundation", target: "domain" },
