@@ -40,6 +40,7 @@ pub mod signal;
 pub mod sizing;
 pub mod strategy;
 pub mod symbol;
+pub mod symbology;
 pub mod time;
 pub mod trading_session;
 
@@ -80,4 +81,5 @@ pub use signal::{Signal, TargetWeight};
 pub use sizing::{Allocator, Factor, Sizer, TargetPlanner};
 pub use strategy::{Command, Commands, Strategy, View};
 pub use symbol::{AssetClass, Currency, Symbol};
+pub use symbology::{SymbolParts, VenueSymbology};
 pub use time::{Clock, Timestamp};

@@ -7,6 +7,9 @@ use smol_str::SmolStr;
 /// A canonical instrument symbol, such as `AAPL`, `BRK.B`, `0700.HK`, `BTC-USD` or `AAPL260116C00200000`
 /// (decision M4). Kept in upper case, so that comparing two symbols compares their canonical forms; up to 23 bytes
 /// are held without an allocation.
+///
+/// Any printable text without spaces is accepted, because an instrument table may hold ids that are in no canonical
+/// form; `parts` reads the forms and refuses the rest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
 pub struct Symbol(SmolStr);
@@ -29,6 +32,11 @@ impl Symbol {
             return Ok(Self(SmolStr::new(text.to_ascii_uppercase())));
         }
         Ok(Self(text))
+    }
+
+    /// A symbol of a text that is canonical already.
+    pub(crate) fn canonical(text: SmolStr) -> Self {
+        Self(text)
     }
 
     /// The canonical text.
