@@ -48,6 +48,11 @@ const TABLE: &[Bench] = &[
         measures: "the main job from data to report: events a second and where the time goes",
         kind: Kind::Binary { package: "mts-tests", target: "mts-bench-run" },
     },
+    Bench {
+        name: "symbology",
+        measures: "reading canonical symbols and translating them for a venue",
+        kind: Kind::Criterion { package: "mts-foundation", target: "symbology" },
+    },
 ];
 
 /// Runs the command.

@@ -1,5 +1,6 @@
 //! Broker adapters. Each lives in its own folder, imports no other adapter and exposes its configuration and itself.
 
 pub mod paper;
+pub mod robinhood;
 
 pub use paper::{PaperBroker, PaperConfig};

@@ -3,6 +3,7 @@
 pub mod closes;
 pub mod instruments;
 mod lines;
+pub mod polygon;
 
 pub use closes::ClosesFeed;
 pub use lines::line_of;
