@@ -2,6 +2,7 @@
 
 use super::error::{SymbolError, SymbolFault};
 use super::markets::Market;
+use super::words::is_word;
 use std::fmt;
 
 /// Longest root of a share in the United States, in letters.
@@ -57,12 +58,11 @@ impl<'a> Equity<'a> {
     }
 
     fn checked(self) -> Result<Self, SymbolFault> {
-        let letters = self.root.bytes().all(|byte| byte.is_ascii_uppercase());
-        let letters_and_digits =
-            self.root.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         let fits = match self.market {
-            None => letters && (1..=MAX_US_ROOT).contains(&self.root.len()),
-            Some(_) => letters_and_digits && (1..=MAX_ROOT).contains(&self.root.len()),
+            None => {
+                is_word(self.root, MAX_US_ROOT) && self.root.bytes().all(|byte| byte.is_ascii_uppercase())
+            }
+            Some(_) => is_word(self.root, MAX_ROOT),
         };
         if !fits {
             return Err(SymbolFault::ShareRoot);

@@ -2,6 +2,7 @@
 
 use super::error::{SymbolError, SymbolFault};
 use super::option::CENTURY;
+use super::words::{has_letter, is_word};
 use std::fmt;
 
 /// Longest root, in letters and digits.
@@ -52,11 +53,7 @@ impl<'a> DatedFuture<'a> {
     }
 
     fn checked(self) -> Result<Self, SymbolFault> {
-        let root = self.root.as_bytes();
-        let fits = (1..=MAX_ROOT).contains(&root.len())
-            && root.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-            && root.iter().any(u8::is_ascii_uppercase);
-        if !fits {
+        if !is_word(self.root, MAX_ROOT) || !has_letter(self.root) {
             Err(SymbolFault::FutureRoot)
         } else if !(1..=12).contains(&self.month) {
             Err(SymbolFault::Month)

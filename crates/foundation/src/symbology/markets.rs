@@ -1,5 +1,7 @@
 //! The markets that a canonical share symbol can name.
 
+use super::words::is_number;
+
 /// A market outside the United States, as the suffix of a share: `HK` in `0700.HK`.
 ///
 /// The code is the ISO 3166 code of the country, except that the two exchanges of mainland China have one each. It
@@ -62,7 +64,7 @@ impl Market {
 
     /// Whether a root is written as this market writes it.
     pub(super) fn writes(&self, root: &str) -> bool {
-        if root.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_number(root) {
             self.digits == 0
                 || root.len() == self.digits
                 || (root.len() > self.digits && !root.starts_with('0'))

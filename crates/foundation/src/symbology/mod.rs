@@ -19,6 +19,7 @@ mod pair;
 mod parts;
 mod read;
 mod venue;
+mod words;
 mod write;
 
 pub use currencies::is_currency;

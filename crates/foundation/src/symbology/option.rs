@@ -1,13 +1,14 @@
 //! Listed options as the Options Clearing Corporation writes them, without padding: `AAPL260116C00200000`.
 
 use super::error::{SymbolError, SymbolFault};
+use super::words::is_word;
 use crate::num::Decimal;
 use chrono::{Datelike, NaiveDate};
 use rust_decimal::prelude::ToPrimitive;
 use std::fmt;
 
 /// Longest root, in letters and digits.
-pub(super) const MAX_ROOT: usize = 6;
+const MAX_ROOT: usize = 6;
 
 /// Expiry (6), right (1) and strike (8).
 const TAIL: usize = 15;
@@ -99,7 +100,8 @@ impl<'a> OptionContract<'a> {
     }
 
     fn checked(self) -> Result<Self, SymbolFault> {
-        if !is_root(self.root) {
+        let lettered = self.root.starts_with(|first: char| first.is_ascii_uppercase());
+        if !lettered || !is_word(self.root, MAX_ROOT) {
             Err(SymbolFault::OptionRoot)
         } else if !(CENTURY..CENTURY + 100).contains(&self.expiry.year()) {
             Err(SymbolFault::Year)
@@ -138,12 +140,6 @@ impl<'a> OptionContract<'a> {
     pub(super) fn thousandths(&self) -> u32 {
         self.thousandths
     }
-}
-
-fn is_root(root: &str) -> bool {
-    (1..=MAX_ROOT).contains(&root.len())
-        && root.starts_with(|first: char| first.is_ascii_uppercase())
-        && root.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 fn thousandths(strike: Decimal) -> Result<u32, SymbolFault> {

@@ -2,6 +2,7 @@
 
 use super::currencies::is_currency;
 use super::error::{SymbolError, SymbolFault};
+use super::words::{has_letter, is_word};
 use std::fmt;
 
 /// Longest code of one side, in letters and digits (`1000000MOG` has ten).
@@ -65,9 +66,7 @@ impl<'a> Pair<'a> {
 }
 
 fn is_code(code: &str) -> bool {
-    (1..=MAX_CODE).contains(&code.len())
-        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-        && code.bytes().any(|byte| byte.is_ascii_uppercase())
+    is_word(code, MAX_CODE) && has_letter(code)
 }
 
 impl fmt::Display for Pair<'_> {

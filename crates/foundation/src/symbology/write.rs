@@ -8,6 +8,7 @@ use super::option::{OptionContract, write_expiry};
 use super::pair::Pair;
 use super::parts::SymbolParts;
 use super::venue::{Alias, native_of};
+use super::words::is_number;
 use smol_str::SmolStrBuilder;
 use std::fmt::Write;
 
@@ -58,7 +59,7 @@ fn equity(form: &EquityForm, share: &Equity<'_>) -> Result<SmolStrBuilder, Untra
 
 /// A root, and if it is a number, with at least so many digits and no more zeros at the front than that takes.
 pub(super) fn push_root(text: &mut SmolStrBuilder, root: &str, digits: Option<usize>) {
-    let Some(digits) = digits.filter(|_| root.bytes().all(|byte| byte.is_ascii_digit())) else {
+    let Some(digits) = digits.filter(|_| is_number(root)) else {
         text.push_str(root);
         return;
     };

@@ -178,5 +178,8 @@ fn only_the_venues_own_spelling_is_accepted() {
             matches!(error, SymbologyError::Unreadable { .. } | SymbologyError::OtherSpelling { .. });
         assert!(refused, "{native}: {error}");
     }
+    // Padding has an end, and so has what a message repeats.
+    let padded = format!("AAPL{}240517P00190000", " ".repeat(300));
+    assert!(matches!(SCHWAB.from_native(&padded), Err(SymbologyError::Unreadable { .. })));
     assert!(ALPACA.from_native(&"A".repeat(100_000)).unwrap_err().to_string().len() < 200);
 }
