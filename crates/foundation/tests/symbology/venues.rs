@@ -2,7 +2,7 @@
 
 use crate::tables::*;
 use chrono::NaiveDate;
-use mts_foundation::symbology::{SymbolKind, SymbologyError, Untraded};
+use mts_foundation::symbology::{EquityForm, Form, SymbolKind, SymbologyError, Untraded};
 use mts_foundation::{Symbol, VenueSymbology};
 
 fn symbol(text: &str) -> Symbol {
@@ -182,4 +182,14 @@ fn only_the_venues_own_spelling_is_accepted() {
     let padded = format!("AAPL{}240517P00190000", " ".repeat(300));
     assert!(matches!(SCHWAB.from_native(&padded), Err(SymbologyError::Unreadable { .. })));
     assert!(ALPACA.from_native(&"A".repeat(100_000)).unwrap_err().to_string().len() < 200);
+}
+
+#[test]
+fn a_row_for_a_market_that_is_not_known_names_nothing() {
+    const TYPO: VenueSymbology = VenueSymbology::new(
+        "typo",
+        &[Form::Equity(EquityForm { market: Some("HG"), prefix: "HG.", ..EquityForm::PLAIN })],
+    );
+    assert!(matches!(TYPO.from_native("HG.FOO"), Err(SymbologyError::Unreadable { .. })));
+    assert!(matches!(TYPO.to_native(&symbol("FOO")), Err(SymbologyError::NotTraded { .. })));
 }
