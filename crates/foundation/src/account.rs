@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Balances of one account at a broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Account {
     /// Currency of the numbers.
     pub base_currency: Currency,

@@ -26,6 +26,7 @@ pub type BrokerEventStream<'a> = Pin<Box<dyn Stream<Item = Result<BrokerEvent, B
 
 /// What a broker can do. Conformance reads this: a claim is tested, and what is not claimed must be refused locally.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Order types by the times in force they may have.
@@ -83,6 +84,7 @@ impl Capabilities {
 
 /// How fills arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FillStream {
     /// Pushed by the venue.
     Push,
@@ -95,6 +97,7 @@ pub enum FillStream {
 
 /// How a connection is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
     /// Whether calls may be made.
     pub connected: bool,
@@ -109,6 +112,7 @@ pub struct Health {
 /// What is known after handing an order to a venue (decision O8). Not a `Result`: an error would hide the case that
 /// matters most, the order that may or may not be live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SubmitOutcome {
     /// The venue has it; `submitted_at` and `broker_order_id` are set.
     Accepted(Order),
@@ -131,6 +135,7 @@ pub enum SubmitOutcome {
 
 /// What is known after asking for a cancellation. Only `Confirmed` means cancelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum CancelOutcome {
     /// The venue confirmed that it will not fill any more.
     Confirmed,
@@ -150,6 +155,7 @@ pub enum CancelOutcome {
 
 /// What is known after asking for a change in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ReplaceOutcome {
     /// The changed order is working.
     Replaced(BrokerOrderId),
@@ -169,6 +175,7 @@ pub enum ReplaceOutcome {
 
 /// Names an order for a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum OrderRef {
     /// By the venue's id.
     Venue(BrokerOrderId),
@@ -178,6 +185,7 @@ pub enum OrderRef {
 
 /// Names an order for a cancellation or change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BrokerOrderRef {
     /// Our id.
     pub order_id: OrderId,
@@ -202,6 +210,7 @@ pub struct OrderChange {
 
 /// One line of a broker's self-test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// What was checked, such as "auth".
     pub name: SmolStr,
@@ -213,6 +222,7 @@ pub struct Check {
 
 /// What kind of failure a query met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum BrokerErrorKind {
     /// Credentials missing, wrong or expired.
@@ -239,6 +249,7 @@ pub enum BrokerErrorKind {
 
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ErrorStatus {
     /// It cannot.
     Permanent,

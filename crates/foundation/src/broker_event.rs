@@ -18,7 +18,9 @@ pub const MAX_CURSOR_BYTES: usize = 256;
 /// A place in a broker's event history: opaque, bounded, serialisable. The consumer stores it with the effect of the
 /// event in one journal entry (decision F1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
+#[cfg_attr(feature = "schema", schemars(extend("maxLength" = MAX_CURSOR_BYTES)))]
 pub struct Cursor(SmolStr);
 
 /// A cursor longer than [`MAX_CURSOR_BYTES`].
@@ -64,6 +66,7 @@ impl From<Cursor> for SmolStr {
 
 /// What a venue reports of one order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderReport {
     /// The venue's id.
     pub broker_order_id: BrokerOrderId,
@@ -96,6 +99,7 @@ pub struct OrderReport {
 
 /// One event of a broker's stream (section B of the decisions).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum BrokerEvent {
     /// An order changed.
     Order(OrderReport),
@@ -162,6 +166,7 @@ pub enum BrokerEvent {
 
 /// Whether the fees of a fill are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FeeStatus {
     /// Final.
     Known,

@@ -37,6 +37,7 @@ impl CashKind {
 
 /// One movement of cash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CashFlow {
     /// The venue's id of the movement; seen twice it takes effect once.
     pub id: SmolStr,

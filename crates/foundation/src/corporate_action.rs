@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 
 /// One action of an issuer, as it enters the books before the open of `ex_date`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CorporateAction {
     /// Id from the source, unique; the same action seen twice takes effect once.
     pub action_id: SmolStr,
@@ -22,6 +23,7 @@ pub struct CorporateAction {
 
 /// What an issuer does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CorporateActionKind {
     /// `new_units` for every `old_units`: 4 for 1, or 1 for 10 in a reverse split. A stock dividend of 5 % is 105 for 100.

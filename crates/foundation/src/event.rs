@@ -13,6 +13,7 @@ use smol_str::SmolStr;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// An order passed its gates and is about to leave, or was refused by one (its state says which).

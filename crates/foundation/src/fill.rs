@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 /// An execution. Its price and quantity are greater than zero by construction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "FillWire")]
+#[cfg_attr(feature = "schema", schemars(!try_from))]
 pub struct Fill {
     /// The venue's id, unique per venue and account.
     pub fill_id: FillId,
@@ -23,18 +25,22 @@ pub struct Fill {
     pub side: Side,
     /// Units, greater than zero.
     #[serde(with = "exact")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::PositiveDecimal"))]
     pub quantity: Decimal,
     /// Price per unit, greater than zero, in the instrument's currency.
     #[serde(with = "exact")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::PositiveDecimal"))]
     pub price: Decimal,
     /// Fees in the account's base currency, positive = cost (decision F2).
     #[serde(with = "exact")]
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub fees: Decimal,
     /// Where it happened.
     pub venue: VenueName,
     /// When it happened.
     pub timestamp: Timestamp,
     /// What the venue said in its own words, kept for audit: at most [`MAX_RAW_ENTRIES`] entries.
+    #[cfg_attr(feature = "schema", schemars(default, extend("maxProperties" = MAX_RAW_ENTRIES)))]
     pub raw: BTreeMap<SmolStr, SmolStr>,
 }
 

@@ -27,6 +27,7 @@ wire_enum! {
 
 /// A fund. Empty `asset_classes` and `strategies` mean "no restriction" (decision R2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FundConfig {
     /// Id.
     pub fund_id: FundId,
@@ -79,6 +80,7 @@ fn fifo() -> TaxLotMethod {
 
 /// A fund's value at the end of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NavSnapshot {
     /// Which fund.
     pub fund_id: FundId,

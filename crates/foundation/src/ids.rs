@@ -38,7 +38,11 @@ macro_rules! string_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(try_from = "SmolStr", into = "SmolStr")]
+        #[cfg_attr(feature = "schema", schemars(extend(
+            "minLength" = 1, "maxLength" = MAX_ID_BYTES, "pattern" = crate::schema::IDENTIFIER
+        )))]
         pub struct $name(SmolStr);
 
         impl $name {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 /// The static facts of an instrument (decision M5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Instrument {
     /// Canonical symbol.
     pub symbol: Symbol,

@@ -10,6 +10,7 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// One record as it was read back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JournalRecord {
     /// Its number.
     pub sequence: Sequence,

@@ -14,7 +14,12 @@ use smol_str::SmolStr;
 
 /// The caller's dedupe key of an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
+#[cfg_attr(feature = "schema", schemars(extend(
+    "minLength" = 1, "maxLength" = crate::ids::MAX_ID_BYTES, "pattern" = crate::schema::IDENTIFIER,
+    "examples" = ["fund-momentum-2000-01-31T21:00:00Z-AAPL-buy"]
+)))]
 pub struct IdempotencyKey(SmolStr);
 
 impl IdempotencyKey {

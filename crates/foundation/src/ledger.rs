@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 /// What kind of price a mark is; decides how it serves as a reference (decision R6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum MarkKind {
     /// A quote: buyers meet the ask, sellers the bid.
     Quote {
@@ -37,6 +38,7 @@ pub enum MarkKind {
 
 /// The last known price of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mark {
     /// The price that values positions.
     #[serde(with = "exact")]
@@ -91,6 +93,7 @@ pub enum LedgerError {
 
 /// All funds and marks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ledger {
     funds: BTreeMap<FundId, FundBook>,
     marks: BTreeMap<Symbol, Mark>,

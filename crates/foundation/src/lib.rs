@@ -36,6 +36,8 @@ pub mod position;
 pub mod reference;
 pub mod registry;
 pub mod risk;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod signal;
 pub mod sizing;
 pub mod strategy;

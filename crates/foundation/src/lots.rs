@@ -24,6 +24,7 @@ pub const MAX_OPEN_LOTS: usize = 1_000_000;
 
 /// One purchase (or short sale) and what was closed of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaxLot {
     /// Id of the lot: that of the fill that opened it.
     pub lot_id: SmolStr,
@@ -85,6 +86,7 @@ impl TaxLot {
 
 /// A lot, or a part of one, that a fill closed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LotClosure {
     /// Which lot.
     pub lot_id: SmolStr,
@@ -127,6 +129,7 @@ impl LotClosure {
 
 /// Units of one lot that an operator picks ([`TaxLotMethod::Specid`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LotPick {
     /// Which lot.
     pub lot_id: SmolStr,
@@ -137,6 +140,7 @@ pub struct LotPick {
 
 /// What one fill did to the lots.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LotChange {
     /// Closed lots, in the order they were consumed.
     pub closed: Vec<LotClosure>,
@@ -197,6 +201,7 @@ type Place = (Decimal, i64);
 
 /// All open lots of one fund.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "LotBookWire", into = "LotBookWire")]
 pub struct LotBook {
     fund_id: FundId,
@@ -206,6 +211,7 @@ pub struct LotBook {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct LotBookWire {
     fund_id: FundId,
     method: TaxLotMethod,

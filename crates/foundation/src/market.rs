@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// Best bid and offer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Quote {
     /// Canonical symbol.
     pub symbol: Symbol,
@@ -102,6 +103,7 @@ pub enum QuoteFault {
 
 /// A print.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trade {
     /// The venue's id of the print.
     pub trade_id: SmolStr,
@@ -121,7 +123,9 @@ pub struct Trade {
 
 /// The length of a bar, as written: a positive count and one of `s m h d w` (`1m`, `5m`, `1h`, `1d`, `1w`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = crate::schema::INTERVAL, "examples" = ["5m", "1d"])))]
 pub struct Interval {
     count: NonZeroU32,
     unit: IntervalUnit,
@@ -228,6 +232,7 @@ impl From<Interval> for SmolStr {
 
 /// Prices and volume of one interval `[start, end)`; `timestamp` is the end (decision M1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bar {
     /// Canonical symbol.
     pub symbol: Symbol,

@@ -172,6 +172,7 @@ pub enum MarketEvent {
 
 /// What a feed has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FeedStats {
     /// Started and not stopped.
     pub running: bool,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// The latest quote, trade and bar of one instrument, as they were known at `asof`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MarketSnapshot {
     /// Canonical symbol.
     pub symbol: Symbol,
@@ -28,6 +29,7 @@ pub struct MarketSnapshot {
 
 /// Where a price comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PriceSource {
     /// The side of the quote that the order would meet.

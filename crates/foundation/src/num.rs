@@ -3,6 +3,8 @@
 pub use rust_decimal::Decimal;
 use rust_decimal::RoundingStrategy;
 use rust_decimal::prelude::FromPrimitive;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Decimal places that weights and sizes keep when they leave floating point (decision H8).
 pub const WEIGHT_SCALE: u32 = 9;
@@ -66,15 +68,17 @@ pub fn is_multiple(value: Decimal, step: Decimal) -> bool {
     step <= Decimal::ZERO || value.checked_rem(step).is_some_and(|rest| rest.is_zero())
 }
 
-/// Serde for a [`Decimal`]: a string in JSON, sixteen bytes in binary formats.
+/// Serde for a [`Decimal`]: a string in JSON, sixteen bytes in binary formats. For `#[serde(with = "exact")]`.
 ///
 /// A JSON number is accepted only when it is exact: an integer, or a float whose binary value is a finite decimal
 /// (0.5 is, 0.1 is not). Anything else must be written as a string.
-pub mod exact {
-    use super::Decimal;
-    use serde::de::{Error, Visitor};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+// A type and not a module: schemars takes what stands behind `with` for a type and finds the schema here, so that
+// fields need no second attribute.
+#[expect(non_camel_case_types, reason = "a path in serde attributes, where modules stand otherwise")]
+#[derive(Debug)]
+pub enum exact {}
 
+impl exact {
     /// Writes the decimal.
     ///
     /// # Errors
@@ -98,47 +102,48 @@ pub mod exact {
             Ok(Decimal::deserialize(<[u8; 16]>::deserialize(deserializer)?))
         }
     }
+}
 
-    struct DecimalVisitor;
+struct DecimalVisitor;
 
-    impl Visitor<'_> for DecimalVisitor {
-        type Value = Decimal;
+impl Visitor<'_> for DecimalVisitor {
+    type Value = Decimal;
 
-        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            out.write_str("a decimal as a string, or an exact number")
-        }
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a decimal as a string, or an exact number")
+    }
 
-        fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
-            super::parse(text).map_err(E::custom)
-        }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
+        parse(text).map_err(E::custom)
+    }
 
-        fn visit_i64<E: Error>(self, value: i64) -> Result<Decimal, E> {
-            Ok(Decimal::from(value))
-        }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Decimal, E> {
+        Ok(Decimal::from(value))
+    }
 
-        fn visit_u64<E: Error>(self, value: u64) -> Result<Decimal, E> {
-            Ok(Decimal::from(value))
-        }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Decimal, E> {
+        Ok(Decimal::from(value))
+    }
 
-        fn visit_f64<E: Error>(self, value: f64) -> Result<Decimal, E> {
-            super::exact_float(value).ok_or_else(|| {
-                E::custom(format!(
-                    "the number {value} is not exact in binary: write it as the string \"{value}\""
-                ))
-            })
-        }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Decimal, E> {
+        exact_float(value).ok_or_else(|| {
+            E::custom(format!(
+                "the number {value} is not exact in binary: write it as the string \"{value}\""
+            ))
+        })
     }
 }
 
 /// Serde for an optional [`Decimal`], by the rules of [`exact`].
-pub mod exact_option {
-    use super::Decimal;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+#[expect(non_camel_case_types, reason = "a path in serde attributes, where modules stand otherwise")]
+#[derive(Debug)]
+pub enum exact_option {}
 
-    #[derive(Serialize, Deserialize)]
-    #[serde(transparent)]
-    struct Exact(#[serde(with = "super::exact")] Decimal);
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Exact(#[serde(with = "exact")] Decimal);
 
+impl exact_option {
     /// Writes the decimal, or the format's "none".
     ///
     /// # Errors
@@ -193,7 +198,6 @@ pub fn exact_float(value: f64) -> Option<Decimal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::{Deserialize, Serialize};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Price {

@@ -14,6 +14,7 @@ macro_rules! wire_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $wire:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $wire)] $variant,)+
         }
@@ -147,6 +148,8 @@ wire_enum! {
 
 /// The fields of an [`Order`], for reading. An `Order` dereferences to this; nothing gives mutable access.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Order", transform = prices_by_type))]
 pub struct OrderFields {
     /// Our id.
     pub order_id: OrderId,
@@ -158,16 +161,20 @@ pub struct OrderFields {
     pub side: Side,
     /// Units of the instrument, greater than zero.
     #[serde(with = "exact")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::PositiveDecimal"))]
     pub quantity: Decimal,
     /// Pricing.
     pub order_type: OrderType,
     /// Present exactly for limit, stop-limit and marketable-limit orders; greater than zero.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub limit_price: Option<Decimal>,
     /// Present exactly for stop and stop-limit orders; greater than zero.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub stop_price: Option<Decimal>,
     /// Lifetime; `day` unless given.
+    #[cfg_attr(feature = "schema", schemars(default = "crate::order_builder::day"))]
     pub tif: TimeInForce,
     /// Owner of the resulting position.
     pub fund_id: FundId,
@@ -178,9 +185,11 @@ pub struct OrderFields {
     /// Audit identity.
     pub actor: ActorId,
     /// May trade outside regular hours.
+    #[cfg_attr(feature = "schema", schemars(default))]
     pub extended_hours: bool,
     /// The fund's net asset value when the order was sized, if the caller says so; greater than zero.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub nav_usd: Option<Decimal>,
     /// Why the order is wanted. It is logged and audited: no personal data.
     pub thesis: Option<SmolStr>,
@@ -203,6 +212,33 @@ pub struct OrderFields {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "crate::order_builder::OrderWire", into = "OrderFields")]
 pub struct Order(pub(crate) Box<OrderFields>);
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Order {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        OrderFields::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        OrderFields::json_schema(generator)
+    }
+}
+
+/// The rule of decision O1: a price is there exactly when the type takes it.
+#[cfg(feature = "schema")]
+fn prices_by_type(schema: &mut schemars::Schema) {
+    let rule = |price: &str, takes: fn(OrderType) -> bool| {
+        let types: Vec<_> = OrderType::ALL.iter().filter(|kind| takes(**kind)).collect();
+        serde_json::json!({
+            "if": { "properties": { "order_type": { "enum": types } } },
+            "then": { "required": [price], "properties": { price: { "not": { "type": "null" } } } },
+            "else": { "properties": { price: { "type": "null" } } },
+        })
+    };
+    let rules =
+        [rule("limit_price", OrderType::takes_limit_price), rule("stop_price", OrderType::takes_stop_price)];
+    schema.insert("allOf".to_owned(), rules.to_vec().into());
+}
 
 impl std::ops::Deref for Order {
     type Target = OrderFields;

@@ -68,7 +68,7 @@ pub(crate) struct OrderWire {
     broker_order_id: Option<SmolStr>,
 }
 
-fn day() -> TimeInForce {
+pub(crate) fn day() -> TimeInForce {
     TimeInForce::Day
 }
 

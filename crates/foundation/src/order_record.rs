@@ -126,6 +126,7 @@ pub enum FillEffect {
 
 /// An order and everything that happened to it (decision O5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRecord {
     /// The request with its lifecycle fields.
     pub order: Order,

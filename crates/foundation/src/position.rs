@@ -31,6 +31,7 @@ pub(crate) fn sum(what: &'static str, left: Decimal, right: Decimal) -> Result<D
 
 /// A position as the documents show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Position {
     /// Owner.
     pub fund_id: FundId,
@@ -63,6 +64,7 @@ pub struct Position {
 
 /// The state of one held instrument.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holding {
     /// Signed units, never zero.
     #[serde(with = "exact")]
@@ -110,6 +112,7 @@ pub struct PositionChange {
 
 /// All positions of one owner.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PositionBook {
     holdings: BTreeMap<Symbol, Holding>,
     realized: BTreeMap<Symbol, RealizedTotal>,
@@ -118,6 +121,8 @@ pub struct PositionBook {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline))]
 #[serde(transparent)]
 struct RealizedTotal(#[serde(with = "exact")] Decimal);
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Terms of borrowing an instrument for a short sale.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Borrow {
     /// Annual cost in basis points.
     #[serde(with = "exact")]

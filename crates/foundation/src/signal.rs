@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// One number per instrument at one instant, higher = stronger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Signal {
     /// Who published it.
     pub strategy_id: StrategyId,
@@ -24,6 +25,7 @@ pub struct Signal {
 
 /// The share of net asset value that an instrument shall have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetWeight {
     /// Instrument.
     pub symbol: Symbol,
@@ -40,6 +42,7 @@ pub struct TargetWeight {
 
 /// A complete set of target weights: what is held and not named is to be sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetSet {
     /// Whose book.
     pub fund_id: FundId,

@@ -77,6 +77,7 @@ pub trait Allocator: Send + Sync {
 
 /// Which half of a rebalance is to be planned. Sells come first and give no credit while they work (decision R5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PlanStage {
     /// Orders that shrink positions.
     Reduce,

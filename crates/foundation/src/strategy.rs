@@ -65,6 +65,7 @@ impl View<'_> {
 
 /// An order as a strategy asks for it; ids, fund, broker and actor are the engine's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRequest {
     /// Dedupe key; absent = made of fund, strategy, time, symbol and side.
     #[serde(default)]
@@ -125,6 +126,7 @@ impl OrderRequest {
 
 /// One thing a strategy wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Command {
     /// Send an order.
     Submit(OrderRequest),

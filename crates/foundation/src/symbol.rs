@@ -11,7 +11,12 @@ use smol_str::SmolStr;
 /// Any printable text without spaces is accepted, because an instrument table may hold ids that are in no canonical
 /// form; `parts` reads the forms and refuses the rest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
+#[cfg_attr(feature = "schema", schemars(extend(
+    "minLength" = 1, "maxLength" = crate::ids::MAX_ID_BYTES, "pattern" = crate::schema::SYMBOL,
+    "examples" = ["AAPL", "BRK.B", "BTC-USD"]
+)))]
 pub struct Symbol(SmolStr);
 
 impl Symbol {
@@ -86,6 +91,7 @@ impl std::borrow::Borrow<str> for Symbol {
 
 /// What kind of thing an instrument is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum AssetClass {
     /// Shares and exchange-traded funds.
@@ -152,7 +158,9 @@ impl std::str::FromStr for AssetClass {
 
 /// A currency or a unit of account: an upper-case code of three to eight letters or digits (`USD`, `USDT`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = crate::schema::CURRENCY, "examples" = ["USD"])))]
 pub struct Currency([u8; 8]);
 
 impl Currency {

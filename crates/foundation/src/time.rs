@@ -104,6 +104,24 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "An instant between 1677 and 2262, with up to nine places of a second. Written in UTC; read \
+                with any offset.",
+            "type": "string",
+            "format": "date-time",
+            "pattern": crate::schema::INSTANT,
+            "examples": ["2026-03-02T14:30:00Z"],
+        })
+    }
+}
+
 /// Where the shell reads the time. The core never holds one: instants come to it with its inputs.
 pub trait Clock: Send + Sync {
     /// The present instant, UTC.

@@ -1,6 +1,9 @@
 //! What is written is read back exactly, as JSON and as bytes.
 
-#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+#[cfg(feature = "schema")]
+mod agreement;
 
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
@@ -22,8 +25,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// JSON to object and back, and bytes to object and back.
-fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+/// JSON to object and back; and the type's schema agrees.
+fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(value: &T) {
     let json = serde_json::to_string(value).unwrap();
     assert_eq!(&serde_json::from_str::<T>(&json).unwrap(), value, "{json}");
     let tree = serde_json::to_value(value).unwrap();
@@ -33,6 +36,8 @@ fn round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
         json,
         "text differs"
     );
+    #[cfg(feature = "schema")]
+    agreement::agrees(value);
 }
 
 fn bytes_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
@@ -268,6 +273,15 @@ fn every_other_type_comes_back_exactly() {
         timestamp: time,
     };
     let cursor = Cursor::new("7").unwrap();
+    let flow = CashFlow {
+        id: "c".into(),
+        kind: CashKind::Dividend,
+        amount: d("1.25"),
+        currency: Currency::USD,
+        symbol: Some(symbol.clone()),
+        time,
+    };
+    round_trips(&flow);
     for event in [
         BrokerEvent::Order(report),
         BrokerEvent::Fill {
@@ -276,17 +290,7 @@ fn every_other_type_comes_back_exactly() {
             fill: fill.clone(),
             fees: FeeStatus::Pending,
         },
-        BrokerEvent::Cash {
-            flow: CashFlow {
-                id: "c".into(),
-                kind: CashKind::Dividend,
-                amount: d("1.25"),
-                currency: Currency::USD,
-                symbol: Some(symbol.clone()),
-                time,
-            },
-            cursor,
-        },
+        BrokerEvent::Cash { flow, cursor },
         BrokerEvent::Gap { from: time, to: time, recoverable: false },
     ] {
         round_trips(&event);
@@ -300,12 +304,16 @@ fn every_other_type_comes_back_exactly() {
         round_trips(&outcome);
         bytes_round_trip(&outcome);
     }
+    let seen = mts_foundation::MarketSnapshot::new(symbol.clone(), time);
+    round_trips(&seen);
+    bytes_round_trip(&seen);
     for kind in [
         CorporateActionKind::Split { new_units: d("4"), old_units: d("1") },
         CorporateActionKind::CashDividend { amount: d("0.24"), currency: Currency::USD },
         CorporateActionKind::SymbolChange { to: Symbol::new("META").unwrap() },
         CorporateActionKind::Delisting { amount: Decimal::ZERO, currency: Currency::USD },
     ] {
+        round_trips(&kind);
         let (action_id, ex_date) = ("ca-1".into(), chrono::NaiveDate::default());
         let action = CorporateAction { action_id, symbol: symbol.clone(), ex_date, kind };
         round_trips(&action);
@@ -328,5 +336,208 @@ fn every_other_type_comes_back_exactly() {
         },
     ] {
         round_trips(&event);
+    }
+    names_and_words();
+    books();
+    brokers_and_risk();
+    #[cfg(feature = "schema")]
+    agreement::every_type_was_seen(&["Order", "Fill", "OrderRecord", "Decimal", "PositiveDecimal"]);
+}
+
+/// Reads the value, which comes back exactly.
+fn reads<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(json: &str) {
+    let value: T = serde_json::from_str(json).unwrap();
+    round_trips(&value);
+    bytes_round_trip(&value);
+}
+
+/// All values of a type, by their wire spellings.
+fn words<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(words: &[&str]) {
+    for word in words {
+        reads::<T>(&format!("{word:?}"));
+    }
+}
+
+fn names_and_words() {
+    use mts_foundation::ids;
+    let names = ["a", "Zürich", "x y", "pa-1#3"];
+    words::<ids::OrderId>(&names);
+    words::<ids::BrokerOrderId>(&names);
+    words::<ids::FillId>(&names);
+    words::<ids::FundId>(&names);
+    words::<ids::StrategyId>(&names);
+    words::<ids::BrokerName>(&names);
+    words::<ids::AccountId>(&names);
+    words::<ids::ActorId>(&names);
+    words::<ids::VenueName>(&names);
+    words::<ids::EnvelopeId>(&names);
+    words::<mts_foundation::IdempotencyKey>(&names);
+    words::<Cursor>(&["", "7", "a b"]);
+    words::<Symbol>(&["AAPL", "BRK.B", "BTC-USD"]);
+    words::<Currency>(&["USD", "USDT"]);
+    words::<Interval>(&["1m", "4h", "1d"]);
+    words::<Timestamp>(&["2026-03-02T14:30:00Z", "1970-01-01T00:00:00.000000001Z"]);
+    Side::ALL.iter().for_each(round_trips);
+    OrderType::ALL.iter().for_each(round_trips);
+    TimeInForce::ALL.iter().for_each(round_trips);
+    OrderState::ALL.iter().for_each(round_trips);
+    mts_foundation::AssetClass::ALL.iter().for_each(round_trips);
+    mts_foundation::TaxLotMethod::ALL.iter().for_each(round_trips);
+    CashKind::ALL.iter().for_each(round_trips);
+    Gate::ALL.iter().for_each(round_trips);
+    RejectCode::ALL.iter().for_each(round_trips);
+    HaltMode::ALL.iter().for_each(round_trips);
+    mts_foundation::risk::HaltSeverity::ALL.iter().for_each(round_trips);
+    words::<FeeStatus>(&["Known", "Pending"]);
+    words::<mts_foundation::broker::ErrorStatus>(&["Permanent", "Temporary"]);
+    words::<mts_foundation::broker::BrokerErrorKind>(&["Auth", "RateLimited", "Internal"]);
+    words::<mts_foundation::sizing::PlanStage>(&["Reduce", "Increase"]);
+    words::<mts_foundation::risk::Verdict>(&["not_reached", "off", "exempt", "pass", "reject"]);
+    mts_foundation::order_intent::Intent::ALL.iter().for_each(round_trips);
+    mts_foundation::calendar::WindowKind::ALL.iter().for_each(round_trips);
+    words::<mts_foundation::market_snapshot::PriceSource>(&["touch", "last_trade", "last_close"]);
+    words::<mts_foundation::calendar::DayRoll>(&["17:00 America/New_York", "00:00 UTC"]);
+    words::<mts_foundation::risk::SessionPhase>(&["no_calendar", "regular", "extended", "closed"]);
+}
+
+fn books() {
+    use mts_foundation::ledger::{Exposure, FundBook, Ledger, Mark, SymbolExposure, Total, WorkingOrder};
+    use mts_foundation::lots::{LotBook, LotChange, LotClosure, LotPick, TaxLot};
+    use mts_foundation::position::{Holding, Position, PositionBook};
+    reads::<Total>("\"-1.50\"");
+    let holding = r#"{"quantity":"5","average_price":"10","last_price":"11.5","multiplier":"1",
+        "updated_at":"2026-03-02T14:30:00Z"}"#;
+    reads::<Holding>(holding);
+    let positions =
+        format!(r#"{{"holdings":{{"AAPL":{holding}}},"realized":{{"AAPL":"-3"}},"market_value":"57.5"}}"#);
+    reads::<PositionBook>(&positions);
+    let lot = r#"{"lot_id":"l","fund_id":"f","symbol":"AAPL","open_date":"2026-03-02","open_qty":"5",
+        "open_price":"10","close_date":null,"close_qty":"0","close_price":null,"open_cost":"50","open_fees":"0.1",
+        "multiplier":"1"}"#;
+    reads::<TaxLot>(lot);
+    let closure = r#"{"lot_id":"l","fill_id":"x","symbol":"AAPL","quantity":"5","open_date":"2026-03-02",
+        "close_date":"2026-03-03","open_cost":"50","proceeds":"60","open_fees":"0.1","close_fees":"0.2","realized":"10"}"#;
+    reads::<LotClosure>(closure);
+    reads::<LotPick>(r#"{"lot_id":"l","quantity":"5"}"#);
+    reads::<LotChange>(&format!(r#"{{"closed":[{closure}],"opened":{lot}}}"#));
+    reads::<LotBook>(&format!(r#"{{"fund_id":"f","method":"hifo","opened":1,"lots":[[1,{lot}]]}}"#));
+    reads::<Position>(&format!(
+        r#"{{"fund_id":"f","symbol":"AAPL","quantity":"5","avg_price":"10","last_price":"11.5",
+        "market_value_usd":"57.5","unrealized_pl_usd":"7.5","realized_pl_ytd_usd":"0",
+        "last_updated":"2026-03-02T14:30:00Z","tax_lots":[{lot}]}}"#
+    ));
+    let mark = r#"{"price":"11.5","kind":"Close","time":"2026-03-02T14:30:00Z","bar":3}"#;
+    reads::<Mark>(mark);
+    let working = r#"{"symbol":"AAPL","side":"buy","remaining":"2","price":"11","multiplier":"1",
+        "at_market":false}"#;
+    reads::<WorkingOrder>(working);
+    let symbol = r#"{"buys":"2","sells":"0","worst":"80.5","high":"80.5","low":"57.5"}"#;
+    reads::<SymbolExposure>(symbol);
+    let exposure = format!(
+        r#"{{"gross":"80.5","net_high":"80.5","net_low":"57.5","by_sector":{{"tech":"80.5"}},
+        "by_class":{{"equities":"80.5"}},"by_country":{{"":"80.5"}},"committed":"22",
+        "by_symbol":{{"AAPL":{symbol}}}}}"#
+    );
+    reads::<Exposure>(&exposure);
+    let book = format!(
+        r#"{{"base_currency":"USD","cash":"100","fees":"0.1","positions":{positions},
+        "working":{{"o-1":{working}}},"exposure":{exposure}}}"#
+    );
+    reads::<FundBook>(&book);
+    reads::<Ledger>(&format!(r#"{{"funds":{{"f":{book}}},"marks":{{"AAPL":{mark}}},"bars":3}}"#));
+    reads::<mts_foundation::FundConfig>(
+        r#"{"fund_id":"f","name":"n","description":"","base_currency":"USD","target_nav_usd":"1",
+        "broker":"paper","broker_account_id":null,"active":true,"asset_classes":["fx"],"strategies":["s"],
+        "tax_lot_method":"hifo","created_at":"2026-01-01T00:00:00Z","notes":""}"#,
+    );
+    reads::<mts_foundation::Instrument>(
+        r#"{"symbol":"AAPL","name":"","asset_class":"equities","currency":"USD","calendar":"XNYS","sector":"",
+        "country":"US","tick":"0.01","lot":"1","multiplier":"1","expiry":"2027-01-15"}"#,
+    );
+    reads::<mts_foundation::reference::Borrow>(
+        r#"{"fee_bps":"30","available":null,"located":true,"asof":"2026-01-01T00:00:00Z"}"#,
+    );
+    reads::<mts_foundation::market_data::FeedStats>(
+        r#"{"running":true,"ticks":7,"throttled":0,"symbols":2,"last_time":null}"#,
+    );
+    reads::<mts_foundation::journal::JournalRecord>(r#"{"sequence":1,"kind":2,"payload":[0,255]}"#);
+}
+
+fn brokers_and_risk() {
+    use mts_foundation::broker::{
+        BrokerOrderRef, Capabilities, Check, FillStream, Health, OrderRef, ReplaceOutcome,
+    };
+    use mts_foundation::risk::{GateOutcome, OrderRejection, RiskAction, RiskDecision, RiskEvent};
+    reads::<std::time::Duration>(r#"{"secs":5,"nanos":7}"#);
+    reads::<FillStream>(r#"{"Poll":{"seconds":5}}"#);
+    reads::<Capabilities>(
+        r#"{"order_types":[["market",["day","ioc"]]],"asset_classes":["crypto"],"shorting":false,
+        "extended_hours":true,"client_id_dedupe":true,"replace":false,"fill_stream":"Push",
+        "history_window":{"secs":60,"nanos":0},"gtc_max_days":90,"sandbox":true,"margin":false,
+        "rate_budgets":[["orders",60]]}"#,
+    );
+    reads::<Health>(
+        r#"{"connected":true,"since":"2026-01-01T00:00:00Z","clock_skew_ms":-3,"token_expires":null}"#,
+    );
+    for outcome in [r#""Confirmed""#, r#"{"TooLate":{"state":"filled"}}"#, r#"{"Unknown":{"cause":"c"}}"#] {
+        reads::<CancelOutcome>(outcome);
+    }
+    for outcome in [r#"{"Replaced":"b"}"#, r#""NotSupported""#, r#"{"Rejected":{"reason":"r"}}"#] {
+        reads::<ReplaceOutcome>(outcome);
+    }
+    reads::<OrderRef>(r#"{"Venue":"b"}"#);
+    reads::<OrderRef>(r#"{"Key":"k"}"#);
+    reads::<BrokerOrderRef>(
+        r#"{"order_id":"o","idempotency_key":"k","broker_order_id":"b","symbol":"AAPL"}"#,
+    );
+    reads::<Check>(r#"{"name":"auth","ok":true,"detail":""}"#);
+    reads::<OrderReport>(
+        r#"{"broker_order_id":"b","order_id":"o","idempotency_key":"k","symbol":"AAPL","side":"buy",
+        "order_type":"stop","quantity":"1","filled":"0","average_price":null,"state":"triggered",
+        "reason":"r","timestamp":"2026-01-01T00:00:00Z"}"#,
+    );
+    reads::<OrderRequest>(
+        r#"{"idempotency_key":null,"symbol":"AAPL","side":"buy","quantity":"1","order_type":"limit",
+        "limit_price":"5","stop_price":null,"tif":"gtc","extended_hours":true,"thesis":"t"}"#,
+    );
+    words::<HaltScope>(&["firm"]);
+    reads::<HaltScope>(r#"{"fund":"f"}"#);
+    reads::<Staleness>(r#"{"millis":500}"#);
+    reads::<RateBucket>(r#"{"per_minute":60,"burst":5}"#);
+    reads::<HaltCause>(r#"{"code":"DAILY_LOSS","limit":"0.03","observed":null}"#);
+    reads::<GateOutcome>(r#"{"verdict":"pass","observed":"1","limit":"2"}"#);
+    let rejection =
+        r#"{"gate":"loss","code":"DAILY_LOSS","limit":"0.03","observed":"0.04","message":"wait"}"#;
+    reads::<RiskDecision>(r#""Approved""#);
+    reads::<RiskDecision>(&format!(r#"{{"Rejected":{rejection}}}"#));
+    reads::<OrderRejection>(&format!(
+        r#"{{"order_id":"o","fund_id":"f","symbol":"AAPL","rejection":{rejection},"envelope_id":"e",
+        "envelope_version":2,"timestamp":"2026-01-01T00:00:00Z"}}"#
+    ));
+    let halt = HaltRequest {
+        scope: HaltScope::Strategy("s".parse().unwrap()),
+        mode: HaltMode::Full,
+        reason: String::new(),
+        causes: Vec::new(),
+        requested_by: "ann".parse().unwrap(),
+        timestamp: Timestamp::EPOCH,
+    };
+    for event in [
+        RiskEvent::DayRolled { date: "2026-03-02".parse().unwrap() },
+        RiskEvent::Marked,
+        RiskEvent::Filled { fund_id: "f".parse().unwrap(), order_id: "o".parse().unwrap() },
+        RiskEvent::Flowed { fund_id: "f".parse().unwrap(), amount: d("-5") },
+        RiskEvent::Halt(halt.clone()),
+        RiskEvent::Kill { reason: String::new(), actor: "ann".parse().unwrap() },
+    ] {
+        round_trips(&event);
+        bytes_round_trip(&event);
+    }
+    for action in [
+        RiskAction::Halted(halt),
+        RiskAction::StopOut { fund_id: "f".parse().unwrap(), symbol: "AAPL".parse().unwrap() },
+    ] {
+        round_trips(&action);
+        bytes_round_trip(&action);
     }
 }

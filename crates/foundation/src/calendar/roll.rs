@@ -8,7 +8,9 @@ use smol_str::SmolStr;
 /// The local time at which the trading day rolls (decision R8). An instant at or after it belongs to the next day: with
 /// `17:00 America/New_York`, Sunday evening is Monday. `00:00` is the plain calendar date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "SmolStr", into = "SmolStr")]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = crate::schema::DAY_ROLL, "examples" = ["17:00 America/New_York"])))]
 pub struct DayRoll {
     time: NaiveTime,
     zone: Tz,

@@ -18,6 +18,7 @@ const MAX_AMOUNT: Decimal = Decimal::from_parts(3_892_314_112, 2_681_241_660, 54
 
 /// An order that may still fill at the venue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WorkingOrder {
     /// Instrument.
     pub symbol: Symbol,
@@ -39,6 +40,7 @@ pub struct WorkingOrder {
 /// Sums over one fund that limits are checked against. "Worst" counts every working order as filled where that makes
 /// the exposure larger and as unfilled where that does (decision R5).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exposure {
     /// Σ |worst value| over instruments.
     #[serde(with = "exact")]
@@ -52,6 +54,7 @@ pub struct Exposure {
     /// Σ |worst value| by sector; instruments without a sector count under the empty name.
     pub by_sector: BTreeMap<SmolStr, Total>,
     /// Σ |worst value| by asset class.
+    #[cfg_attr(feature = "schema", schemars(extend("propertyNames" = { "enum": AssetClass::ALL })))]
     pub by_class: BTreeMap<AssetClass, Total>,
     /// Σ |worst value| by country; unknown countries count under the empty name.
     pub by_country: BTreeMap<SmolStr, Total>,
@@ -63,11 +66,13 @@ pub struct Exposure {
 
 /// A sum of money.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Total(#[serde(with = "exact")] pub Decimal);
 
 /// One instrument's part of an [`Exposure`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SymbolExposure {
     /// Units of working buys and covers.
     #[serde(with = "exact")]
@@ -86,6 +91,7 @@ pub struct SymbolExposure {
 
 /// Cash, positions and working orders of one fund.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FundBook {
     base_currency: Currency,
     #[serde(with = "exact")]

@@ -182,6 +182,7 @@ wire_enum! {
 
 /// A refusal, with what is needed to understand it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejection {
     /// Which gate.
     pub gate: Gate,
@@ -199,6 +200,7 @@ pub struct Rejection {
 
 /// What the pipeline answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[must_use]
 pub enum RiskDecision {
     /// No gate objects.
@@ -217,6 +219,7 @@ impl RiskDecision {
 
 /// The event payload of a refused order (`mts.v1.risk.gate.failed`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRejection {
     /// Which order.
     pub order_id: OrderId,
@@ -236,6 +239,7 @@ pub struct OrderRejection {
 
 /// How one gate answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Not asked, because an earlier gate refused.
@@ -253,6 +257,7 @@ pub enum Verdict {
 
 /// One line of a [`GateTrace`].
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GateOutcome {
     /// How it answered.
     pub verdict: Verdict,

@@ -11,6 +11,8 @@ use smol_str::SmolStr;
 /// The limits of a fund. Percentages are fractions of its current net asset value (0.05 = 5 %). Permission lists deny
 /// by default: an empty `allowed_brokers` allows none (decision R2). A concentration limit of 1.0 is off (R10).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = ranges))]
 pub struct RiskEnvelope {
     /// Id; versions share it.
     pub envelope_id: EnvelopeId,
@@ -18,6 +20,7 @@ pub struct RiskEnvelope {
     pub fund_id: FundId,
     /// Allocation at creation, > 0.
     #[serde(with = "exact")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::PositiveDecimal"))]
     pub nav_usd: Decimal,
     /// Gross exposure, 0 to 5.
     #[serde(default = "one")]
@@ -30,6 +33,7 @@ pub struct RiskEnvelope {
     pub max_position_pct: f64,
     /// One position in money.
     #[serde(with = "exact_option", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_position_usd: Option<Decimal>,
     /// One sector, above 0 to 1; 1 = off.
     #[serde(default = "thirty_percent")]
@@ -51,9 +55,11 @@ pub struct RiskEnvelope {
     pub monthly_loss_halt_pct: f64,
     /// Value of one order.
     #[serde(with = "exact", default = "hundred_thousand")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::PositiveDecimal"))]
     pub max_order_notional_usd: Decimal,
     /// Units of one order.
     #[serde(with = "exact_option", default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_order_qty: Option<Decimal>,
     /// Brokers it may use; empty = none.
     #[serde(default)]
@@ -233,6 +239,35 @@ impl RiskEnvelope {
         }
         if faults.is_empty() { Ok(()) } else { Err(EnvelopeFaults(faults)) }
     }
+}
+
+/// The ranges of [`RiskEnvelope::validate`], for the schema.
+#[cfg(feature = "schema")]
+fn ranges(schema: &mut schemars::Schema) {
+    use crate::schema::bound;
+    for share in [
+        "max_position_pct",
+        "max_sector_pct",
+        "max_asset_class_pct",
+        "max_country_pct",
+        "daily_loss_halt_pct",
+        "weekly_loss_halt_pct",
+        "monthly_loss_halt_pct",
+        "synthetic_stop_pct",
+    ] {
+        bound(schema, share, "exclusiveMinimum", 0);
+        bound(schema, share, "maximum", 1);
+    }
+    for (field, low, high) in [
+        ("max_gross_exposure_pct", 0.0, 5.0),
+        ("max_net_exposure_pct", -5.0, 5.0),
+        ("cro_veto_confidence_threshold", 0.0, 1.0),
+        ("cro_veto_timeout_s", 0.001, 600.0),
+    ] {
+        bound(schema, field, "minimum", low);
+        bound(schema, field, "maximum", high);
+    }
+    bound(schema, "max_short_fee_bps", "minimum", 0);
 }
 
 #[cfg(test)]

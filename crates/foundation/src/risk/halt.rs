@@ -31,6 +31,7 @@ wire_enum! {
 
 /// What is halted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HaltScope {
     /// One strategy.
@@ -65,6 +66,7 @@ impl std::fmt::Display for HaltScope {
 
 /// The limit that caused an automatic halt.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HaltCause {
     /// Which limit.
     pub code: RejectCode,
@@ -78,6 +80,7 @@ pub struct HaltCause {
 
 /// A request to halt (`mts.v1.operations.halt.requested`). Sticky: only a [`ResumeRequest`] ends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HaltRequest {
     /// What is halted.
     pub scope: HaltScope,
@@ -97,6 +100,7 @@ pub struct HaltRequest {
 /// A request to end a halt or to switch the kill switch off. Fund and firm halts need two operators, or one where the
 /// configuration says so (decision R9).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResumeRequest {
     /// What is resumed; `None` = the kill switch.
     pub scope: Option<HaltScope>,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How old a reference price may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Staleness {
     /// Milliseconds of event time.
@@ -16,6 +17,7 @@ pub enum Staleness {
 
 /// A token bucket: `burst` orders at once, refilled at `per_minute`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RateBucket {
     /// Orders per minute in the long run.
@@ -27,24 +29,31 @@ pub struct RateBucket {
 /// Limits of the pipeline that the envelope does not have. Every one is off when absent; percentages are fractions of
 /// the fund's current net asset value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", schemars(transform = ranges))]
 pub struct GateLimits {
     /// Value of one order, as a share of net asset value.
     pub max_order_notional_pct: Option<f64>,
     /// Value of one order, in money.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_order_value: Option<Decimal>,
     /// Units of one order.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_order_quantity: Option<Decimal>,
     /// Units of the resulting position.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_position_quantity: Option<Decimal>,
     /// Value of the resulting position, in money.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_position_value: Option<Decimal>,
     /// Gross exposure, in money.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_total_exposure: Option<Decimal>,
     /// Number of positions.
     pub max_positions: Option<u32>,
@@ -76,6 +85,7 @@ pub struct GateLimits {
     pub max_drawdown_pct: Option<f64>,
     /// Loss since the day began that halts the fund, in money.
     #[serde(with = "exact_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_daily_loss: Option<Decimal>,
     /// Assets that may be traded; empty = any.
     pub allowed_assets: Vec<Symbol>,
@@ -143,4 +153,27 @@ impl GateLimits {
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
+}
+
+/// What [`GateLimits::validate`] checks, for the schema.
+#[cfg(feature = "schema")]
+fn ranges(schema: &mut schemars::Schema) {
+    use crate::schema::bound;
+    for share in ["max_order_notional_pct", "price_collar_pct", "max_drawdown_pct"] {
+        bound(schema, share, "exclusiveMinimum", 0);
+    }
+    bound(schema, "max_drawdown_pct", "maximum", 1);
+    for count in ["max_positions", "max_open_orders", "max_orders_per_minute", "max_repeated_executions"] {
+        bound(schema, count, "minimum", 1);
+    }
+    // Both or neither; null is neither.
+    let (count, window) = ("max_repeated_executions", "repeated_execution_window_ms");
+    let given = |field: &str| serde_json::json!({ "required": [field], "properties": { field: { "type": "integer" } } });
+    schema.insert(
+        "allOf".to_owned(),
+        serde_json::json!([
+            { "if": given(count), "then": given(window) },
+            { "if": given(window), "then": given(count) },
+        ]),
+    );
 }

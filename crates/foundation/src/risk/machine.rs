@@ -86,6 +86,7 @@ impl<G: AsyncRiskGate> DynAsyncRiskGate for G {
 
 /// What happened, as far as risk is concerned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RiskEvent {
     /// The trading day rolled; baselines of day, week and month follow.
     DayRolled {
@@ -126,6 +127,7 @@ pub enum RiskEvent {
 
 /// What the machine wants done after an event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RiskAction {
     /// Publish that a halt is in force.
     Halted(HaltRequest),
