@@ -240,6 +240,7 @@ impl App {
             Command::New(NewCommand::Strategy { name, dir, mts }) => {
                 commands::new_strategy(&name, dir.as_deref(), mts.as_deref())
             }
+            Command::Schema(args) => commands::schema(&args),
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     /// Writes the beginning of something of one's own.
     #[command(subcommand)]
     New(NewCommand),
+    /// Prints the JSON Schema of what mts writes and reads; without a type it lists them.
+    Schema(SchemaArgs),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +83,22 @@ pub(crate) enum ConfigCommand {
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// A type such as Order, or `config` for the configuration file; several with --openapi.
+    #[arg(value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// Prints an OpenAPI 3.1 document of these types and what they refer to, or of all.
+    #[arg(long)]
+    pub(crate) openapi: bool,
+    /// Writes to this file instead.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Prints the list of types as JSON; schemas are JSON anyway.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,7 +25,7 @@ use std::path::Path;
 pub(crate) const RESULT: &str = "result.json";
 
 /// The figures of a run, as `--json` prints them and `result.json` keeps them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(crate) struct RunResult {
     /// Name of the run.
     pub(crate) name: String,

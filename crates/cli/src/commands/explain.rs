@@ -14,10 +14,12 @@ use mts_foundation::num::{exact, exact_option};
 use mts_foundation::risk::{GateOutcome, Rejection, Verdict};
 use mts_foundation::signal::{TargetSet, TargetWeight};
 use mts_foundation::{Decimal, Fill, OrderId, OrderRecord, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How the order was sized.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Sizing {
     #[serde(with = "exact")]
     nav: Decimal,
@@ -31,7 +33,8 @@ struct Sizing {
     quantity: Decimal,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct GateLine {
     number: u8,
     gate: String,
@@ -40,7 +43,8 @@ struct GateLine {
 }
 
 /// One fill and what it changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Effect {
     fill: Fill,
     #[serde(with = "exact")]
@@ -60,8 +64,9 @@ struct Effect {
 }
 
 /// Everything that is known of an order.
-#[derive(Debug, Default, Serialize)]
-struct Story {
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(rename = "OrderStory")]
+pub(crate) struct Story {
     order: Option<OrderRecord>,
     decided_at: Option<Timestamp>,
     target: Option<TargetWeight>,

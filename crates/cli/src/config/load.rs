@@ -24,9 +24,10 @@ pub struct Loaded {
     pub report: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Section `[output]`.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
-struct Output {
+pub(super) struct Output {
     dir: Option<PathBuf>,
     report: Option<bool>,
 }
@@ -95,16 +96,17 @@ fn unknown_keys(sections: &Map<String, Value>) -> Vec<String> {
 
 /// The nearest known name, or all of them.
 fn suggestion(name: &str, known: &[&str]) -> String {
-    let nearest = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .min_by_key(|(distance, _)| *distance);
-    match nearest {
-        Some((distance, candidate)) if distance <= (name.len() / 3).max(2) => {
-            format!("did you mean {candidate}?")
-        }
-        _ => format!("use one of {}", known.join(", ")),
+    match nearest(name, known) {
+        Some(candidate) => format!("did you mean {candidate}?"),
+        None => format!("use one of {}", known.join(", ")),
     }
+}
+
+/// The known name that was probably meant.
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distances = known.iter().map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate));
+    let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= (name.len() / 3).max(2)).then_some(candidate)
 }
 
 fn typed<T: DeserializeOwned>(section: &str, value: Value) -> Result<T, String> {

@@ -2,20 +2,25 @@
 
 mod keys;
 mod load;
+mod schema;
 
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};
+pub(crate) use load::nearest;
 pub use load::{Loaded, load};
 use mts_foundation::num::exact;
 use mts_foundation::registry::Parameters;
+use mts_foundation::schema::PositiveDecimal;
 use mts_foundation::{
     ActorId, AssetClass, BrokerName, Currency, Decimal, FundId, GateLimits, RiskEnvelope, StrategyId,
 };
+pub use schema::schema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Everything a run is made of. Serialised as JSON it is the configuration that a journal belongs to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunConfig {
     /// What runs and when.
     pub run: RunSection,
@@ -40,7 +45,7 @@ pub struct RunConfig {
 }
 
 /// Section `[run]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSection {
     /// Name for reports.
     pub name: String,
@@ -54,7 +59,7 @@ pub struct RunSection {
 }
 
 /// Section `[fund]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FundSection {
     /// Id.
     pub fund_id: FundId,
@@ -66,6 +71,7 @@ pub struct FundSection {
     pub base_currency: Currency,
     /// Cash at the start, above zero.
     #[serde(with = "exact")]
+    #[schemars(with = "PositiveDecimal")]
     pub initial_cash: Decimal,
     /// Whether it trades.
     #[serde(default = "yes")]
@@ -79,7 +85,7 @@ pub struct FundSection {
 }
 
 /// Section `[operator]`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorSection {
     /// Names that may resume.
     #[serde(default)]
@@ -93,7 +99,7 @@ pub struct OperatorSection {
 }
 
 /// What the operator script of a back-test does with halts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resume {
     /// Nothing: a halt stays to the end.
@@ -104,14 +110,14 @@ pub enum Resume {
 }
 
 /// Section `[instruments]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstrumentsSection {
     /// CSV file, relative to the configuration.
     pub path: PathBuf,
 }
 
 /// Section `[data]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataSection {
     /// Kind of feed.
     #[serde(default = "closes")]
@@ -124,7 +130,7 @@ pub struct DataSection {
 }
 
 /// When a strategy decides.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rebalance {
     /// At the close of the last session of each month.
@@ -137,7 +143,7 @@ pub enum Rebalance {
 }
 
 /// Section `[strategy]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StrategySection {
     /// Id; part of every order and key.
     pub strategy_id: StrategyId,
@@ -158,7 +164,7 @@ pub struct StrategySection {
 }
 
 /// Section `[sizer]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SizerSection {
     /// Which sizer; absent for strategies that size themselves.
     #[serde(default)]
@@ -172,7 +178,7 @@ pub struct SizerSection {
 }
 
 /// Section `[broker]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokerSection {
     /// Registry key.
     pub name: BrokerName,
