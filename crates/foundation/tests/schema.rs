@@ -222,9 +222,10 @@ fn texts_have_the_grammar_of_their_parsers() {
     same_grammar("Interval", r"[ ]?[-+]?[0-2]{0,3}[smhdwy]{0,2}[ ]?", |text| {
         text.parse::<Interval>().is_ok()
     });
+    // Not in 1677 and 2262, of which a part is in the range, nor in February, of which the pattern knows no more.
     same_grammar(
         "Timestamp",
-        r" ?(1[0-9]|2[0-5])[0-57-9][0-9]-(0[013-9]|1[0-9])-[0-2][0-9][Tt _]?[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,12})?([zZ]|[+-][0-2][0-9]:?[0-6][0-9])? ?",
+        r" ?(1[0-9]|2[0-5])[0-589][0-9]-(0[013-9]|1[0-9])-[0-2][0-9][Tt _]?[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,12})?([zZ]|[+-][0-2][0-9]:?[0-6][0-9])? ?",
         |text| text.parse::<Timestamp>().is_ok(),
     );
 }
