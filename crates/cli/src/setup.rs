@@ -196,5 +196,5 @@ fn built<T: ?Sized>(registry: &Result<Registry<T>, ComputeError>) -> Result<&Reg
 
 /// A session's date of an instant.
 pub(crate) fn date_of(calendar: &MarketCalendar, time: Timestamp) -> chrono::NaiveDate {
-    time.to_datetime().with_timezone(&calendar.time_zone()).date_naive()
+    calendar.bar_date(time.to_datetime())
 }

@@ -167,16 +167,38 @@ fn currencies_trade_from_sunday_to_friday_in_new_york() {
 }
 
 #[test]
+fn a_bar_belongs_to_the_session_before_its_end() {
+    for (name, end, expected) in [
+        ("24/7", "2026-01-05T00:00:00Z", "2026-01-04"),
+        ("24/7", "2026-01-05T00:01:00Z", "2026-01-05"),
+        ("XNYS", "2026-01-05T21:00:00Z", "2026-01-05"),
+        ("FX", "2026-01-05T22:00:00Z", "2026-01-05"),
+        ("FX", "2026-01-05T23:00:00Z", "2026-01-06"),
+        ("XNYS", "2026-01-11T03:00:00Z", "2026-01-10"), // Saturday, 22:00 in New York
+        ("XNYS", "2050-01-05T21:00:00Z", "2050-01-05"),
+    ] {
+        assert_eq!(calendar(name).bar_date(at(end)), day(expected), "{name} {end}");
+    }
+}
+
+#[test]
 fn days_that_the_tables_do_not_know_are_overridden() {
     let hong_kong = calendar("XHKG");
     for closed in ["2017-08-23", "2020-10-13", "2021-10-13", "2023-07-17", "2023-09-01", "2023-09-08"] {
         assert_eq!(hong_kong.session_on(day(closed)), Ok(None), "{closed}");
     }
-    for late in ["2020-08-19", "2021-06-28"] {
+    for (late, open) in
+        [("2020-08-19", "05:30"), ("2021-06-28", "05:30"), ("2022-08-25", "05:00"), ("2023-10-09", "06:00")]
+    {
         let session = hong_kong.session_on(day(late)).unwrap().unwrap();
-        assert_eq!(session.open, at(&format!("{late}T05:30:00Z")));
+        assert_eq!(session.open, at(&format!("{late}T{open}:00Z")));
         assert_eq!((session.break_start, session.close), (None, at(&format!("{late}T08:00:00Z"))));
     }
+    let early = hong_kong.session_on(day("2019-07-31")).unwrap().unwrap();
+    assert_eq!(
+        (early.close, early.break_end),
+        (at("2019-07-31T05:55:00Z"), Some(at("2019-07-31T05:00:00Z")))
+    );
     let hours = |open: &str, close: &str| {
         Change::Hours(LocalHours { open: open.parse().unwrap(), close: close.parse().unwrap(), pause: None })
     };

@@ -83,8 +83,8 @@ impl Row<'_> {
     }
 
     fn instrument(&self) -> Result<Instrument, MarketDataError> {
-        let calendar = self.text("calendar");
-        MarketCalendar::builtin(calendar).map_err(|error| self.fault(error.to_string()))?;
+        let calendar = MarketCalendar::builtin(self.text("calendar"));
+        let calendar = calendar.map_err(|error| self.fault(error.to_string()))?.name();
         let expiry = self.text("expiry");
         Ok(Instrument {
             symbol: self.parsed::<Symbol>("symbol")?,

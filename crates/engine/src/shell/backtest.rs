@@ -387,7 +387,7 @@ impl Runner<'_, '_> {
         events: &mut BrokerEventStream<'_>,
     ) -> Result<bool, RunError> {
         let calendar = self.run.calendar;
-        let date = time.to_datetime().with_timezone(&calendar.time_zone()).date_naive();
+        let date = calendar.bar_date(time.to_datetime());
         if date > self.run.end {
             return Ok(false);
         }

@@ -24,7 +24,7 @@ mod roll;
 mod table;
 mod windows;
 
-use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Utc, WeekdaySet};
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeDelta, TimeZone, Utc, WeekdaySet};
 use chrono_tz::Tz;
 pub use overrides::{Change, LocalHours, Override, read_overrides};
 pub use roll::{DayRoll, InvalidDayRoll};
@@ -239,6 +239,17 @@ impl MarketCalendar {
         let index = self.sessions.partition_point(|session| session.close <= at);
         let found = self.sessions.get(index).map(|session| session.date);
         found.ok_or_else(|| self.beyond(self.last.succ_opt().unwrap_or(self.last)))
+    }
+
+    /// The date of the session that a bar with this end belongs to: a bar excludes its end (decision M1), so one that ends
+    /// at midnight is of the day before. The local date where no session is under way, also outside of the table.
+    #[must_use]
+    pub fn bar_date(&self, end: DateTime<Utc>) -> NaiveDate {
+        let within = end.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(end);
+        match self.session_at(within) {
+            Ok(Some(session)) => session.date,
+            _ => end.with_timezone(&self.zone).date_naive(),
+        }
     }
 
     /// Whether the date is a session and no later one falls in its calendar month.
