@@ -69,6 +69,7 @@ const TABLE: &[Row] = &[
     row("mts-sim",         See::AllBut(&["mts-cli", "mts-tests", "xtask"]),       &[]),
     row("mts-tests",       See::AllBut(&["mts-sim", "xtask"]),                    &[]),
     row("xtask",           See::Only(&[]),                                        &[]),
+    row("xtask-api",       See::Only(&[]),                                        &[]),
 ];
 
 /// Every package below `examples/`, whatever its name: they show what an outsider can do.

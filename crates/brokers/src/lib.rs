@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! Broker adapters. Each lives in its own folder, imports no other adapter and exposes its configuration and itself.
 
 pub mod paper;

@@ -17,6 +17,7 @@ use mts_foundation::{
 };
 use mts_marketdata::ClosesFeed;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -211,7 +212,14 @@ impl App {
     /// Reads the command line, does what it says, and gives the exit code.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let cli = match Cli::try_parse() {
+        self.run_from(std::env::args_os())
+    }
+
+    /// The same with these arguments, of which the first is the program's name: for tests and for programs that embed
+    /// this one.
+    #[must_use]
+    pub fn run_from(self, arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+        let cli = match Cli::try_parse_from(arguments) {
             Ok(cli) => cli,
             Err(error) => {
                 // Help and version come this way too, with exit code 0. A closed pipe is no reason to fail.

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! The `mts` program as a library: [`App`] makes a binary with every command of `mts` plus one's own parts.
 //!
 //! ```no_run

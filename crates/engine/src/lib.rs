@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! The order path: one deterministic machine that owns every order from intent to end, and the shells that drive it.
 //!
 //! [`Core`] is a pure function of its inputs: no clock, no I/O, no randomness. A shell turns the world into [`Input`]s,

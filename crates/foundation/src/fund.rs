@@ -66,6 +66,28 @@ pub struct FundConfig {
     pub notes: SmolStr,
 }
 
+impl FundConfig {
+    /// An active fund in US dollars without restrictions, first in first out; set the public fields for more.
+    #[must_use]
+    pub fn new(fund_id: FundId, broker: BrokerName, target_nav_usd: Decimal, created_at: Timestamp) -> Self {
+        Self {
+            name: fund_id.as_str().into(),
+            fund_id,
+            description: SmolStr::default(),
+            base_currency: usd(),
+            target_nav_usd,
+            broker,
+            broker_account_id: None,
+            active: yes(),
+            asset_classes: Vec::new(),
+            strategies: Vec::new(),
+            tax_lot_method: fifo(),
+            created_at,
+            notes: SmolStr::default(),
+        }
+    }
+}
+
 fn usd() -> Currency {
     Currency::USD
 }

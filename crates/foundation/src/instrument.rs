@@ -42,6 +42,27 @@ pub struct Instrument {
     pub expiry: Option<NaiveDate>,
 }
 
+impl Instrument {
+    /// A share that trades in New York in whole units and cents, without sector or country; set the public fields for
+    /// more.
+    #[must_use]
+    pub fn us_share(symbol: Symbol) -> Self {
+        Self {
+            symbol,
+            name: SmolStr::default(),
+            asset_class: AssetClass::Equities,
+            currency: Currency::USD,
+            calendar: SmolStr::new_static("XNYS"),
+            sector: SmolStr::default(),
+            country: SmolStr::default(),
+            tick: Decimal::new(1, 2),
+            lot: Decimal::ONE,
+            multiplier: Decimal::ONE,
+            expiry: None,
+        }
+    }
+}
+
 /// Why an instrument cannot enter the table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstrumentError {

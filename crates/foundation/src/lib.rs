@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! The domain of mts.
 //!
 //! Types, their validation, position and cash arithmetic, and the traits through which every other crate of the
@@ -33,6 +35,7 @@ pub mod order_intent;
 pub mod order_record;
 pub mod panel;
 pub mod position;
+pub mod ready;
 pub mod reference;
 pub mod registry;
 pub mod risk;

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! The journal of mts: what survives a crash.
 //!
 //! [`FileJournal`] keeps one file, `journal.mts`, that only ever grows. Records are gathered in memory and written as a

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! Market data sources. Sources take text or connections and never open files or sockets themselves.
 
 pub mod closes;

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! A simulated exchange: orders in, bars in, fills out. Deterministic; no clock, no randomness.
 
 mod exchange;

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
 
 pub mod planner;

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! Factors and statistics on `ndarray`, usable alone.
 //!
 //! Panels have shape (T, A): time by asset. Missing values are NaN. Nothing looks ahead: row t uses rows 0..=t.

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! The risk machine: the gates that no order can bypass, the loss limits that halt, the halts that stay.
 //!
 //! [`RiskPipeline`] is pure and deterministic. It owns envelopes, windows, reservations, halts and loss baselines; the

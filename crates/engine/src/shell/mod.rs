@@ -1,6 +1,5 @@
 //! Shells: they turn the world into inputs and carry out actions. Input and output live here, decisions do not.
 
 pub mod backtest;
-mod ready;
 
-pub use ready::{NotReady, ready};
+pub use mts_foundation::ready::{NotReady, ready};

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 /// A part that was to answer at once did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a simulated part did not answer at once; back-tests take only parts that do no I/O")]
+#[error("a simulated part did not answer at once; only parts that do no I/O can be called without a runtime")]
 pub struct NotReady;
 
 /// The value of a future that is ready at the first poll.
