@@ -1,13 +1,14 @@
 //! `cargo xtask ci`: what a pull request needs, step by step, and a table of times at the end.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
+use crate::api;
 use crate::bench;
 use crate::conformance;
 use crate::console;
+use crate::crates;
 use crate::error::{Error, Result};
+use crate::folder::EmptyFolder;
 use crate::lint;
 use crate::process::Program;
 use crate::steps::{Outcome, Steps};
@@ -26,6 +27,11 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   release       the mts program, optimised
   smoke         mts runs examples/momentum.toml into an empty folder; its result is that of tests/golden
   own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
+  api           cargo xtask api: the public interfaces are those of docs/api
+  examples      cargo xtask crates: the crates' examples run and print what they should,
+  outside       each crate is usable from outside without the others,
+  features      with any of its features,
+  package       and can be packed
   benches       with --full: all benchmarks, short
 
 With CI=true a tool that is not installed is a failure; without, what needs it is skipped. The last lines are a
@@ -73,6 +79,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     steps.step("release", || cargo(&["build", "--release", "--package", "mts-cli", "--bin", "mts"]));
     steps.step("smoke", smoke);
     steps.step("own strategy", own_strategy);
+    steps.step("api", || api::check(false));
+    for (name, step) in crates::STEPS {
+        steps.step(name, step);
+    }
     if full {
         steps.step("benches", || bench::run_all().map(|()| Outcome::Passed));
     }
@@ -94,8 +104,8 @@ fn cargo(arguments: &[&str]) -> Result<Outcome> {
 
 /// The README's first command, into a folder of its own.
 fn smoke() -> Result<Outcome> {
-    let folder = EmptyFolder::new()?;
-    let out = folder.0.display().to_string();
+    let folder = EmptyFolder::new("ci")?;
+    let out = folder.path().display().to_string();
     let text = Program::cargo(["mts", "run", EXAMPLE, "--out", &out, "--json"]).output()?;
     console::out(summary(&text)?);
     let golden = std::fs::read_to_string(workspace::root().join(GOLDEN))
@@ -127,8 +137,8 @@ fn same_as_golden(result: &str, golden: &str) -> Result<()> {
 
 /// A crate outside of the workspace; it shares the build folder, so that little is compiled twice.
 fn own_strategy() -> Result<Outcome> {
-    let folder = EmptyFolder::new()?;
-    let out = folder.0.display().to_string();
+    let folder = EmptyFolder::new("ci")?;
+    let out = folder.path().display().to_string();
     let manifest = format!("{OWN_STRATEGY}/Cargo.toml");
     // The versions of the workspace, so that what is built already serves; cargo drops what the crate does not need.
     let root = workspace::root();
@@ -169,30 +179,6 @@ fn summary(text: &str) -> Result<String> {
     }
     let pairs = RESULT_KEYS.iter().filter_map(|key| Some(format!("{key}={}", result.get(key)?)));
     Ok(pairs.collect::<Vec<_>>().join(" "))
-}
-
-/// A new folder below the system's temporary one, removed in the end.
-struct EmptyFolder(PathBuf);
-
-impl EmptyFolder {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("mts-ci-{}", std::process::id()));
-        let failed = |error: std::io::Error| {
-            Error::failed(format!("cannot make the empty folder {}: {error}; set TMPDIR", path.display()))
-        };
-        if path.exists() {
-            std::fs::remove_dir_all(&path).map_err(failed)?;
-        }
-        std::fs::create_dir_all(&path).map_err(failed)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for EmptyFolder {
-    fn drop(&mut self) {
-        // A folder that stays behind in the temporary one harms nobody.
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! `cargo xtask lint`: everything that can be said about the sources without running them.
 
+use crate::concepts;
 use crate::console;
 use crate::edges;
 use crate::error::{Error, Result};
 use crate::invariants;
+use crate::manifests;
+use crate::members;
 use crate::process::Program;
 use crate::source_rules;
 use crate::steps::{Outcome, Steps};
@@ -22,6 +25,8 @@ Runs the named steps, or all of them, each to its end, and fails if any of them 
   rules        clocks, randomness, unordered iteration and I/O in the deterministic crates, unbounded channels
                anywhere (xtask/src/source_rules.rs); a line is excused by a comment behind it or alone above it:
                // lint: allow(RULE) REASON
+  concepts     what may exist once is defined by its owner only (table in xtask/src/concepts.rs)
+  manifests    the crates below crates/ say what packing needs, and all places name the same minimum Rust
   docs         cargo doc without a warning
   invariants   each numbered invariant of docs/architecture.md names a test that exists";
 
@@ -39,6 +44,8 @@ const STEPS: &[Step] = &[
     ("deny", deny),
     ("edges", check_edges),
     ("rules", check_sources),
+    ("concepts", check_concepts),
+    ("manifests", check_manifests),
     ("docs", docs),
     ("invariants", check_invariants),
 ];
@@ -103,6 +110,27 @@ fn check_sources() -> Result<Outcome> {
         console::out(format_args!("warning: {warning}"));
     }
     report(&found.failures, "broken source rule")
+}
+
+fn check_concepts() -> Result<Outcome> {
+    let files = workspace::rust_files(&workspace::root(), SOURCES)?;
+    let outcome = report(&concepts::violations(&files), "concept defined twice")?;
+    console::out(format_args!("{} concepts, each with one owner", concepts::count()));
+    Ok(outcome)
+}
+
+fn check_manifests() -> Result<Outcome> {
+    let (root, members) = (workspace::root(), members::all()?);
+    // A file that cannot be read says nothing, and the check names it.
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let readmes = members.iter().map(|member| format!("{}/README.md", member.folder));
+    let documents = manifests::DOCUMENTS.iter().map(ToString::to_string).chain(readmes);
+    let documents: Vec<_> =
+        documents.map(|path| (read(&path), path)).map(|(text, path)| (path, text)).collect();
+    report(
+        &manifests::violations(&members, &read("rust-toolchain.toml"), &documents),
+        "gap in what a crate says",
+    )
 }
 
 fn docs() -> Result<Outcome> {

@@ -5,6 +5,8 @@
 //! | `lint` | format, clippy, licences and bans, dependency edges, source rules, docs, invariants |
 //! | `test` | every test of the workspace, then the doc tests |
 //! | `conformance` | runs vectors against the implementation |
+//! | `api` | the public interface of every crate, against docs/api |
+//! | `crates` | every crate alone: examples, outside of the workspace, features, packing |
 //! | `bench` | measures |
 //! | `ci` | what a pull request needs, with a table of times |
 //!
@@ -13,15 +15,21 @@
 //! output; the exit code is 0 for success, 1 for a failure, 2 for a command line that was not understood, and
 //! `conformance` hands on the code of its runner.
 
+mod api;
 mod bench;
 mod ci;
+mod concepts;
 mod conformance;
 mod console;
+mod crates;
 mod edges;
 mod error;
+mod folder;
 mod invariants;
 mod lexer;
 mod lint;
+mod manifests;
+mod members;
 mod paths;
 mod process;
 mod source_rules;
@@ -42,6 +50,8 @@ commands:
   lint           format, clippy, licences and bans, dependency edges, source rules, docs, invariants
   test           every test of the workspace, then the doc tests
   conformance    run test vectors against the implementation
+  api            compare the public interface of every crate with docs/api
+  crates         use every crate alone: examples, outside of the workspace, features, packing
   bench          run one benchmark or all of them
   ci             what a pull request needs; with --full, everything
   help           this text
@@ -59,11 +69,16 @@ const COMMANDS: &[Command] = &[
     Command { name: "lint", help: lint::HELP, run: lint::run },
     Command { name: "test", help: test::HELP, run: test::run },
     Command { name: "conformance", help: conformance::HELP, run: conformance::run },
+    Command { name: "api", help: api::HELP, run: api::run },
+    Command { name: "crates", help: crates::HELP, run: crates::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "ci", help: ci::HELP, run: ci::run },
 ];
 
 fn main() -> ExitCode {
+    if let Some(code) = api::stand_in() {
+        return code;
+    }
     match arguments().and_then(|arguments| dispatch(&arguments)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -150,7 +165,7 @@ mod tests {
         let arguments = owned(&["lnit"]);
         let Err(error) = request(&arguments) else { panic!("`lnit` was understood") };
         assert_eq!(error.code(), 2);
-        assert!(error.to_string().contains("lint, test, conformance, bench, ci"), "{error}");
+        assert!(error.to_string().contains("lint, test, conformance, api, crates, bench, ci"), "{error}");
     }
 
     #[test]

@@ -43,8 +43,13 @@ pub(crate) struct Program {
 impl Program {
     /// `cargo` with these arguments, the same one that started the tool.
     pub(crate) fn cargo<S: AsRef<str>>(arguments: impl IntoIterator<Item = S>) -> Self {
-        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { name: "cargo".to_owned(), arguments, variables: Vec::new(), folder: crate::workspace::root() }
+        Self::named("cargo").args(arguments)
+    }
+
+    /// The program of this name, which is on PATH.
+    pub(crate) fn named(name: &str) -> Self {
+        let folder = crate::workspace::root();
+        Self { name: name.to_owned(), arguments: Vec::new(), variables: Vec::new(), folder }
     }
 
     /// Adds arguments.

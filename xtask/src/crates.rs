@@ -1,0 +1,332 @@
+//! `cargo xtask crates`: every crate as somebody meets it who uses that one alone.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::console;
+use crate::error::{Error, Result};
+use crate::folder::EmptyFolder;
+use crate::members::{self, Member};
+use crate::process::Program;
+use crate::steps::{Outcome, Steps};
+use crate::workspace;
+
+pub(crate) const HELP: &str = "\
+usage: cargo xtask crates [STEP]...
+       cargo xtask crates examples --update
+
+Treats every crate below crates/ as an integrator does. Runs the named steps, or all of them:
+
+  examples   runs crates/*/examples/*.rs; each prints what the .txt file beside it says, where a line of three dots
+             stands for any lines; --update writes the files
+  outside    an empty crate outside of the workspace depends by path on foundation and one other crate, and compiles
+             with no third one, but for mts-brokers, which brings mts-matching, and mts-cli, which joins them all
+  features   compiles each crate with no feature, each feature alone, and all: features only add
+  package    cargo package for all of them, and a build of what was packed";
+
+/// Crates that may bring others of the workspace, and which; `None` = whatever they join.
+const BRINGS: &[(&str, Option<&[&str]>)] = &[("mts-brokers", Some(&["mts-matching"])), ("mts-cli", None)];
+
+const FOUNDATION: &str = "mts-foundation";
+
+/// Stands for any lines in the expected output of an example.
+const ANY: &str = "...";
+
+type Step = (&'static str, fn() -> Result<Outcome>);
+
+/// In this order they are part of CI too.
+pub(crate) const STEPS: &[Step] =
+    &[("examples", || examples(false)), ("outside", outside), ("features", features), ("package", package)];
+
+/// Runs the command.
+pub(crate) fn run(arguments: &[String]) -> Result<u8> {
+    if arguments == ["examples", "--update"] {
+        examples(true)?;
+        return Ok(0);
+    }
+    let mut steps = Steps::new("crates");
+    for (name, _) in STEPS.iter().filter(|_| arguments.is_empty()) {
+        run_step(&mut steps, name)?;
+    }
+    for name in arguments {
+        run_step(&mut steps, name)?;
+    }
+    steps.finish()?;
+    Ok(0)
+}
+
+fn run_step(steps: &mut Steps, wanted: &str) -> Result<()> {
+    let Some((name, step)) = STEPS.iter().find(|(name, _)| *name == wanted) else {
+        let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        return Err(Error::usage(format!("there is no step `{wanted}`: use one of {}", names.join(", "))));
+    };
+    steps.step(name, step);
+    Ok(())
+}
+
+fn examples(update: bool) -> Result<Outcome> {
+    let root = workspace::root();
+    let mut wrong = Vec::new();
+    let mut ran = 0_usize;
+    for member in members::all()? {
+        for example in &member.examples {
+            let printed = Program::cargo(["run", "--quiet", "--package", &member.name, "--example", example])
+                .output()?;
+            let path = root.join(&member.folder).join("examples").join(format!("{example}.txt"));
+            let shown = workspace::relative(&root, &path);
+            ran += 1;
+            if update {
+                std::fs::write(&path, &printed)
+                    .map_err(|error| Error::failed(format!("cannot write {shown}: {error}")))?;
+                continue;
+            }
+            let expected = std::fs::read_to_string(&path).unwrap_or_default();
+            if let Some(line) = first_difference(&expected, &printed) {
+                console::out(format_args!("{shown}: line {line} is not what the example prints:\n{printed}"));
+                wrong.push(shown);
+            }
+        }
+    }
+    if wrong.is_empty() {
+        console::out(format_args!("{ran} examples ran and printed what was expected"));
+        return Ok(Outcome::Passed);
+    }
+    Err(Error::failed(format!(
+        "{} do not fit: mend the example, or write them anew with `cargo xtask crates examples --update`",
+        wrong.join(", ")
+    )))
+}
+
+/// The first line, from 1, of the expected output that does not fit; an empty expectation never fits.
+fn first_difference(expected: &str, printed: &str) -> Option<usize> {
+    let mut printed = printed.lines();
+    let (mut any, mut last) = (false, 0);
+    for (line, wanted) in (1..).zip(expected.lines()) {
+        last = line;
+        if wanted == ANY {
+            any = true;
+            continue;
+        }
+        let fits = if any { printed.any(|got| got == wanted) } else { printed.next() == Some(wanted) };
+        any = false;
+        if !fits {
+            return Some(line);
+        }
+    }
+    (last == 0 || (!any && printed.next().is_some())).then_some(last + 1)
+}
+
+fn outside() -> Result<Outcome> {
+    let members = members::all()?;
+    for member in members.iter().filter(|member| member.name != FOUNDATION) {
+        let folder = EmptyFolder::new(&format!("outside-{}", member.name))?;
+        write_outsider(folder.path(), &members, member)?;
+        let manifest = folder.path().join("Cargo.toml").display().to_string();
+        let graph =
+            Program::cargo(["metadata", "--format-version", "1", "--offline", "--manifest-path", &manifest])
+                .output()?;
+        let strangers = strangers(&graph, &member.name)?;
+        if !strangers.is_empty() {
+            return Err(Error::failed(format!(
+                "who depends on {FOUNDATION} and {} gets {} as well: let them meet in a trait of foundation \
+                 (decision H2)",
+                member.name,
+                strangers.join(", ")
+            )));
+        }
+        // The workspace's build folder, so that what is built already serves.
+        let target = target_folder();
+        Program::cargo([
+            "check",
+            "--quiet",
+            "--offline",
+            "--target-dir",
+            &target,
+            "--manifest-path",
+            &manifest,
+        ])
+        .run()?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The build folder of the workspace, absolute, because cargo is also started elsewhere.
+fn target_folder() -> String {
+    let named = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    workspace::root().join(named).display().to_string()
+}
+
+/// An empty crate in a workspace of its own, with the versions of ours.
+fn write_outsider(folder: &Path, members: &[Member], member: &Member) -> Result<()> {
+    let root = workspace::root();
+    let failed = |error: std::io::Error| Error::failed(format!("cannot write {}: {error}", folder.display()));
+    let mut manifest =
+        "[package]\nname = \"outsider\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+                        [dependencies]\n"
+            .to_owned();
+    let mut code = String::new();
+    for used in members.iter().filter(|used| used.name == FOUNDATION || used.name == member.name) {
+        // Written like a string of JSON, which TOML reads too, whatever is in the path.
+        let path = Value::from(root.join(&used.folder).display().to_string());
+        manifest.push_str(&format!("{} = {{ path = {path} }}\n", used.name));
+        code.push_str(&format!("pub use {};\n", used.name.replace('-', "_")));
+    }
+    manifest.push_str(&profiles(&std::fs::read_to_string(root.join("Cargo.toml")).map_err(failed)?));
+    std::fs::create_dir_all(folder.join("src")).map_err(failed)?;
+    std::fs::write(folder.join("Cargo.toml"), manifest).map_err(failed)?;
+    std::fs::write(folder.join("src/lib.rs"), code).map_err(failed)?;
+    std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).map_err(failed)?;
+    Ok(())
+}
+
+/// The profiles of a manifest, so that the outsider's build is the same and is shared.
+fn profiles(manifest: &str) -> String {
+    let mut inside = false;
+    let mut found = String::from("\n");
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.starts_with("[profile.");
+        }
+        if inside {
+            found.push_str(line);
+            found.push('\n');
+        }
+    }
+    found
+}
+
+/// Crates of the workspace in a graph of dependencies that whoever wants this one should not get.
+fn strangers(graph: &str, name: &str) -> Result<Vec<String>> {
+    let graph: Value = serde_json::from_str(graph).map_err(|error| {
+        Error::failed(format!("`cargo metadata` printed no JSON ({error}): run it by hand"))
+    })?;
+    let packages = graph.get("packages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = packages.iter().filter_map(|package| package.get("name")?.as_str());
+    let ours: Vec<&str> = names.filter(|package| package.starts_with("mts-")).collect();
+    if !ours.contains(&name) {
+        return Err(Error::failed(format!("the graph of the outsider lacks {name}: look at its manifest")));
+    }
+    let brings =
+        BRINGS.iter().find(|(package, _)| *package == name).map_or(Some(&[][..]), |(_, brings)| *brings);
+    let Some(brings) = brings else { return Ok(Vec::new()) };
+    let known = |package: &&str| *package == FOUNDATION || *package == name || brings.contains(package);
+    Ok(ours.into_iter().filter(|package| !known(package)).map(ToOwned::to_owned).collect())
+}
+
+fn features() -> Result<Outcome> {
+    for member in members::all()? {
+        for choice in choices(&member.features) {
+            Program::cargo(["check", "--quiet", "--package", &member.name]).args(choice).run()?;
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The arguments of each build: no feature, each alone, all of them.
+fn choices(features: &[String]) -> Vec<Vec<&str>> {
+    let mut choices = vec![vec!["--no-default-features"]];
+    choices.extend(features.iter().map(|feature| vec!["--no-default-features", "--features", feature]));
+    if features.len() > 1 {
+        choices.push(vec!["--all-features"]);
+    }
+    choices
+}
+
+/// Packs all crates, together, because none is published: cargo lets each find the others among what it packs. What was
+/// packed is then built by hand: cargo's own verification unpacks the crates into the cache of registries under their
+/// version, and takes them from there the next time, however much has changed.
+fn package() -> Result<Outcome> {
+    let root = workspace::root();
+    let members = members::all()?;
+    let names = members.iter().flat_map(|member| ["--package", member.name.as_str()]);
+    Program::cargo(["fetch", "--quiet"]).run()?;
+    let packed = ["package", "--quiet", "--offline", "--allow-dirty", "--no-verify"];
+    Program::cargo(packed).args(names).run()?;
+
+    let (folder, target) = (EmptyFolder::new("package")?, target_folder());
+    let path = folder.path();
+    let failed = |error: std::io::Error| Error::failed(format!("cannot write {}: {error}", path.display()));
+    let mut manifest =
+        "[workspace]\nresolver = \"3\"\nmembers = [\"mts-*\"]\n\n[patch.crates-io]\n".to_owned();
+    for member in &members {
+        let unpacked = format!("{}-{}", member.name, member.version);
+        let file = Path::new(&target).join("package").join(format!("{unpacked}.crate"));
+        Program::named("tar").args(["-xzf", &file.display().to_string()]).folder(path).run()?;
+        manifest.push_str(&format!("{} = {{ path = \"{unpacked}\" }}\n", member.name));
+    }
+    manifest.push_str(&profiles(&std::fs::read_to_string(root.join("Cargo.toml")).map_err(failed)?));
+    std::fs::write(path.join("Cargo.toml"), manifest).map_err(failed)?;
+    std::fs::copy(root.join("Cargo.lock"), path.join("Cargo.lock")).map_err(failed)?;
+    let check = ["check", "--workspace", "--quiet", "--offline", "--target-dir", &target];
+    Program::cargo(check).folder(path).run()?;
+    Ok(Outcome::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_output_of_an_example_must_fit_line_by_line() {
+        assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
+        assert_eq!(first_difference("a\nb\n", "a\nc\n"), Some(2));
+        assert_eq!(first_difference("a\n", "a\nb\n"), Some(2));
+        assert_eq!(first_difference("a\nb\n", "a\n"), Some(2));
+        assert_eq!(first_difference("", ""), Some(1), "an example without an expectation is not checked");
+    }
+
+    #[test]
+    fn three_dots_stand_for_any_lines() {
+        for printed in ["a\nz\n", "a\nb\nc\nz\n"] {
+            assert_eq!(first_difference("a\n...\nz\n", printed), None, "{printed}");
+        }
+        assert_eq!(first_difference("a\n...\n", "a\nb\nc\n"), None);
+        assert_eq!(first_difference("a\n...\nz\n", "a\nb\n"), Some(3));
+        assert_eq!(first_difference("...\nz\n", "a\nz\nb\n"), Some(3));
+    }
+
+    #[test]
+    fn a_third_crate_in_the_graph_is_named() {
+        let graph = |names: &[&str]| {
+            let packages: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+            json!({ "packages": packages }).to_string()
+        };
+        let of = |names: &[&str], name: &str| strangers(&graph(names), name).unwrap();
+        assert_eq!(of(&["mts-foundation", "mts-riskengine", "serde"], "mts-riskengine"), [""; 0]);
+        assert_eq!(of(&["mts-foundation", "mts-riskengine", "mts-engine"], "mts-riskengine"), ["mts-engine"]);
+        assert_eq!(of(&["mts-foundation", "mts-matching", "mts-brokers"], "mts-brokers"), [""; 0]);
+        assert_eq!(
+            of(&["mts-foundation", "mts-matching", "mts-portfolio"], "mts-portfolio"),
+            ["mts-matching"]
+        );
+        assert_eq!(of(&["mts-foundation", "mts-matching", "mts-cli"], "mts-cli"), [""; 0]);
+        assert!(strangers(&graph(&["mts-foundation"]), "mts-engine").is_err());
+    }
+
+    #[test]
+    fn every_feature_is_built_alone_and_with_the_others() {
+        let features = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(choices(&[]), [["--no-default-features"]]);
+        assert_eq!(choices(&features).len(), 4);
+        assert_eq!(choices(&features).last().unwrap(), &["--all-features"]);
+    }
+
+    #[test]
+    fn the_profiles_are_copied_and_nothing_else() {
+        let manifest = "[workspace]\nmembers = []\n[profile.dev]\ndebug = 1\n\n[profile.dev.package.\"*\"]\nopt-level = 1\n[x]\ny = 1\n";
+        assert_eq!(
+            profiles(manifest),
+            "\n[profile.dev]\ndebug = 1\n\n[profile.dev.package.\"*\"]\nopt-level = 1\n"
+        );
+    }
+
+    #[test]
+    fn every_step_is_explained() {
+        for (name, _) in STEPS {
+            assert!(HELP.contains(&format!("\n  {name} ")), "the help does not explain {name}");
+        }
+        assert_eq!(run(&["tidy".to_owned()]).unwrap_err().code(), 2);
+    }
+}
