@@ -134,11 +134,13 @@ pub(crate) fn violations(metadata: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+/// The text at a key, empty where there is none.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+/// The list at a key, empty where there is none.
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 

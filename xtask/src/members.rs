@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::edges::{list, text};
 use crate::error::{Error, Result};
 use crate::process::Program;
 
@@ -77,14 +78,6 @@ fn member(package: &Value, root: &str) -> Option<Member> {
         examples: examples.map(|target| text(target, "name").to_owned()).collect(),
         needs: needs.map(|dependency| text(dependency, "name").to_owned()).collect(),
     })
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]
