@@ -149,6 +149,7 @@ fn inputs() -> Result<Vec<Input>, Box<dyn Error>> {
         },
         Input::Submitted { order_id, outcome: SubmitOutcome::Accepted(accepted), time: at(3) },
         Input::Broker {
+            broker: "paper".parse()?,
             event: BrokerEvent::Fill {
                 account: AccountId::new("a")?,
                 cursor: Cursor::new("1")?,

@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut ledger = Ledger::new();
     ledger.open_fund(growth.clone(), Currency::USD, Decimal::from(10_000))?;
     ledger.mark(&instruments, &aapl, Decimal::from(200), MarkKind::Trade, now)?;
-    ledger.add_working(&instruments, &order)?;
+    ledger.add_working(&instruments, &order, order.quantity)?;
     if let Some(book) = ledger.fund(&growth) {
         println!("working:  cash {} of which free {}", book.cash(), book.available_cash());
     }
