@@ -231,7 +231,7 @@ impl App {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 commands::say_error(&error.message);
-                ExitCode::from(error.kind as u8)
+                ExitCode::from(error.kind.code())
             }
         }
     }
@@ -249,6 +249,10 @@ impl App {
                 commands::new_strategy(&name, dir.as_deref(), mts.as_deref())
             }
             Command::Schema(args) => commands::schema(&args),
+            Command::Init(args) => commands::init(self, &args),
+            Command::Doctor(args) => commands::doctor(self, &args),
+            Command::Completions { shell } => commands::completions(shell),
+            Command::Man { out } => commands::man(out.as_deref()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -9,8 +10,7 @@ use std::path::PathBuf;
     name = "mts",
     version,
     about,
-    after_help = "Exit codes: 0 done, 1 internal fault, 2 wrong command line, \
-    3 wrong configuration, 4 wrong data, 5 journal not usable, 6 output not writable."
+    after_help = exit_codes()
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -32,6 +32,43 @@ pub(crate) enum Command {
     New(NewCommand),
     /// Prints the JSON Schema of what mts writes and reads; without a type it lists them.
     Schema(SchemaArgs),
+    /// Writes a commented configuration by asking; every question has a default.
+    Init(InitArgs),
+    /// Looks whether this machine and a configuration are fit to trade; the exit code says so.
+    Doctor(DoctorArgs),
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page, or writes one of every command.
+    Man {
+        /// Folder for the pages of all commands.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The file to write.
+    #[arg(default_value = "mts.toml")]
+    pub(crate) file: PathBuf,
+    /// Asks nothing and takes every default.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Writes over a file that exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The configuration; without it only the machine is looked at.
+    pub(crate) config: Option<PathBuf>,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 
-/// Why the program ends; its number is the exit code.
+/// Why the program ends; its number is the exit code. 0 is success, and 128 + n stays what the shell says of a process
+/// that signal n has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum ExitKind {
     /// 1: a fault of the program or its parts.
     Internal = 1,
@@ -17,6 +19,36 @@ pub enum ExitKind {
     Journal = 5,
     /// 6: something cannot be written.
     Output = 6,
+    /// 7: a check found a reason not to start.
+    Refused = 7,
+}
+
+impl ExitKind {
+    /// Every kind with its meaning, in the order of the codes: the table of `mts --help` and docs/operations.md.
+    pub const ALL: [(Self, &'static str); 7] = [
+        (Self::Internal, "a fault of the program or of a part of it"),
+        (Self::Usage, "wrong command line, or an order that does not exist"),
+        (Self::Config, "wrong configuration"),
+        (Self::Data, "wrong data"),
+        (Self::Journal, "the journal is of another configuration, in use, or damaged"),
+        (Self::Output, "something cannot be written"),
+        (Self::Refused, "mts doctor found a reason not to start"),
+    ];
+
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The table of exit codes for `--help`.
+pub(crate) fn exit_codes() -> String {
+    let mut text = "Exit codes:\n  0  done\n".to_owned();
+    for (kind, meaning) in ExitKind::ALL {
+        text.push_str(&format!("  {}  {meaning}\n", kind.code()));
+    }
+    text
 }
 
 /// An error for people: one message that says what is wrong and what to do.

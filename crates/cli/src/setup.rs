@@ -119,6 +119,24 @@ pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) 
         .or_exit(ExitKind::Config)
 }
 
+/// Checks what a configuration names, as far as that needs no file.
+pub(crate) fn check_names(app: &App, config: &RunConfig) -> Result<(), CliError> {
+    calendar(config)?;
+    chosen(&app.feeds, &config.data.kind, "data.kind")?;
+    chosen(&app.strategies, &config.strategy.kind, "strategy.kind")?;
+    chosen(&app.brokers, config.broker.name.as_str(), "broker.name")?;
+    if let Some(factor) = &config.strategy.factor {
+        built(&app.factors)?.build(factor, &config.strategy.params).or_exit(ExitKind::Config)?;
+    }
+    if let Some(sizer) = &config.sizer {
+        WeightPlanner::new(sizer.cash_buffer).or_exit(ExitKind::Config)?;
+        if let Some(name) = &sizer.name {
+            built(&app.sizers)?.build(name, &sizer.params).or_exit(ExitKind::Config)?;
+        }
+    }
+    Ok(())
+}
+
 /// Everything of a run but the journal.
 pub(crate) struct Parts {
     pub(crate) core: Core,

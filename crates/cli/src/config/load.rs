@@ -37,9 +37,13 @@ pub(super) struct Output {
 /// # Errors
 /// [`CliError`] of kind `Config` with a message per fault.
 pub fn load(path: &Path) -> Result<Loaded, CliError> {
-    let text = files::read(path, "configuration", ExitKind::Config)?;
+    parse(&files::read(path, "configuration", ExitKind::Config)?, path)
+}
+
+/// Checks the text of a configuration file.
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
     let fault = |message: String| CliError::new(ExitKind::Config, format!("{}: {message}", path.display()));
-    let table: toml::Table = toml::from_str(&text).map_err(|error| fault(error.to_string()))?;
+    let table: toml::Table = toml::from_str(text).map_err(|error| fault(error.to_string()))?;
     let Value::Object(mut sections) = json(toml::Value::Table(table)) else {
         return Err(fault("it is no table".to_owned()));
     };

@@ -6,7 +6,7 @@ mod schema;
 
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};
-pub(crate) use load::nearest;
+pub(crate) use load::{nearest, parse};
 pub use load::{Loaded, load};
 use mts_foundation::num::exact;
 use mts_foundation::registry::Parameters;
