@@ -66,6 +66,14 @@ fn wrong_configurations_say_what_is_wrong_and_what_to_do() {
         ("initial_cash = \"1000000\"", "initial_cash = 0.1", 3, &["fund.initial_cash", "not exact"]),
         ("cash_buffer = \"0.01\"", "cash_buffer = \"1\"", 3, &["cash_buffer is 1"]),
         ("resume = \"next_session\"", "resume = \"soon\"", 3, &["soon", "next_session"]),
+        (
+            "fee_bps_per_side = 5",
+            "participation = \"0.1\"",
+            3,
+            &["broker.participation is a share of the volume", "remove it"],
+        ),
+        ("fee_bps_per_side = 5", "fees = { maker_bps = \"1\" }", 3, &["broker.fees: maker_bps stands alone"]),
+        ("fee_bps_per_side = 5", "shorting = \"never\"", 3, &["broker.shorting", "allowed"]),
         ("[broker]", "[broker", 3, &["TOML"]),
         (
             "data/us20/closes.csv",

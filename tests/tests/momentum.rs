@@ -130,6 +130,23 @@ fn halts_and_resumes_equal_the_independent_calculation() {
 }
 
 #[test]
+fn the_paper_broker_does_what_its_section_says() {
+    let golden = std::fs::read_to_string(root().join("tests/golden/momentum.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
+    let nav = |keys: &str| {
+        let (_folder, config) = changed("momentum.toml", &[("fee_bps_per_side = 5", keys)]);
+        let out = folder();
+        run(["run", text(&config), "--out", text(out.path()), "--json"]).json()["final_nav"].clone()
+    };
+    // Orders meet the close of a bar that has nothing else, with and without the delay.
+    assert_eq!(
+        nav("fees = { taker_bps = \"5\" }\ndelay_ms = 0\nshorting = \"refused\""),
+        golden["final_nav"]
+    );
+    assert_ne!(nav("fees = { per_unit = \"0.005\", minimum = \"1\", places = 2 }"), golden["final_nav"]);
+}
+
+#[test]
 fn the_default_daily_halt_trips_on_the_ninth_of_february_2000_and_stays() {
     let (_folder, config) = changed(
         "momentum.toml",

@@ -18,11 +18,13 @@ use mts_foundation::broker::{
 };
 use mts_foundation::broker_event::{Cursor, OrderReport};
 use mts_foundation::journal::{Journal, JournalError, JournalRecord, Sequence};
+use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::risk::SessionPhase;
 use mts_foundation::signal::{TargetSet, TargetWeight};
-use mts_foundation::strategy::{Commands, Strategy, StrategyError, View};
+use mts_foundation::strategy::{Commands, OrderRequest, Strategy, StrategyError, View};
 use mts_foundation::{
     Account, Bar, Decimal, Event, Fill, FundConfig, FundId, GateLimits, InstrumentTable, MarketCalendar,
-    Order, OrderRecord, Position, StrategyId, Symbol, Timestamp,
+    Order, OrderRecord, OrderType, Position, Quote, Side, StrategyId, Symbol, TimeInForce, Timestamp, Trade,
 };
 use mts_journal::MemoryJournal;
 use mts_marketdata::ClosesFeed;
@@ -37,6 +39,8 @@ use std::sync::{Arc, Mutex};
 struct Watched {
     appended: AtomicU64,
     durable: AtomicU64,
+    /// Answers of the venue since the last commit: they may wait, what caused an order may not.
+    answers: AtomicU64,
 }
 
 /// A journal whose progress can be watched, and that can fail.
@@ -60,6 +64,7 @@ impl Journal for WatchedJournal {
         }
         self.inner.commit()?;
         self.watched.durable.store(self.inner.durable(), Ordering::SeqCst);
+        self.watched.answers.store(0, Ordering::SeqCst);
         Ok(())
     }
     fn next_sequence(&self) -> Sequence {
@@ -102,11 +107,16 @@ impl DynBroker for WatchingBroker {
     fn submit<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, SubmitOutcome> {
         let (appended, durable) =
             (self.watched.appended.load(Ordering::SeqCst), self.watched.durable.load(Ordering::SeqCst));
-        assert!(durable > 0 && appended == durable, "{appended} records appended, only {durable} durable");
+        let answers = self.watched.answers.fetch_add(1, Ordering::SeqCst);
+        assert!(
+            durable > 0 && appended == durable + answers,
+            "{appended} records appended, only {durable} durable, {answers} of them answers"
+        );
         self.submits.fetch_add(1, Ordering::SeqCst);
         DynBroker::submit(&self.inner, order)
     }
     fn cancel<'a>(&'a self, order: &'a BrokerOrderRef) -> BoxFuture<'a, CancelOutcome> {
+        self.watched.answers.fetch_add(1, Ordering::SeqCst);
         DynBroker::cancel(&self.inner, order)
     }
     fn replace<'a>(
@@ -142,6 +152,15 @@ impl SimulatedBroker for WatchingBroker {
     }
     fn on_bars(&self, bars: &[Bar]) {
         self.inner.on_bars(bars);
+    }
+    fn on_quote(&self, quote: &Quote) {
+        self.inner.on_quote(quote);
+    }
+    fn on_trade(&self, trade: &Trade) {
+        self.inner.on_trade(trade);
+    }
+    fn on_session(&self, phase: SessionPhase, time: Timestamp) {
+        self.inner.on_session(phase, time);
     }
     fn on_session_close(&self) {
         self.inner.on_session_close();
@@ -199,6 +218,70 @@ impl Strategy for Alternating {
     }
 }
 
+/// Sends orders of every kind that can rest, cancels and closes, and lets what it hears decide how much: a run that hears
+/// anything else ends differently.
+struct Busy {
+    id: StrategyId,
+    sessions: u8,
+    told: u8,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Strategy for Busy {
+    fn id(&self) -> &StrategyId {
+        &self.id
+    }
+
+    fn on_order_event(
+        &mut self,
+        view: &View<'_>,
+        event: &Event,
+        _: &mut Commands,
+    ) -> Result<(), StrategyError> {
+        self.told = self.told.wrapping_add(1);
+        self.heard.lock().unwrap().push(format!("{} {}", view.time, event.subject()));
+        Ok(())
+    }
+
+    fn on_data(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
+        self.sessions += 1;
+        let aapl = Symbol::new("AAPL")?;
+        let units = Decimal::from(1 + self.told % 5);
+        let resting = |kind: OrderType, stop: i64, limit: i64| {
+            let mut request = OrderRequest::market(Symbol::new("AAPL")?, Side::Buy, units);
+            request.order_type = kind;
+            request.tif = TimeInForce::Gtc;
+            request.stop_price = kind.takes_stop_price().then(|| Decimal::from(stop));
+            request.limit_price = kind.takes_limit_price().then(|| Decimal::from(limit));
+            Ok::<_, StrategyError>(request)
+        };
+        match self.sessions % 7 {
+            1 => commands.submit(resting(OrderType::Limit, 0, 101)?),
+            2 => commands.submit(resting(OrderType::StopLimit, 107, 103)?),
+            3 => commands.submit(resting(OrderType::Stop, 109, 0)?),
+            4 => {
+                for record in view.open_orders.iter().take(1) {
+                    commands.cancel(record.order.order_id.clone());
+                }
+                commands.submit(OrderRequest::market(Symbol::new("KO")?, Side::Buy, units));
+            }
+            6 => commands.close(aapl),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(vec![self.sessions, self.told])
+    }
+
+    fn restore(&mut self, memory: &[u8]) -> Result<(), StrategyError> {
+        let [sessions, told] = memory else { return Err("no memory".into()) };
+        (self.sessions, self.told) = (*sessions, *told);
+        Ok(())
+    }
+}
+
 const INSTRUMENTS: &str = "symbol,asset_class,currency,calendar,sector,country,tick,lot,multiplier\n\
     AAPL,equities,USD,XNYS,a,US,0.01,1,1\nKO,equities,USD,XNYS,b,US,0.01,1,1\n";
 
@@ -231,7 +314,7 @@ fn core() -> Core {
     let envelope = serde_json::from_str(
         r#"{"envelope_id":"e","fund_id":"f","nav_usd":"10000","max_position_pct":0.6,"max_sector_pct":1.0,
             "daily_loss_halt_pct":0.5,"weekly_loss_halt_pct":0.5,"monthly_loss_halt_pct":0.5,
-            "allowed_brokers":["paper"],"created_at":"2020-01-01T00:00:00Z"}"#,
+            "allowed_brokers":["paper"],"allowed_order_types":["market","limit","stop","stop_limit"],"created_at":"2020-01-01T00:00:00Z"}"#,
     )
     .unwrap();
     let risk =
@@ -242,13 +325,35 @@ fn core() -> Core {
     Core::new(CoreConfig::new(vec![setup], table()), Box::new(pipeline), Box::new(planner)).unwrap()
 }
 
+/// What is told to a strategy, and by which strategy.
+type Heard = Arc<Mutex<Vec<String>>>;
+
 struct World {
     watched: Arc<Watched>,
     broker: WatchingBroker,
-    heard: Arc<Mutex<Vec<String>>>,
+    heard: Heard,
+    strategies: fn(&Heard) -> Vec<Box<dyn Strategy>>,
+}
+
+fn alternating(heard: &Heard) -> Vec<Box<dyn Strategy>> {
+    let id = StrategyId::new("alternating").unwrap();
+    vec![Box::new(Alternating { id, sessions: 0, heard: Arc::clone(heard) })]
+}
+
+/// Two on one fund, so that a run can be cut between their decisions.
+fn two_busy(heard: &Heard) -> Vec<Box<dyn Strategy>> {
+    let busy = |name: &str| -> Box<dyn Strategy> {
+        let id = StrategyId::new(name).unwrap();
+        Box::new(Busy { id, sessions: 0, told: 0, heard: Arc::clone(heard) })
+    };
+    vec![busy("one"), busy("two")]
 }
 
 fn world() -> World {
+    world_of(alternating)
+}
+
+fn world_of(strategies: fn(&Heard) -> Vec<Box<dyn Strategy>>) -> World {
     let watched = Arc::new(Watched::default());
     let config = PaperConfig { initial_cash: Decimal::from(10_000), ..PaperConfig::default() };
     let broker = WatchingBroker {
@@ -256,7 +361,7 @@ fn world() -> World {
         watched: Arc::clone(&watched),
         submits: AtomicUsize::new(0),
     };
-    World { watched, broker, heard: Arc::default() }
+    World { watched, broker, heard: Arc::default(), strategies }
 }
 
 /// Runs over a journal; the journal comes back whatever happens.
@@ -274,16 +379,16 @@ fn run(
     }
     world.watched.appended.store(journal.inner.next_sequence(), Ordering::SeqCst);
     world.watched.durable.store(journal.inner.durable(), Ordering::SeqCst);
-    let strategy = Alternating {
-        id: StrategyId::new("alternating").unwrap(),
-        sessions: 0,
-        heard: Arc::clone(&world.heard),
-    };
+    let fund_id = FundId::new("f").unwrap();
+    let traders = (world.strategies)(&world.heard)
+        .into_iter()
+        .map(|strategy| Trader { strategy, fund_id: fund_id.clone() })
+        .collect();
     let end = Backtest {
         core: core(),
         journal: &mut journal,
         venue: &world.broker,
-        traders: vec![Trader { strategy: Box::new(strategy), fund_id: FundId::new("f").unwrap() }],
+        traders,
         calendar: calendar(),
         start: day("2020-01-02"),
         end: day("2020-02-28"),
@@ -304,11 +409,13 @@ fn every_input_is_durable_before_an_order_leaves() {
     assert_eq!(core.state().counters().rejected, 0);
 }
 
-#[test]
-fn a_run_cut_at_every_commit_ends_in_the_same_state() {
-    let whole = world();
+/// Cuts a run's journal wherever a commit ended and goes on from there; gives back the whole run's last core and what its
+/// strategies heard.
+fn cut_everywhere(strategies: fn(&Heard) -> Vec<Box<dyn Strategy>>) -> (Core, Vec<String>) {
+    let whole = world_of(strategies);
     let (end, journal) = run(&whole, MemoryJournal::new(), None);
-    let expected = end.unwrap().core.state_hash();
+    let end = end.unwrap();
+    let expected = end.core.state_hash();
     let bytes = journal.bytes().to_vec();
     let mut lengths = BTreeSet::new();
     for cut in (0..bytes.len()).step_by(7) {
@@ -317,13 +424,76 @@ fn a_run_cut_at_every_commit_ends_in_the_same_state() {
         if partial.durable() == 0 || !lengths.insert(partial.durable()) {
             continue;
         }
-        let again = world();
+        let again = world_of(strategies);
         let (end, journal) = run(&again, partial, None);
         let end = end.unwrap();
         assert_eq!(end.core.state_hash(), expected, "cut at byte {cut}");
         assert_eq!(journal.durable(), lengths_of(&bytes), "cut at byte {cut}");
     }
     assert!(lengths.len() > 30, "{} different cuts", lengths.len());
+    let heard = whole.heard.lock().unwrap().clone();
+    (end.core, heard)
+}
+
+#[test]
+fn a_run_cut_at_every_commit_ends_in_the_same_state() {
+    cut_everywhere(alternating);
+}
+
+#[test]
+fn a_run_with_resting_orders_cut_at_every_commit_ends_in_the_same_state() {
+    let (core, heard) = cut_everywhere(two_busy);
+    let count = |subject: &str| heard.iter().filter(|line| line.ends_with(subject)).count();
+    assert!(count("fills.created") > 20 && count("orders.created") > 40, "{heard:?}");
+    assert!(count("orders.canceled") > 4, "a strategy hears of what it cancelled");
+    assert_eq!(core.state().counters().incidents, 0);
+}
+
+#[test]
+fn bars_of_a_second_instant_of_a_session_are_refused() {
+    struct Twice(ClosesFeed, Option<MarketEvent>);
+    impl DataFeed for Twice {
+        fn name(&self) -> &str {
+            "twice"
+        }
+        async fn start(&mut self) -> Result<(), MarketDataError> {
+            DataFeed::start(&mut self.0).await
+        }
+        fn stats(&self) -> FeedStats {
+            DataFeed::stats(&self.0)
+        }
+        async fn stop(&mut self) -> Result<(), MarketDataError> {
+            DataFeed::stop(&mut self.0).await
+        }
+        async fn next(&mut self) -> Result<Option<MarketEvent>, MarketDataError> {
+            if let Some(event) = self.1.take() {
+                return Ok(Some(event));
+            }
+            let event = DataFeed::next(&mut self.0).await?;
+            if let Some(MarketEvent::Bars { time, bars }) = &event {
+                let time = time.plus(std::time::Duration::from_secs(60));
+                self.1 = Some(MarketEvent::Bars { time, bars: bars.clone() });
+            }
+            Ok(event)
+        }
+    }
+    let mut journal = MemoryJournal::new();
+    journal.append(1, b"{}").unwrap();
+    journal.commit().unwrap();
+    let broker = PaperBroker::new(PaperConfig::default()).unwrap();
+    let error = Backtest {
+        core: core(),
+        journal: &mut journal,
+        venue: &broker,
+        traders: Vec::new(),
+        calendar: calendar(),
+        start: day("2020-01-02"),
+        end: day("2020-02-28"),
+        script: OperatorScript::None,
+    }
+    .run(&mut Twice(feed(), None), &mut |_| {})
+    .unwrap_err();
+    assert!(matches!(error, RunError::Intraday { .. }), "{error}");
 }
 
 fn lengths_of(bytes: &[u8]) -> u64 {

@@ -44,6 +44,11 @@ const TABLE: &[Bench] = &[
         kind: Kind::Criterion { package: "mts-journal", target: "append" },
     },
     Bench {
+        name: "matching",
+        measures: "book operations a second, and bars with few and many resting orders",
+        kind: Kind::Criterion { package: "mts-matching", target: "matching" },
+    },
+    Bench {
         name: "run",
         measures: "the main job from data to report: events a second and where the time goes",
         kind: Kind::Binary { package: "mts-tests", target: "mts-bench-run" },

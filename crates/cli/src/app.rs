@@ -7,7 +7,7 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::strategies;
 use chrono::NaiveDate;
 use clap::Parser;
-use mts_brokers::{PaperBroker, PaperConfig};
+use mts_brokers::PaperBroker;
 use mts_foundation::broker::SimulatedBroker;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::registry::Registry;
@@ -269,16 +269,10 @@ fn closes(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
 }
 
 fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {
-    let broker = PaperBroker::new(PaperConfig {
-        fee_bps_per_side: context.section.fee_bps_per_side,
-        initial_cash: context.initial_cash,
-        base_currency: context.currency,
-        multipliers: context
-            .instruments
-            .iter()
-            .map(|instrument| (instrument.symbol.clone(), instrument.multiplier))
-            .collect(),
-    })
-    .or_exit(ExitKind::Config)?;
+    let config = context
+        .section
+        .paper(context.instruments, context.initial_cash, context.currency)
+        .map_err(|faults| CliError::new(ExitKind::Config, faults.join("\n  ")))?;
+    let broker = PaperBroker::new(config).or_exit(ExitKind::Config)?;
     Ok(Box::new(broker))
 }

@@ -5,11 +5,12 @@ use crate::broker_event::{BrokerEvent, Cursor, OrderReport};
 use crate::fill::Fill;
 use crate::ids::{BrokerOrderId, OrderId};
 use crate::key::IdempotencyKey;
-use crate::market::Bar;
+use crate::market::{Bar, Quote, Trade};
 use crate::num::Decimal;
 use crate::order::{Order, OrderType, TimeInForce};
 use crate::order_record::{OrderRecord, OrderState};
 use crate::position::Position;
+use crate::risk::SessionPhase;
 use crate::symbol::{AssetClass, Symbol};
 use crate::time::Timestamp;
 use futures_core::Stream;
@@ -431,10 +432,17 @@ pub trait SimulatedBroker: DynBroker {
     fn set_time(&self, now: Timestamp);
     /// Takes the bars of one instant, all with the same end, and fills what they fill.
     fn on_bars(&self, bars: &[Bar]);
+    /// Takes a quote and fills what it fills.
+    fn on_quote(&self, quote: &Quote);
+    /// Takes a print and fills what it fills.
+    fn on_trade(&self, trade: &Trade);
+    /// Moves the market to a session at an instant. A venue that is never told of sessions trades always.
+    fn on_session(&self, phase: SessionPhase, time: Timestamp);
     /// Ends the session: orders whose time in force ends with it expire.
     fn on_session_close(&self);
     /// Takes back what the venue knew before a crash, from the journal's truth: its open orders in the order they
-    /// were accepted, cash and positions by what was booked.
+    /// were accepted, cash and positions by what was booked. Orders and cancellations that were under way still are.
+    /// Quotes and prints are not journalled: hand the last of each instrument in again before going on.
     ///
     /// # Errors
     /// [`BrokerError`] when an order cannot be one of this venue's.

@@ -62,6 +62,12 @@ pub fn floor_to_lot(quantity: Decimal, lot: Decimal) -> Decimal {
     }
 }
 
+/// Rounds money to this many places, half away from zero.
+#[must_use]
+pub fn round(value: Decimal, places: u32) -> Decimal {
+    value.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero)
+}
+
 /// Whether `value` is a whole multiple of `step`; a `step` of zero or less allows every value.
 #[must_use]
 pub fn is_multiple(value: Decimal, step: Decimal) -> bool {

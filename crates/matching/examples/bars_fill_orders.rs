@@ -4,20 +4,18 @@
 
 use mts_foundation::order_builder::OrderFaults;
 use mts_foundation::{Bar, Decimal, Interval, Order, OrderType, Side, Symbol, Timestamp};
-use mts_matching::{Exchange, MatchEvent};
+use mts_matching::{Exchange, ExchangeConfig, MatchEvent, Standing};
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::new(ExchangeConfig::default())?;
+    let mut events = Vec::new();
     let day = |day: i64| Timestamp::from_millis(day * 86_400_000);
     for (id, limit) in [("near", 101), ("far", 90)] {
-        let order = limit_order(id, limit)?;
-        let quantity = order.quantity;
-        exchange.submit(order, quantity, day(0))?;
+        exchange.submit(limit_order(id, limit)?, &Standing::default(), day(0), &mut events)?;
     }
     println!("{} orders rest", exchange.resting().len());
 
-    let mut events = Vec::new();
     let bar = Bar::close_only(Symbol::new("AAPL")?, Interval::DAY, Decimal::from(100), day(1));
     exchange.on_bars(&[bar], &mut events);
     exchange.on_session_close(day(1), &mut events);
@@ -28,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             MatchEvent::Triggered { order, .. } => println!("{}: stop reached", order.order_id),
             MatchEvent::Expired { order, .. } => println!("{}: expired with the session", order.order_id),
+            other => println!("{other:?}"),
         }
     }
     println!("{} orders rest", exchange.resting().len());

@@ -4,6 +4,10 @@
 //! the same ids and the same fills. The venue dedupes on the key.
 
 mod broker;
+mod config;
+mod ids;
 mod stream;
+mod venue;
 
-pub use broker::{PaperBroker, PaperConfig};
+pub use broker::PaperBroker;
+pub use config::{InvalidPaperConfig, PaperConfig};

@@ -3,7 +3,7 @@
 use super::print::{say, say_json, table};
 use super::run::dry;
 use crate::app::App;
-use crate::config::{KEYS, Resume, load, markdown};
+use crate::config::{BrokerSection, KEYS, Resume, load, markdown};
 use crate::error::CliError;
 use crate::report::money;
 use crate::setup::genesis;
@@ -67,7 +67,7 @@ pub(crate) fn check(app: &App, path: &Path, as_json: bool) -> Result<(), CliErro
                 config.fund.base_currency
             ),
         ),
-        ("broker", format!("{}, {} bps a side", config.broker.name, config.broker.fee_bps_per_side)),
+        ("broker", broker(&config.broker)),
         ("strategy", strategy),
         ("sizer", on(sizer)),
         ("position limit", share(envelope.max_position_pct)),
@@ -134,4 +134,12 @@ pub(crate) fn keys(as_json: bool, as_markdown: bool) -> Result<(), CliError> {
         .collect();
     say(&table(&["key", "when absent", "what it does"], rows, &[]));
     Ok(())
+}
+
+fn broker(section: &BrokerSection) -> String {
+    if section.fees.is_some() {
+        format!("{}, fees by broker.fees", section.name)
+    } else {
+        format!("{}, {} bps a side", section.name, section.fee_bps_per_side)
+    }
 }

@@ -121,7 +121,13 @@ keys! {
     }
     "broker" {
         "name", "text", "required", "Registry key; `paper`.";
-        "fee_bps_per_side", "basis points", "5", "Cost of each side of a paper trade.";
+        "fee_bps_per_side", "basis points", "5", "Cost of each side of a paper trade, where `fees` is absent.";
+        "fees", "{ taker_bps, maker_bps } or { per_unit } or { tiers = [{ from, … }] }, with minimum, maximum, places", "off", "Fees of the paper broker: basis points (makers may have a rebate) or money per unit, by traded value of the month; bounds per order; {} = free.";
+        "delay_ms", "milliseconds", "100", "Time until a paper order meets the market.";
+        "cancel_delay_ms", "milliseconds", "0", "Time until a cancellation or change of a paper order takes effect.";
+        "shorting", "\"allowed\", \"refused\" or { borrow = { SYMBOL = units } }", "\"allowed\"", "Short sales on paper; with borrow as far as the units go.";
+        "participation", "share, above 0 to 1", "off", "Share of a bar's volume that paper orders may take together.";
+        "gtc_max_days", "days", "off", "Age at which a good-till-cancelled paper order expires.";
         "params", "table", "{}", "Parameters of a broker of one's own.";
     }
     "output" {

@@ -3,7 +3,7 @@
 use super::{KEYS, RunConfig};
 use crate::error::{CliError, ExitKind};
 use crate::files;
-use mts_foundation::num;
+use mts_foundation::{InstrumentTable, num};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -221,11 +221,16 @@ fn check(config: &RunConfig) -> Vec<String> {
     if let Err(found) = config.gates.validate() {
         faults.extend(found.iter().map(|fault| format!("gates.{fault}")));
     }
-    if config.broker.fee_bps_per_side < num::Decimal::ZERO {
-        faults.push(format!(
-            "broker.fee_bps_per_side is {}; it must be zero or more",
-            config.broker.fee_bps_per_side
-        ));
+    // The instruments are read later; no fault depends on them.
+    let none = num::Decimal::ZERO;
+    if let Err(found) = config.broker.paper(&InstrumentTable::new(), none, config.fund.base_currency) {
+        faults.extend(found);
+    }
+    if config.broker.participation.is_some() && config.data.kind == "closes" {
+        faults.push(
+            "broker.participation is a share of the volume, and data.kind \"closes\" has none; remove it"
+                .to_owned(),
+        );
     }
     if !config.envelope.allowed_brokers.contains(&config.broker.name) {
         faults.push(format!(

@@ -1,19 +1,19 @@
 //! The configuration of a run: one TOML file with clear sections.
 
+mod broker;
 mod keys;
 mod load;
 mod schema;
 
+pub use broker::{BrokerSection, FeesSection, ShortingSection, TierSection, Units};
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};
-pub(crate) use load::{nearest, parse};
 pub use load::{Loaded, load};
+pub(crate) use load::{nearest, parse};
 use mts_foundation::num::exact;
 use mts_foundation::registry::Parameters;
 use mts_foundation::schema::PositiveDecimal;
-use mts_foundation::{
-    ActorId, AssetClass, BrokerName, Currency, Decimal, FundId, GateLimits, RiskEnvelope, StrategyId,
-};
+use mts_foundation::{ActorId, AssetClass, Currency, Decimal, FundId, GateLimits, RiskEnvelope, StrategyId};
 pub use schema::schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -177,19 +177,6 @@ pub struct SizerSection {
     pub params: Parameters,
 }
 
-/// Section `[broker]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BrokerSection {
-    /// Registry key.
-    pub name: BrokerName,
-    /// Cost of each side in basis points of the traded value.
-    #[serde(with = "exact", default = "five")]
-    pub fee_bps_per_side: Decimal,
-    /// Parameters of a broker of one's own.
-    #[serde(default)]
-    pub params: Parameters,
-}
-
 fn xnys() -> String {
     "XNYS".to_owned()
 }
@@ -204,8 +191,4 @@ fn usd() -> Currency {
 
 fn yes() -> bool {
     true
-}
-
-fn five() -> Decimal {
-    Decimal::from(5)
 }

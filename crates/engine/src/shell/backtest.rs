@@ -16,7 +16,7 @@ use mts_foundation::calendar::CalendarError;
 use mts_foundation::event::Event;
 use mts_foundation::journal::{Journal, JournalError, JournalRecord};
 use mts_foundation::market_data::{DynDataFeed, MarketDataError, MarketEvent};
-use mts_foundation::risk::ResumeRequest;
+use mts_foundation::risk::{ResumeRequest, SessionPhase};
 use mts_foundation::strategy::{Commands, Strategy};
 use mts_foundation::{
     ActorId, Bar, BrokerName, Decimal, Fill, FundId, MarketCalendar, OrderId, OrderRecord, OrderState,
@@ -312,6 +312,14 @@ impl Runner<'_, '_> {
             .collect();
         let cash: Decimal = state.ledger().funds().map(|(_, book)| book.cash()).sum();
         self.run.venue.set_time(state.now());
+        let session = match (state.session(), state.progress()) {
+            (Some(date), Progress::Opened | Progress::Marked) => self.run.calendar.session_on(date)?,
+            _ => None,
+        };
+        match session {
+            Some(session) => self.run.venue.on_session(SessionPhase::Regular, session.open.into()),
+            None => self.run.venue.on_session(SessionPhase::Closed, state.now()),
+        }
         self.run.venue.restore(&open, &recovered.fills, cash)?;
         // Intents that were durable without an answer: this venue dedupes on the key and forgot everything that the
         // journal does not know, so handing them over again is safe (decision O7).
@@ -408,6 +416,7 @@ impl Runner<'_, '_> {
         let progress = if reached == Some(date) { progress } else { Progress::Idle };
         if progress < Progress::Opened {
             self.run.venue.set_time(session.open.into());
+            self.run.venue.on_session(SessionPhase::Regular, session.open.into());
             self.take(&Input::SessionOpen { date, time: session.open.into() })?;
         }
         if progress <= Progress::Opened {
