@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+//!
 //! Real I/O behind foundation's traits (decision H3). So far: HTTP requests, and where secrets come from.
 
 #[cfg(feature = "http")]
