@@ -185,6 +185,24 @@ pub enum LotError {
         /// Units picked.
         picked: Decimal,
     },
+    /// A split without a ratio.
+    #[error("a split of {symbol} gives {new_units} units for {old_units}; both must be greater than zero")]
+    BadSplit {
+        /// Of which instrument.
+        symbol: Symbol,
+        /// Units after.
+        new_units: Decimal,
+        /// Units before.
+        old_units: Decimal,
+    },
+    /// The new symbol has lots.
+    #[error("{to} has open lots already; close them or those of {from} first")]
+    Held {
+        /// The old symbol.
+        from: Symbol,
+        /// The new symbol.
+        to: Symbol,
+    },
     /// One million lots of the instrument are open.
     #[error("{symbol} has {MAX_OPEN_LOTS} open lots; close some")]
     Full {
@@ -314,20 +332,37 @@ impl LotBook {
         Ok(LotChange { closed, opened })
     }
 
-    /// A split: `ratio` new units for one old unit, greater than zero. What the lots cost does not change.
+    /// A split of `new_units` for `old_units`. What the lots cost does not change. Units are multiplied before they are
+    /// divided, and the last lot takes the rest, so that the lots add up to what a position of their sum becomes
+    /// ([`CorporateAction::effect_on`](crate::CorporateAction::effect_on)).
     ///
     /// # Errors
-    /// [`OutOfRange`]; nothing has changed then.
-    pub fn split(&mut self, symbol: &Symbol, ratio: Decimal) -> Result<(), OutOfRange> {
+    /// [`LotError`] for units that are not greater than zero, and for a value out of range; nothing has changed then.
+    pub fn split(&mut self, symbol: &Symbol, new_units: Decimal, old_units: Decimal) -> Result<(), LotError> {
+        if new_units <= Decimal::ZERO || old_units <= Decimal::ZERO {
+            return Err(LotError::BadSplit { symbol: symbol.clone(), new_units, old_units });
+        }
         let Some(lots) = self.lots.get(symbol) else { return Ok(()) };
+        let out_of_range = || OutOfRange { what: "units of a lot after a split" };
+        let scaled = |value: Decimal| -> Result<Decimal, OutOfRange> {
+            let units = product("units of a lot after a split", &[value, new_units])?;
+            units.checked_div(old_units).ok_or_else(out_of_range)
+        };
+        let priced = |value: Decimal| {
+            let price = value.checked_mul(old_units).and_then(|price| price.checked_div(new_units));
+            price.ok_or_else(out_of_range)
+        };
+        let mut rest = scaled(self.quantity(symbol))?;
         let mut split = BTreeMap::new();
-        for ((_, turn), lot) in lots {
-            let out_of_range = || OutOfRange { what: "units of a lot after a split" };
-            let scaled = |value: Decimal| value.checked_mul(ratio).ok_or_else(out_of_range);
-            let priced = |value: Decimal| value.checked_div(ratio).ok_or_else(out_of_range);
+        for (index, ((_, turn), lot)) in lots.iter().enumerate() {
+            let is_last = index + 1 == lots.len();
+            let remaining = if is_last { rest } else { scaled(lot.remaining())? };
+            rest -= remaining;
+            let close_qty = scaled(lot.close_qty)?;
+            let closed = if lot.open_qty.is_sign_negative() { -close_qty } else { close_qty };
             let lot = TaxLot {
-                open_qty: scaled(lot.open_qty)?,
-                close_qty: scaled(lot.close_qty)?,
+                open_qty: sum("units of a lot after a split", remaining, closed)?,
+                close_qty,
                 open_price: priced(lot.open_price)?,
                 close_price: lot.close_price.map(priced).transpose()?,
                 ..lot.clone()
@@ -338,15 +373,21 @@ impl LotBook {
         Ok(())
     }
 
-    /// Gives the lots of an instrument a new symbol; they keep their order. Lots that the new symbol has already stay.
-    pub fn rename(&mut self, from: &Symbol, to: &Symbol) {
+    /// Gives the lots of an instrument a new symbol; they keep their order.
+    ///
+    /// # Errors
+    /// [`LotError::Held`] when the new symbol has lots already: two positions must not become one unseen.
+    pub fn rename(&mut self, from: &Symbol, to: &Symbol) -> Result<(), LotError> {
         if from == to {
-            return;
+            return Ok(());
         }
-        for (place, mut lot) in self.lots.remove(from).unwrap_or_default() {
-            lot.symbol = to.clone();
-            self.lots.entry(to.clone()).or_default().insert(place, lot);
+        if self.lots.contains_key(to) {
+            return Err(LotError::Held { from: from.clone(), to: to.clone() });
         }
+        let Some(mut lots) = self.lots.remove(from) else { return Ok(()) };
+        lots.values_mut().for_each(|lot| lot.symbol = to.clone());
+        self.lots.insert(to.clone(), lots);
+        Ok(())
     }
 
     /// Which lots the fill consumes, and how much of each.

@@ -175,6 +175,7 @@ fn a_bar_belongs_to_the_session_before_its_end() {
         ("FX", "2026-01-05T22:00:00Z", "2026-01-05"),
         ("FX", "2026-01-05T23:00:00Z", "2026-01-06"),
         ("XNYS", "2026-01-11T03:00:00Z", "2026-01-10"), // Saturday, 22:00 in New York
+        ("XNYS", "2026-01-11T05:00:00Z", "2026-01-10"), // Saturday, midnight in New York
         ("XNYS", "2050-01-05T21:00:00Z", "2050-01-05"),
     ] {
         assert_eq!(calendar(name).bar_date(at(end)), day(expected), "{name} {end}");

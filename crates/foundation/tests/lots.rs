@@ -115,7 +115,7 @@ fn a_split_changes_units_and_prices_but_no_cost() {
     );
     let cost = |book: &LotBook| book.lots(&x()).map(|lot| lot.open_cost).sum::<Decimal>();
     let before = cost(&book);
-    book.split(&x(), d("3")).unwrap();
+    book.split(&x(), d("3"), d("1")).unwrap();
     assert_eq!((book.quantity(&x()), cost(&book)), (d("39"), before));
     let change = book.apply(&fill(9, Side::Sell, "39", "20"), Decimal::ONE, day(9), None).unwrap();
     let realized: Decimal = change.closed.iter().map(|part| part.realized).sum();
@@ -127,10 +127,42 @@ fn a_split_changes_units_and_prices_but_no_cost() {
 fn lots_follow_their_instrument_to_a_new_symbol() {
     let (mut book, _) = booked(TaxLotMethod::Lifo, &[(Side::Buy, "10", "100"), (Side::Buy, "7", "55")]);
     let y = Symbol::new("Y").unwrap();
-    book.rename(&x(), &y);
+    book.rename(&x(), &y).unwrap();
     assert_eq!(book.quantity(&x()), Decimal::ZERO);
     let lots: Vec<_> = book.lots(&y).map(|lot| (lot.lot_id.as_str(), lot.symbol.as_str())).collect();
     assert_eq!(lots, [("f1", "Y"), ("f0", "Y")]);
+    book.apply(&fill(7, Side::Short, "1", "9"), Decimal::ONE, day(7), None).unwrap();
+    let before = book.clone();
+    let error = book.rename(&x(), &y).unwrap_err().to_string();
+    assert!(error.contains("Y has open lots already"), "{error}");
+    assert_eq!(book, before);
+}
+
+/// Whatever the ratio, lots add up to what the position becomes.
+#[test]
+fn lots_split_like_their_position() {
+    for (new_units, old_units) in [("1", "3"), ("1", "10"), ("3", "2"), ("7", "3"), ("105", "100")] {
+        let (new_units, old_units) = (d(new_units), d(old_units));
+        for side in [Side::Buy, Side::Short] {
+            let (mut book, _) =
+                booked(TaxLotMethod::Fifo, &[(side, "10", "100"), (side, "13", "55"), (side, "7", "60")]);
+            let kind = mts_foundation::CorporateActionKind::Split { new_units, old_units };
+            let (action_id, symbol, ex_date) = ("ca".into(), x(), day(4));
+            let action = mts_foundation::CorporateAction { action_id, symbol, ex_date, kind };
+            let effect = action.effect_on(side.signed(d("30")), Decimal::ONE).unwrap();
+            book.split(&x(), new_units, old_units).unwrap();
+            assert_eq!(book.quantity(&x()), effect.quantity, "{new_units} for {old_units}");
+            let closing = if side == Side::Buy { Side::Sell } else { Side::Cover };
+            let mut close = fill(9, closing, "1", "20");
+            close.quantity = effect.quantity.abs();
+            assert!(
+                book.apply(&close, Decimal::ONE, day(9), None).unwrap().opened.is_none(),
+                "nothing is left over"
+            );
+        }
+    }
+    let error = book(TaxLotMethod::Fifo).split(&x(), d("-1"), d("1")).unwrap_err().to_string();
+    assert!(error.contains("both must be greater than zero"), "{error}");
 }
 
 proptest! {

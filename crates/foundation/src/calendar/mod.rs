@@ -242,13 +242,14 @@ impl MarketCalendar {
     }
 
     /// The date of the session that a bar with this end belongs to: a bar excludes its end (decision M1), so one that ends
-    /// at midnight is of the day before. The local date where no session is under way, also outside of the table.
+    /// at midnight is of the day before. Where no session is under way, also outside of the table, it is the local date, which
+    /// says nothing of whether the market trades: ask [`session_on`](Self::session_on).
     #[must_use]
     pub fn bar_date(&self, end: DateTime<Utc>) -> NaiveDate {
         let within = end.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(end);
         match self.session_at(within) {
             Ok(Some(session)) => session.date,
-            _ => end.with_timezone(&self.zone).date_naive(),
+            _ => within.with_timezone(&self.zone).date_naive(),
         }
     }
 
