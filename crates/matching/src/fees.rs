@@ -19,7 +19,11 @@ pub enum Rate {
 impl Rate {
     fn of(self, quantity: Decimal, value: Decimal) -> Option<Decimal> {
         match self {
-            Self::BasisPoints(points) => value.checked_mul(points)?.checked_div(Decimal::from(10_000)),
+            // Multiplied before divided, unless the product alone would leave the range.
+            Self::BasisPoints(points) => match value.checked_mul(points) {
+                Some(product) => product.checked_div(Decimal::from(10_000)),
+                None => points.checked_div(Decimal::from(10_000))?.checked_mul(value),
+            },
             Self::PerUnit(money) => quantity.checked_mul(money),
         }
     }
@@ -206,7 +210,8 @@ impl FeeModel {
         let value = quantity.checked_mul(price).and_then(|value| value.checked_mul(multiplier));
         let Some(value) = value else { return Decimal::ZERO };
         let month = month_of(time);
-        if month != state.month {
+        // Fills of the month before may come late; they do not begin it anew.
+        if month > state.month {
             *state = FeeState { month, volume: Decimal::ZERO };
         }
         let tier = self.tiers.iter().rev().find(|tier| tier.from <= state.volume);
@@ -231,7 +236,7 @@ impl FeeModel {
     }
 }
 
-/// Months since 1970-01, UTC.
+/// Months since the year 0, UTC.
 fn month_of(time: Timestamp) -> i64 {
     let date = time.to_datetime().date_naive();
     i64::from(chrono::Datelike::year(&date)) * 12 + i64::from(chrono::Datelike::month0(&date))

@@ -7,7 +7,7 @@ mod common;
 use common::{World, at, d};
 use mts_foundation::broker::OrderChange;
 use mts_foundation::{Decimal, OrderId, OrderType, Side, TimeInForce};
-use mts_matching::{BookOrder, BookSide, ExchangeConfig, MatchEvent, Participant, Restored};
+use mts_matching::{BookOrder, BookSide, ExchangeConfig, MatchEvent, Participant, Restored, Standing};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -112,7 +112,13 @@ impl Run {
                     let (quantity, limit) = (Some(Decimal::from(*quantity)), Some(Decimal::from(*limit)));
                     let change = OrderChange { quantity, limit_price: limit, stop_price: None };
                     let world = &mut self.world;
-                    world.exchange.replace(&order_id, &change, at(time), &mut world.events);
+                    world.exchange.replace(
+                        &order_id,
+                        &change,
+                        &Standing::default(),
+                        at(time),
+                        &mut world.events,
+                    );
                 }
             }
             Step::Data(open, up, down, close, size) => self.data([*open, *up, *down, *close, *size]),

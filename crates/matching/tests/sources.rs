@@ -8,11 +8,13 @@ use common::{World, at, d, limit, market, spec, stop, symbol};
 use mts_foundation::broker::OrderChange;
 use mts_foundation::risk::SessionPhase::{Closed, Extended, Regular};
 use mts_foundation::{
-    AssetClass, Currency, Decimal, Instrument, InstrumentTable, OrderId, OrderType, Side, TimeInForce,
+    AssetClass, Currency, Decimal, Instrument, InstrumentTable, Order, OrderId, OrderType, Side, Symbol,
+    TimeInForce, Timestamp,
 };
 use mts_matching::{
-    CancelAnswer, ClosedMarket, Displayed, ExchangeConfig, Reject, ReplaceAnswer, RestingFill,
-    ScriptedReject, Shorting, StopTrigger,
+    BookEvent, BookOrder, BookSide, CancelAnswer, ClosedMarket, Displayed, Exchange, ExchangeConfig,
+    MatchEvent, Participant, Reject, ReplaceAnswer, RestingFill, ScriptedReject, Shorting, Standing,
+    StopTrigger,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -339,7 +341,8 @@ fn a_change_takes_effect_after_its_delay_and_keeps_the_place_only_for_less_quant
         world.quote("90", "9", "110", "9", 0);
         world.take(&limit("a", Side::Buy, "10", "100"), 1);
         world.take(&limit("b", Side::Buy, "10", "100"), 2);
-        let answer = world.exchange.replace(&id("a"), &wanted, at(10), &mut world.events);
+        let answer =
+            world.exchange.replace(&id("a"), &wanted, &Standing::default(), at(10), &mut world.events);
         assert_eq!(answer, ReplaceAnswer::UnderWay);
         world.exchange.set_time(at(110), &mut world.events);
         assert!(world.said().iter().any(|text| text.starts_with("a replaced")));
@@ -350,7 +353,7 @@ fn a_change_takes_effect_after_its_delay_and_keeps_the_place_only_for_less_quant
     world.take(&limit("a", Side::Buy, "10", "100"), 1);
     let at_market = change(None, Some("110"));
     assert_eq!(
-        world.exchange.replace(&id("a"), &at_market, at(2), &mut world.events),
+        world.exchange.replace(&id("a"), &at_market, &Standing::default(), at(2), &mut world.events),
         ReplaceAnswer::Replaced
     );
     assert_eq!(world.said(), ["a taker 4 @110"], "it meets the market where it is now");
@@ -359,7 +362,109 @@ fn a_change_takes_effect_after_its_delay_and_keeps_the_place_only_for_less_quant
         change(None, Some("-1")),
         OrderChange { stop_price: Some(d("5")), ..Default::default() },
     ] {
-        let answer = world.exchange.replace(&id("a"), &wrong, at(3), &mut world.events);
+        let answer = world.exchange.replace(&id("a"), &wrong, &Standing::default(), at(3), &mut world.events);
         assert!(matches!(answer, ReplaceAnswer::Rejected(Reject::Terms { .. })), "{answer:?}");
     }
+}
+
+/// A row of stops each of which sets off the next ends, however long it is.
+#[test]
+fn stops_may_set_off_each_other_without_end() {
+    const STOPS: i64 = 20_000;
+    let mut world = world();
+    let mut seen = Vec::new();
+    let feed = |world: &mut World, tag: u64, side: BookSide, cents: i64, seen: &mut Vec<BookEvent>| {
+        let order = BookOrder {
+            tag,
+            participant: Participant(if side == BookSide::Ask { 1 } else { 2 }),
+            side,
+            quantity: Decimal::ONE,
+            limit: Some(Decimal::new(cents, 2)),
+            tif: TimeInForce::Gtc,
+        };
+        let symbol = Symbol::new("A").unwrap();
+        world.exchange.feed(&symbol, &order, at(1), &mut world.events, seen).unwrap();
+    };
+    for level in 0..STOPS {
+        feed(&mut world, level.unsigned_abs(), BookSide::Ask, 10_001 + level, &mut seen);
+    }
+    for level in 0..STOPS {
+        let stop = Order::builder()
+            .order_id(format!("s{level}"))
+            .idempotency_key(format!("s{level}"))
+            .symbol("A")
+            .side(Side::Buy)
+            .quantity(Decimal::ONE)
+            .order_type(OrderType::Stop)
+            .stop_price(Decimal::new(10_001 + level, 2))
+            .fund_id("f")
+            .strategy_id("s")
+            .broker("paper")
+            .actor("a")
+            .created_at(Timestamp::EPOCH)
+            .build()
+            .unwrap();
+        world.exchange.submit(stop, &Standing::default(), at(2), &mut world.events).unwrap();
+    }
+    world.events.clear();
+    feed(&mut world, 1_000_000, BookSide::Bid, 10_001, &mut seen);
+    let filled = world.events.iter().filter(|event| matches!(event, MatchEvent::Filled { .. })).count();
+    assert_eq!(filled, usize::try_from(STOPS).unwrap() - 1, "each takes the ask above its stop, and the last finds none");
+}
+
+#[test]
+fn a_change_is_held_to_what_a_new_order_is_held_to() {
+    let change = OrderChange { quantity: Some(Decimal::from(1_000)), limit_price: None, stop_price: None };
+    let ten = Standing { position: Decimal::TEN, cash: Decimal::from(1_000) };
+    let config = ExchangeConfig { shorting: Shorting::Refused, ..ExchangeConfig::default() };
+    let mut exchange = Exchange::new(config).unwrap();
+    let mut events = Vec::new();
+    let order = |id: &str, side: Side| {
+        Order::builder()
+            .order_id(id)
+            .idempotency_key(id)
+            .symbol("A")
+            .side(side)
+            .quantity(Decimal::TEN)
+            .order_type(OrderType::Limit)
+            .limit_price(Decimal::from(100))
+            .fund_id("f")
+            .strategy_id("s")
+            .broker("paper")
+            .actor("a")
+            .created_at(Timestamp::EPOCH)
+            .build()
+            .unwrap()
+    };
+    exchange.submit(order("a", Side::Sell), &ten, at(1), &mut events).unwrap();
+    let answer = exchange.replace(&id("a"), &change, &ten, at(2), &mut events);
+    assert!(matches!(answer, ReplaceAnswer::Rejected(Reject::NoShorting { .. })), "{answer:?}");
+
+    let config = ExchangeConfig { check_funds: true, ..ExchangeConfig::default() };
+    let mut exchange = Exchange::new(config).unwrap();
+    exchange.submit(order("b", Side::Buy), &ten, at(1), &mut events).unwrap();
+    let answer = exchange.replace(&id("b"), &change, &ten, at(2), &mut events);
+    assert!(matches!(answer, ReplaceAnswer::Rejected(Reject::InsufficientFunds { .. })), "{answer:?}");
+
+    let config =
+        ExchangeConfig { shorting: Shorting::Borrow(Default::default()), ..ExchangeConfig::default() };
+    let mut exchange = Exchange::new(config).unwrap();
+    let sold = exchange.submit(order("c", Side::Sell), &Standing::default(), at(1), &mut events);
+    assert!(matches!(sold, Err(Reject::NoShorting { .. })), "{sold:?}");
+}
+
+#[test]
+fn a_book_whose_first_order_is_refused_is_none() {
+    let mut world = world();
+    let symbol = Symbol::new("A").unwrap();
+    let nothing = BookOrder {
+        tag: 1,
+        participant: Participant(1),
+        side: BookSide::Ask,
+        quantity: Decimal::ZERO,
+        limit: None,
+        tif: TimeInForce::Gtc,
+    };
+    let refused = world.exchange.feed(&symbol, &nothing, at(1), &mut world.events, &mut Vec::new());
+    assert!(refused.is_err() && world.exchange.book(&symbol).is_none());
 }

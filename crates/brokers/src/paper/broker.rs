@@ -213,8 +213,9 @@ impl Broker for PaperBroker {
             return ReplaceOutcome::Rejected { reason: "the paper broker does not know the order".into() };
         };
         let (order_id, id) = (known.order.order_id.clone(), known.report.broker_order_id.clone());
+        let standing = venue.standing(&known.order);
         let mut events = Vec::new();
-        let answer = venue.exchange.replace(&order_id, change, now, &mut events);
+        let answer = venue.exchange.replace(&order_id, change, &standing, now, &mut events);
         if answer == ReplaceAnswer::Replaced
             && let (Some(quantity), Some(known)) =
                 (change.quantity, venue.orders.get_mut(&order.idempotency_key))

@@ -171,15 +171,17 @@ impl Venue {
             raw,
         };
         let report = &mut known.report;
-        let value = report.average_price.unwrap_or_default() * report.filled + price * quantity;
-        report.filled += quantity;
-        report.average_price = value.checked_div(report.filled);
+        let so_far = report.average_price.unwrap_or_default().checked_mul(report.filled);
+        let value = price.checked_mul(quantity).and_then(|value| so_far?.checked_add(value));
+        report.filled = report.filled.saturating_add(quantity);
+        report.average_price = value.and_then(|value| value.checked_div(report.filled));
         let whole = report.filled >= report.quantity;
         report.state = if whole { OrderState::Filled } else { OrderState::PartiallyFilled };
         report.timestamp = time;
         // The books of the venue cannot refuse what has traded; a value out of range leaves them as they were.
         if self.positions.apply(&fill.symbol, fill.side, quantity, price, multiplier, time).is_ok() {
-            self.cash += fill.side.signed(-(quantity * price * multiplier)) - fees;
+            let value = quantity.saturating_mul(price).saturating_mul(multiplier);
+            self.cash = self.cash.saturating_add(fill.side.signed(-value)).saturating_sub(fees);
         }
         Some((fill, whole))
     }

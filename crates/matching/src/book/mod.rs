@@ -163,6 +163,12 @@ pub enum BookError {
         /// Most orders that may rest.
         limit: usize,
     },
+    /// As many instruments are known as may be.
+    #[error("{limit} instruments are known already; use fewer")]
+    TooManyInstruments {
+        /// Most instruments.
+        limit: usize,
+    },
     /// The number of the account that the exchange itself trades for.
     #[error("participant 0 is the account of the exchange; give others a number from 1")]
     Account,

@@ -5,10 +5,12 @@ use crate::book::{
     BookError, BookEvent, BookOrder, BookOrderId, BookSide, Ended, OrderBook, Participant, Party, Placed,
     RestingView,
 };
+use crate::config::MAX_INSTRUMENTS;
 use crate::fees::Liquidity;
 use crate::reject::Reject;
 use crate::rules::{Stage, Terms};
 use mts_foundation::{Decimal, Symbol, TimeInForce, Timestamp};
+use std::collections::VecDeque;
 
 /// The account in every book; others have other numbers.
 const ACCOUNT: Participant = Participant(0);
@@ -37,11 +39,16 @@ impl Exchange {
             return Err(BookError::Account);
         }
         self.set_time(time, events);
-        let market = self.markets.entry(symbol.clone()).or_default();
+        let Some(market) = self.market_of(symbol) else {
+            return Err(BookError::TooManyInstruments { limit: MAX_INSTRUMENTS });
+        };
+        // A book of which the first order is refused is none.
         let is_new = market.book.is_none();
-        let book = market.book.get_or_insert_with(OrderBook::default);
+        let mut book = market.book.take().unwrap_or_default();
         let first = seen.len();
-        let placed = book.submit(order, seen)?;
+        let placed = book.submit(order, seen);
+        market.book = if is_new && placed.is_err() { None } else { Some(book) };
+        let placed = placed?;
         let happened: Vec<BookEvent> = seen.get(first..).unwrap_or_default().to_vec();
         let mut found = Found::new();
         if is_new {
@@ -113,11 +120,20 @@ impl Exchange {
 
     /// Sends an order of the account into its book, unless it waits for its stop price.
     pub(super) fn enter_book(&mut self, number: u64, found: &mut Found) {
-        let Some(working) = self.orders.get(&number) else { return };
-        if matches!(working.terms.stage(), Stage::Waiting(_)) {
+        let Some(symbol) = self.orders.get(&number).map(|working| working.order.symbol.clone()) else {
             return;
+        };
+        let happened = self.submit_to_book(number, found);
+        self.booked(&symbol, &happened, found);
+    }
+
+    /// What happens in the book when an order of the account enters it.
+    fn submit_to_book(&mut self, number: u64, found: &mut Found) -> Vec<BookEvent> {
+        let mut happened = Vec::new();
+        let Some(working) = self.orders.get(&number) else { return happened };
+        if matches!(working.terms.stage(), Stage::Waiting(_)) {
+            return happened;
         }
-        let symbol = working.order.symbol.clone();
         let order = BookOrder {
             tag: number,
             participant: ACCOUNT,
@@ -126,16 +142,14 @@ impl Exchange {
             limit: working.terms.limit,
             tif: working.order.tif,
         };
-        let Some(market) = self.markets.get_mut(&symbol) else { return };
+        let Some(market) = self.markets.get_mut(&working.order.symbol) else { return happened };
         market.unlist(number, working);
-        let Some(book) = &mut market.book else { return };
-        let mut happened = Vec::new();
+        let Some(book) = &mut market.book else { return happened };
         match book.submit(&order, &mut happened) {
             Ok(placed) => {
                 if let Some(working) = self.orders.get_mut(&number) {
                     working.book = placed.id;
                 }
-                self.booked(&symbol, &happened, found);
             }
             Err(BookError::NotAllAvailable { available, .. }) => {
                 self.refuse_whole(number, available, self.now, found);
@@ -149,6 +163,7 @@ impl Exchange {
                 }
             }
         }
+        happened
     }
 
     /// Changes an order of the account that is in its book; `None` when it is in none.
@@ -169,8 +184,19 @@ impl Exchange {
         Some(())
     }
 
-    /// Books what happened to orders of the account in a book, and triggers the stops that the last price reaches.
+    /// Books what happened in a book, and lets the stops that its last price reaches enter it, one after the other and not
+    /// one within the other: a long row of stops may set off each the next.
     fn booked(&mut self, symbol: &Symbol, happened: &[BookEvent], found: &mut Found) {
+        let mut reached: VecDeque<_> = self.take_in(symbol, happened, found).into();
+        while let Some((number, before)) = reached.pop_front() {
+            let happened = self.submit_to_book(number, found);
+            reached.extend(self.take_in(symbol, &happened, found));
+            self.tell_triggered(vec![(number, before)], self.now, found);
+        }
+    }
+
+    /// Takes in what happened to orders of the account; the stops that the last price triggers, with their open quantity.
+    fn take_in(&mut self, symbol: &Symbol, happened: &[BookEvent], found: &mut Found) -> Vec<(u64, Decimal)> {
         let time = self.now;
         for event in happened {
             match *event {
@@ -199,14 +225,11 @@ impl Exchange {
             }
         }
         let traded = happened.iter().any(|event| matches!(event, BookEvent::Trade { .. }));
-        let Some(market) = self.markets.get_mut(symbol).filter(|_| traded) else { return };
-        let Some(last) = market.book.as_ref().and_then(OrderBook::last) else { return };
+        let Some(market) = self.markets.get_mut(symbol).filter(|_| traded) else { return Vec::new() };
+        let Some(last) = market.book.as_ref().and_then(OrderBook::last) else { return Vec::new() };
         (market.last, market.has_prints) = (Some(last), true);
         let stops = market.stops(last, last);
-        for (number, before) in self.trigger_all(stops) {
-            self.enter_book(number, found);
-            self.tell_triggered(vec![(number, before)], time, found);
-        }
+        self.trigger_all(stops)
     }
 }
 

@@ -89,7 +89,7 @@ impl Exchange {
         if let (Some(band), Some(last)) = (self.config.price_band, self.last(symbol)) {
             for (field, price) in prices {
                 if let Some(price) = price
-                    && (price - last).abs() > last * band
+                    && (price - last).abs() > last.saturating_mul(band)
                 {
                     return Err(Reject::PriceBand { field, price, band, last });
                 }
@@ -99,36 +99,39 @@ impl Exchange {
     }
 
     fn check_short(&self, order: &Order, standing: &Standing) -> Result<(), Reject> {
-        match &self.config.shorting {
-            Shorting::Allowed => Ok(()),
-            Shorting::Refused => {
-                if order.side.sign() > 0 {
-                    return Ok(());
-                }
-                let working = self.markets.get(&order.symbol).map_or(Decimal::ZERO, |market| market.offered);
-                let (wanted, held) = (working + order.quantity, standing.position.max(Decimal::ZERO));
-                if order.side == Side::Short || wanted > held {
+        self.check_sales(&order.symbol, order.side, order.quantity, standing)
+    }
+
+    /// Whether `units` more may be offered: what is held, and what can be borrowed.
+    fn check_sales(
+        &self,
+        symbol: &Symbol,
+        side: Side,
+        units: Decimal,
+        standing: &Standing,
+    ) -> Result<(), Reject> {
+        let list = match (&self.config.shorting, side) {
+            (Shorting::Allowed, _) | (_, Side::Buy | Side::Cover) => return Ok(()),
+            (Shorting::Borrow(list), Side::Short) => list,
+            (Shorting::Refused | Shorting::Borrow(_), Side::Sell) | (Shorting::Refused, Side::Short) => {
+                let working = self.markets.get(symbol).map_or(Decimal::ZERO, |market| market.offered);
+                let (wanted, held) = (working + units, standing.position.max(Decimal::ZERO));
+                if side == Side::Short || wanted > held {
                     return Err(Reject::NoShorting { wanted, held });
                 }
-                Ok(())
+                return Ok(());
             }
-            Shorting::Borrow(list) => {
-                if order.side != Side::Short {
-                    return Ok(());
-                }
-                let borrowed = self.borrowed.get(&order.symbol).copied().unwrap_or_default();
-                let available = list.get(&order.symbol).copied().unwrap_or_default() - borrowed;
-                if order.quantity > available {
-                    let symbol = order.symbol.clone();
-                    return Err(Reject::NoBorrow { symbol, wanted: order.quantity, available });
-                }
-                Ok(())
-            }
+        };
+        let borrowed = self.borrowed.get(symbol).copied().unwrap_or_default();
+        let available = list.get(symbol).copied().unwrap_or_default() - borrowed;
+        if units > available {
+            return Err(Reject::NoBorrow { symbol: symbol.clone(), wanted: units, available });
         }
+        Ok(())
     }
 
     fn check_funds(&self, order: &Order, standing: &Standing) -> Result<(), Reject> {
-        let needed = self.reserve_of(&order.symbol, &Terms::of(order)) * order.quantity;
+        let needed = self.reserve_of(&order.symbol, &Terms::of(order)).saturating_mul(order.quantity);
         let available = standing.cash - self.reserved;
         if needed > Decimal::ZERO && needed > available {
             return Err(Reject::InsufficientFunds { needed, available });
@@ -145,7 +148,7 @@ impl Exchange {
         let market = self.markets.get(symbol);
         let asked = market.and_then(|market| market.touch.as_ref().map(|touch| touch.ask).or(market.last));
         let price = terms.limit.or(terms.stop).or(asked).unwrap_or_default();
-        price * self.config.multiplier(symbol)
+        price.saturating_mul(self.config.multiplier(symbol))
     }
 
     pub(super) fn borrow(&mut self, order: &Order) {
@@ -167,7 +170,12 @@ impl Exchange {
     }
 
     /// The terms and the quantity of an order after a change, where that is one it can have.
-    pub(super) fn changed(&self, number: u64, change: &OrderChange) -> Result<(Terms, Decimal), Reject> {
+    pub(super) fn changed(
+        &self,
+        number: u64,
+        change: &OrderChange,
+        standing: &Standing,
+    ) -> Result<(Terms, Decimal), Reject> {
         let Some(working) = self.orders.get(&number) else {
             return Err(Reject::Terms {
                 field: "order",
@@ -200,13 +208,15 @@ impl Exchange {
             return fault("quantity", quantity);
         }
         self.check_numbers(&working.order.symbol, &terms, quantity, change.quantity.is_none())?;
-        if let (Shorting::Borrow(list), Side::Short) = (&self.config.shorting, working.order.side) {
-            let borrowed = self.borrowed.get(&working.order.symbol).copied().unwrap_or_default();
-            let available = list.get(&working.order.symbol).copied().unwrap_or_default() - borrowed;
-            let wanted = quantity - working.quantity;
-            if wanted > available {
-                return Err(Reject::NoBorrow { symbol: working.order.symbol.clone(), wanted, available });
-            }
+        let more = quantity - working.quantity;
+        if more > Decimal::ZERO {
+            self.check_sales(&working.order.symbol, working.order.side, more, standing)?;
+        }
+        let reserve = self.reserve_of(&working.order.symbol, &terms);
+        let needed = reserve * (quantity - filled) - working.reserve * working.remaining;
+        let available = standing.cash - self.reserved;
+        if needed > Decimal::ZERO && needed > available {
+            return Err(Reject::InsufficientFunds { needed, available });
         }
         Ok((terms, quantity))
     }

@@ -78,7 +78,7 @@ impl Exchange {
     }
 
     /// What is known of an instrument; `None` for a new one beyond the bound.
-    fn market_of(&mut self, symbol: &Symbol) -> Option<&mut Market> {
+    pub(super) fn market_of(&mut self, symbol: &Symbol) -> Option<&mut Market> {
         if self.markets.len() < MAX_INSTRUMENTS && !self.markets.contains_key(symbol) {
             self.markets.insert(symbol.clone(), Market::default());
         }
@@ -386,7 +386,7 @@ impl Exchange {
         self.reserved -= working.reserve * quantity;
         let order = working.order.clone();
         let done = working.remaining.is_zero();
-        if order.side.sign() < 0
+        if order.side == Side::Sell
             && let Some(market) = self.markets.get_mut(&order.symbol)
         {
             market.offered -= quantity;

@@ -64,7 +64,7 @@ pub(super) struct Market {
     /// Time of the last print.
     pub(super) printed: Option<Timestamp>,
     pub(super) book: Option<OrderBook>,
-    /// Working sales, in units.
+    /// Working sales of what is held, in units; short sales are counted as borrowed.
     pub(super) offered: Decimal,
     /// Met by everything: market orders, immediate orders.
     always: BTreeSet<u64>,

@@ -75,6 +75,21 @@ pub enum MatchEvent {
     },
 }
 
+impl MatchEvent {
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Filled { time, .. }
+            | Self::Triggered { time, .. }
+            | Self::Expired { time, .. }
+            | Self::Cancelled { time, .. }
+            | Self::Rejected { time, .. }
+            | Self::Replaced { time, .. } => *time,
+        }
+    }
+}
+
 /// What became of a request to cancel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CancelAnswer {
@@ -136,7 +151,8 @@ struct Working {
     /// It has met the market once and rests since.
     met: bool,
     cancel_at: Option<Timestamp>,
-    change: Option<(Timestamp, OrderChange)>,
+    /// A change under way, with what the account had when it was asked for.
+    change: Option<(Timestamp, OrderChange, Standing)>,
     book: Option<BookOrderId>,
     /// Money a unit of it reserves.
     reserve: Decimal,
@@ -150,7 +166,7 @@ enum Message {
     Cancel,
 }
 
-/// Events with the number of their order; sorted by it they come in the order in which the orders came.
+/// Events with the number of their order.
 type Found = Vec<(u64, MatchEvent)>;
 
 /// A simulated exchange for the orders of one account. Cloning it is taking a snapshot: a clone goes on as the original.
@@ -237,7 +253,7 @@ impl Exchange {
         self.check(&order, standing)?;
         let terms = Terms::of(&order);
         let reserve = self.reserve_of(&order.symbol, &terms);
-        self.reserved += reserve * order.quantity;
+        self.reserved = self.reserved.saturating_add(reserve.saturating_mul(order.quantity));
         self.borrow(&order);
         let (remaining, placed) = (order.quantity, self.now);
         self.admit(Working {
@@ -266,7 +282,7 @@ impl Exchange {
         }
         self.by_order.insert(working.order.order_id.clone(), number);
         let market = self.markets.entry(working.order.symbol.clone()).or_default();
-        if !working.terms.buys {
+        if working.order.side == Side::Sell {
             market.offered += working.remaining;
         }
         if working.arrived {
@@ -310,6 +326,7 @@ impl Exchange {
         &mut self,
         order_id: &OrderId,
         change: &OrderChange,
+        standing: &Standing,
         now: Timestamp,
         events: &mut Vec<MatchEvent>,
     ) -> ReplaceAnswer {
@@ -318,19 +335,19 @@ impl Exchange {
         let Some(number) = self.by_order.get(order_id).copied() else {
             return ReplaceAnswer::Rejected(gone());
         };
-        if let Err(reason) = self.changed(number, change) {
+        if let Err(reason) = self.changed(number, change, standing) {
             return ReplaceAnswer::Rejected(reason);
         }
         if self.config.cancel_delay.is_zero() {
             let mut found = Found::new();
-            self.change(number, change, &mut found);
+            self.change(number, change, standing, &mut found);
             give(found, events);
             return ReplaceAnswer::Replaced;
         }
         let at = self.now.plus(self.config.cancel_delay);
         let Some(working) = self.orders.get_mut(&number) else { return ReplaceAnswer::Rejected(gone()) };
         // A later change takes the place of one that is still under way.
-        if let Some((earlier, _)) = working.change.replace((at, change.clone())) {
+        if let Some((earlier, ..)) = working.change.replace((at, change.clone(), *standing)) {
             self.messages.remove(&(earlier, number, Message::Change));
         }
         self.messages.insert((at, number, Message::Change));
@@ -338,8 +355,8 @@ impl Exchange {
     }
 
     /// Carries a change out; `false` when it does not fit any more.
-    fn change(&mut self, number: u64, change: &OrderChange, found: &mut Found) -> bool {
-        let Ok((terms, quantity)) = self.changed(number, change) else { return false };
+    fn change(&mut self, number: u64, change: &OrderChange, standing: &Standing, found: &mut Found) -> bool {
+        let Ok((terms, quantity)) = self.changed(number, change, standing) else { return false };
         let Some(before) = self.orders.get(&number).cloned() else { return false };
         let remaining = quantity - (before.quantity - before.remaining);
         let keeps = terms == before.terms && remaining <= before.remaining;
@@ -350,7 +367,7 @@ impl Exchange {
             *self.borrowed.entry(symbol.clone()).or_default() += remaining - before.remaining;
         }
         let market = self.markets.entry(symbol.clone()).or_default();
-        if !terms.buys {
+        if before.order.side == Side::Sell {
             market.offered += remaining - before.remaining;
         }
         let listed = before.arrived && before.book.is_none();
@@ -469,7 +486,7 @@ impl Exchange {
         if let Some(at) = working.cancel_at {
             self.messages.remove(&(at, number, Message::Cancel));
         }
-        if let Some((at, _)) = &working.change {
+        if let Some((at, ..)) = &working.change {
             self.messages.remove(&(*at, number, Message::Change));
         }
         self.reserved -= working.reserve * working.remaining;
@@ -477,7 +494,7 @@ impl Exchange {
             self.give_back(&working.order.symbol, working.remaining);
         }
         if let Some(market) = self.markets.get_mut(&working.order.symbol) {
-            if !working.terms.buys {
+            if working.order.side == Side::Sell {
                 market.offered -= working.remaining;
             }
             match (working.book, &mut market.book) {
@@ -503,8 +520,8 @@ impl Exchange {
                 Message::Change => {
                     let change = self.orders.get_mut(&number).and_then(|working| working.change.take());
                     let before = self.orders.get(&number).map(|working| working.order.clone());
-                    let (Some((_, change)), Some(order)) = (change, before) else { continue };
-                    if self.change(number, &change, found) {
+                    let (Some((_, change, standing)), Some(order)) = (change, before) else { continue };
+                    if self.change(number, &change, &standing, found) {
                         // It may have filled by the change; then the fills have told.
                         let now =
                             self.by_order.get(&order.order_id).and_then(|number| self.orders.get(number));
@@ -523,8 +540,8 @@ impl Exchange {
     }
 }
 
-/// Hands events over in the order in which their orders came.
+/// Hands events over in the order of time, those of one instant in the order in which their orders came.
 fn give(mut found: Found, events: &mut Vec<MatchEvent>) {
-    found.sort_by_key(|(number, _)| *number);
+    found.sort_by_key(|(number, event)| (event.time(), *number));
     events.extend(found.into_iter().map(|(_, event)| event));
 }

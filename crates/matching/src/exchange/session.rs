@@ -3,9 +3,6 @@
 use super::{Exchange, Found, MatchEvent, Working, give};
 use mts_foundation::risk::SessionPhase;
 use mts_foundation::{Order, OrderType, TimeInForce, Timestamp};
-use std::time::Duration;
-
-const DAY: Duration = Duration::from_secs(86_400);
 
 impl Exchange {
     /// Whether an order may trade in the present session. Outside of regular trading only orders with a limit that ask
@@ -74,6 +71,10 @@ impl Exchange {
                 found.push((number, MatchEvent::Expired { order: working.order, time }));
             }
         }
+        // What was quoted in this session says nothing of the next; which data an instrument has is seen anew.
+        for market in self.markets.values_mut().filter(|market| market.book.is_none()) {
+            (market.touch, market.has_prints) = (None, false);
+        }
     }
 
     /// Whether an order ends with the present session: a day order with the first session in which it could trade.
@@ -83,10 +84,20 @@ impl Exchange {
             TimeInForce::Day | TimeInForce::Ioc | TimeInForce::Fok => self.may_trade(&working.order),
             TimeInForce::Opg => regular && self.opened.is_some_and(|opened| working.since <= opened),
             TimeInForce::Gtc => {
-                self.config.gtc_max_days.is_some_and(|days| time.since(working.placed) >= DAY * days)
+                regular
+                    && self
+                        .config
+                        .gtc_max_days
+                        .is_some_and(|most| days(working.placed, time) >= i64::from(most))
             }
         }
     }
+}
+
+/// Dates from one instant to another, UTC.
+fn days(from: Timestamp, to: Timestamp) -> i64 {
+    let date = |time: Timestamp| time.to_datetime().date_naive();
+    date(to).signed_duration_since(date(from)).num_days()
 }
 
 fn may_trade_in(order: &Order, phase: SessionPhase) -> bool {
