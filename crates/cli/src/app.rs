@@ -1,6 +1,6 @@
 //! A program made of mts and parts of one's own.
 
-use crate::args::{Cli, Command, ConfigCommand, NewCommand};
+use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
@@ -251,6 +251,9 @@ impl App {
             Command::Schema(args) => commands::schema(&args),
             Command::Init(args) => commands::init(self, &args),
             Command::Doctor(args) => commands::doctor(self, &args),
+            Command::Alert(AlertCommand::Test { config, severity, json }) => {
+                commands::test_alerts(&config, severity, json)
+            }
             Command::Completions { shell } => commands::completions(shell),
             Command::Man { out } => commands::man(out.as_deref()),
         }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::alerts::Severity;
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Looks whether this machine and a configuration are fit to trade; the exit code says so.
     Doctor(DoctorArgs),
+    /// Alerts of a configuration.
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Prints the completions of a shell.
     Completions {
         /// Which.
@@ -60,6 +64,21 @@ pub(crate) struct InitArgs {
     /// Writes over a file that exists.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertCommand {
+    /// Sends one alert to every hook of a configuration and says how it went.
+    Test {
+        /// The configuration.
+        config: PathBuf,
+        /// Only the hook of this severity.
+        #[arg(long)]
+        severity: Option<Severity>,
+        /// Prints one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -32,7 +32,7 @@ impl ExitKind {
         (Self::Data, "wrong data"),
         (Self::Journal, "the journal is of another configuration, in use, or damaged"),
         (Self::Output, "something cannot be written"),
-        (Self::Refused, "mts doctor found a reason not to start"),
+        (Self::Refused, "mts doctor or mts alert test found a reason not to start"),
     ];
 
     /// The exit code.

@@ -8,6 +8,7 @@
 //! }
 //! ```
 
+mod alerts;
 mod app;
 mod args;
 mod commands;

@@ -2,6 +2,7 @@
 
 use super::print::{say, say_json, table};
 use super::run::dry;
+use crate::alerts::executable;
 use crate::app::App;
 use crate::args::DoctorArgs;
 use crate::config::{Loaded, load};
@@ -76,6 +77,9 @@ pub(crate) fn doctor(app: &App, args: &DoctorArgs) -> Result<(), CliError> {
     let loaded = args.config.as_deref().and_then(|path| configuration(app, path, &mut checks));
     if let Some(path) = &args.config {
         credentials(path, &mut checks);
+    }
+    if let Some(loaded) = &loaded {
+        hooks(loaded, &mut checks);
     }
     let folder = match &loaded {
         Some(loaded) => loaded.output_dir.clone().unwrap_or_else(|| Path::new("runs").join(&loaded.stem)),
@@ -209,6 +213,18 @@ fn credentials(path: &Path, checks: &mut Checks) {
     for name in names {
         let found = name.resolve().map(|_| format!("{name} is there")).map_err(|error| error.to_string());
         checks.attempt("credentials", found, "the configuration names it");
+    }
+}
+
+/// That the programs of the hooks are there; whether they work, mts alert test shows.
+fn hooks(loaded: &Loaded, checks: &mut Checks) {
+    for (severity, hook) in loaded.alerts.hooks() {
+        let program = hook.command.first().map_or("", String::as_str);
+        let found = match executable(program) {
+            Some(path) => Ok(format!("{severity}: {}", path.display())),
+            None => Err(format!("{severity}: {program} is no program that can be run")),
+        };
+        checks.attempt("alerts", found, "install it, or correct [alerts]; then try mts alert test");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod alert;
 mod config;
 mod doctor;
 mod explain;
@@ -10,6 +11,7 @@ mod run;
 mod schema;
 mod shell;
 
+pub(crate) use alert::test_alerts;
 pub(crate) use config::{check, keys};
 pub(crate) use doctor::doctor;
 pub(crate) use explain::explain;

@@ -1,6 +1,7 @@
 //! `mts run`.
 
 use super::print::{say, say_json, sparkline, table};
+use crate::alerts::{Alert, AlertCounts, Alerts, Severity};
 use crate::app::App;
 use crate::args::RunArgs;
 use crate::config::{Loaded, load};
@@ -11,47 +12,97 @@ use crate::setup::{Files, Parts, core, date_of, genesis, instruments, parts, rea
 use chrono::NaiveDate;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
-use mts_engine::shell::backtest::Backtest;
+use mts_engine::shell::backtest::{Backtest, RunProgress};
+use mts_foundation::event::Event;
 use mts_foundation::journal::JournalError;
 use mts_journal::{FILE_NAME, FileJournal};
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Runs a configuration, goes on with an interrupted run, or prints the result of a finished one.
+/// Runs a configuration, goes on with an interrupted run, or prints the result of a finished one; tells the hooks of
+/// `[alerts]` what happens and how it ends.
 pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
+    let loaded = load(&args.config)?;
+    let folder = folder(args, &loaded)?;
+    let mut alerts = Alerts::start(&loaded.alerts)?;
+    let ran = execute(app, args, &loaded, &folder, &mut alerts);
+    if let Some(alerts) = &mut alerts
+        && let Some(alert) = ending(&ran, &loaded.config.run.name)
+    {
+        alerts.send(alert);
+    }
+    let counts = alerts.map(Alerts::finish);
+    let ran = ran?;
+    print(&ran, &folder, args.json, counts)
+}
+
+/// What a run gives.
+struct Ran {
+    result: RunResult,
+    /// Nothing was run: the result was there.
+    stored: bool,
+    /// The course of the net asset value.
+    values: Vec<f64>,
+}
+
+/// What is told of the end; nothing where nothing ran.
+fn ending(ran: &Result<Ran, CliError>, name: &str) -> Option<Alert> {
+    let (severity, kind, message) = match ran {
+        Ok(ran) if ran.stored => return None,
+        Ok(ran) => {
+            let last =
+                ran.result.last_session.map_or_else(|| "no session".to_owned(), |date| date.to_string());
+            let message = format!("ran to {last}, net asset value {}", money(ran.result.final_nav));
+            let kind = if ran.result.finished { "finished" } else { "paused" };
+            (Severity::Info, kind, message)
+        }
+        Err(error) => {
+            let kind = if error.kind == ExitKind::Journal { "journal" } else { "failed" };
+            (Severity::Critical, kind, error.message.clone())
+        }
+    };
+    Some(Alert::new(severity, kind, name.to_owned(), message, name))
+}
+
+fn execute(
+    app: &App,
+    args: &RunArgs,
+    loaded: &Loaded,
+    folder: &Path,
+    alerts: &mut Option<Alerts>,
+) -> Result<Ran, CliError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "wall time for the report; nothing in the run depends on it"
     )]
     let began = Instant::now();
-    let loaded = load(&args.config)?;
-    let folder = folder(args, &loaded)?;
-    let files = read_files(&loaded)?;
+    let files = read_files(loaded)?;
     let genesis = genesis(&loaded.config, &files)?;
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
     let parts = parts(app, &loaded.config, &files)?;
     // Held to the end: from here on nobody else writes this run.
-    let mut journal = match begin(&folder, &genesis)? {
+    let mut journal = match begin(folder, &genesis)? {
         Some(journal) => journal,
         None => {
-            check_same(&folder, &genesis)?;
-            if let Some(stored) = stored(&folder, args.until, &genesis)? {
-                return print(&stored, &folder, args.json, true, &[]);
+            check_same(folder, &genesis)?;
+            if let Some(result) = stored(folder, args.until, &genesis)? {
+                return Ok(Ran { result, stored: true, values: Vec::new() });
             }
-            FileJournal::open(&folder).map_err(journal_error)?
+            FileJournal::open(folder).map_err(journal_error)?
         }
     };
     let last = parts.feed.range.1;
     let finished = end >= loaded.config.run.end.min(last);
-    trade(parts, &loaded, end, &mut journal, args.json)?;
-    let reader = open_reader(&folder)?;
+    trade(parts, loaded, end, &mut journal, args.json, alerts)?;
+    let reader = open_reader(folder)?;
     let table = instruments(&loaded.config, "the journal's instrument table", &genesis.instruments)?;
     let facts = facts(genesis, core(app, &loaded.config, table)?, &reader)?;
     let result = facts.result(finished, began.elapsed().as_secs_f64());
-    facts.write(&folder, &result, loaded.report)?;
+    facts.write(folder, &result, loaded.report)?;
     drop(journal);
-    print(&result, &folder, args.json, false, &facts.values())
+    Ok(Ran { result, stored: false, values: facts.values() })
 }
 
 /// Where the run goes. `--fresh` never touches what exists.
@@ -145,18 +196,27 @@ fn trade(
     end: NaiveDate,
     journal: &mut FileJournal,
     json: bool,
+    alerts: &mut Option<Alerts>,
 ) -> Result<(), CliError> {
     let Parts { core, mut feed, venue, traders, calendar, script } = parts;
     let (start, last) = (loaded.config.run.start, feed.range.1);
     let sessions = calendar.sessions(start, end.min(last)).or_exit(ExitKind::Config)?.len();
     let bar = progress_bar(sessions, json);
     let backtest = Backtest { core, journal, venue: &*venue, traders, calendar, start, end, script };
-    let done = backtest.run(&mut *feed.feed, &mut |progress| {
+    let mut progress = |progress: RunProgress| {
         bar.inc(1);
         if bar.position().is_multiple_of(64) {
             bar.set_message(progress.date.to_string());
         }
-    })?;
+    };
+    let mut observe = |event: &Event| {
+        if let Some(alerts) = alerts
+            && let Some(alert) = Alert::of_event(event, &loaded.config.run.name)
+        {
+            alerts.send(alert);
+        }
+    };
+    let done = backtest.run_observed(&mut *feed.feed, &mut progress, &mut observe)?;
     bar.finish_and_clear();
     if done.replayed > 0 && !json {
         let at = date_of(calendar, done.core.state().now());
@@ -175,21 +235,25 @@ fn progress_bar(sessions: usize, json: bool) -> ProgressBar {
     }
 }
 
-fn print(
-    result: &RunResult,
-    folder: &Path,
-    json: bool,
-    stored: bool,
-    values: &[f64],
-) -> Result<(), CliError> {
+/// The result, and what became of the alerts where there are hooks.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    result: &'a RunResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerts: Option<AlertCounts>,
+}
+
+fn print(ran: &Ran, folder: &Path, json: bool, alerts: Option<AlertCounts>) -> Result<(), CliError> {
+    let Ran { result, stored, values } = ran;
     if json {
-        return say_json(result);
+        return say_json(&Printed { result, alerts });
     }
     let period = match (result.first_session, result.last_session) {
         (Some(first), Some(last)) => format!("{first} to {last}, {} sessions", count(result.sessions)),
         _ => "no session was traded".to_owned(),
     };
-    say(&format!("{}: {period}{}", result.name, if stored { " (stored result)" } else { "" }));
+    say(&format!("{}: {period}{}", result.name, if *stored { " (stored result)" } else { "" }));
     let line = sparkline(values, 60);
     if !line.is_empty() {
         say(&format!("\n  {line}\n"));
@@ -235,6 +299,9 @@ fn print(
         "files {}: report.html, orders.jsonl, fills.jsonl, incidents.jsonl, nav.csv, {FILE_NAME}",
         folder.display()
     ));
+    if let Some(AlertCounts { sent, failed, dropped, suppressed }) = alerts {
+        say(&format!("alerts: {sent} sent, {failed} failed, {dropped} dropped, {suppressed} suppressed"));
+    }
     if !result.finished {
         say("the run is not at its end; the same command without --until goes on");
     }

@@ -134,6 +134,13 @@ keys! {
         "dir", "folder", "runs/<file's name>", "Where the journal and the reports go, relative to the working folder; --out beats it.";
         "report", "true/false", "true", "Whether report.html is written.";
     }
+    "alerts" {
+        "info", "{ command = [program, arguments…] }, with timeout_ms", "off", "Who is told of the end of a run.";
+        "warning", "as info", "off", "Who is told of incidents.";
+        "critical", "as info", "off", "Who is told of halts, of the kill switch and of a run that fails.";
+        "queue", "number, 1 to 65536", "256", "Alerts that may wait; more are dropped and counted, trading never waits.";
+        "repeat_ms", "milliseconds", "60000", "Alerts of the same kind and subject within this time are sent once; the next says how many were suppressed.";
+    }
 }
 
 /// The tables of docs/configuration.md.

@@ -1,6 +1,6 @@
 //! From a TOML file to a checked configuration.
 
-use super::{KEYS, RunConfig};
+use super::{AlertsSection, KEYS, RunConfig};
 use crate::error::{CliError, ExitKind};
 use crate::files;
 use mts_foundation::{InstrumentTable, num};
@@ -22,6 +22,8 @@ pub struct Loaded {
     pub output_dir: Option<PathBuf>,
     /// Whether a report is wanted.
     pub report: bool,
+    /// Whom the run tells what.
+    pub alerts: AlertsSection,
 }
 
 /// Section `[output]`.
@@ -52,13 +54,21 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
         return Err(fault(unknown.join("\n  ")));
     }
     let stem = path.file_stem().map_or_else(|| "run".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let output: Output = match sections.remove("output") {
-        Some(section) => typed("output", section).map_err(fault)?,
-        None => Output::default(),
-    };
+    // These do not change what a run does, so that they are no part of what its journal belongs to.
+    let output: Output = beside(&mut sections, "output").map_err(fault)?;
+    let alerts: AlertsSection = beside(&mut sections, "alerts").map_err(fault)?;
+    let faults = alerts.check();
+    if !faults.is_empty() {
+        return Err(fault(faults.join("\n  ")));
+    }
     let config = assemble(sections, &stem).map_err(|faults| fault(faults.join("\n  ")))?;
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    Ok(Loaded { config, folder, stem, output_dir: output.dir, report: output.report.unwrap_or(true) })
+    Ok(Loaded { config, folder, stem, output_dir: output.dir, report: output.report.unwrap_or(true), alerts })
+}
+
+/// A section beside the run's configuration.
+fn beside<T: DeserializeOwned + Default>(sections: &mut Map<String, Value>, name: &str) -> Result<T, String> {
+    sections.remove(name).map_or_else(|| Ok(T::default()), |section| typed(name, section))
 }
 
 /// TOML to JSON; dates become text.

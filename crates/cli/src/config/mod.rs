@@ -1,10 +1,12 @@
 //! The configuration of a run: one TOML file with clear sections.
 
+mod alerts;
 mod broker;
 mod keys;
 mod load;
 mod schema;
 
+pub use alerts::{AlertsSection, HookSection};
 pub use broker::{BrokerSection, FeesSection, ShortingSection, TierSection, Units};
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};

@@ -1,7 +1,7 @@
 //! The configuration file as JSON Schema, so that editors complete it.
 
 use super::load::Output;
-use super::{KEYS, RunConfig};
+use super::{AlertsSection, KEYS, RunConfig};
 use mts_foundation::schema::Catalogue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -9,18 +9,27 @@ use std::collections::BTreeSet;
 /// Sections that a file cannot do without.
 const REQUIRED: &[&str] = &["run", "fund", "envelope", "instruments", "data", "strategy", "broker"];
 
+/// Sections that the file has and `RunConfig` has not, with their types.
+const BESIDE: &[(&str, &str)] = &[("output", "Output"), ("alerts", "AlertsSection")];
+
 /// JSON Schema of the configuration file: the types of [`RunConfig`], of which each section has exactly the keys of
 /// [`KEYS`]; unknown ones are refused.
 #[must_use]
 pub fn schema() -> Value {
-    let catalogue = Catalogue::of_foundation().with::<RunConfig>().with::<Output>();
+    let catalogue = Catalogue::of_foundation().with::<RunConfig>().with::<Output>().with::<AlertsSection>();
     let whole = |name| match catalogue.schema_of(name) {
         Some(Value::Object(schema)) => schema,
         _ => Map::new(),
     };
-    let (mut root, output) = (whole("RunConfig"), whole("Output"));
+    let mut root = whole("RunConfig");
     let Some(Value::Object(mut types)) = root.remove("$defs") else { return Value::Object(root) };
-    types.insert("Output".to_owned(), Value::Object(output));
+    for (_, name) in BESIDE {
+        let mut section = whole(name);
+        if let Some(Value::Object(parts)) = section.remove("$defs") {
+            types.extend(parts);
+        }
+        types.insert((*name).to_owned(), Value::Object(section));
+    }
     let mut sections = Map::new();
     for name in KEYS.iter().map(|key| key.section) {
         if !sections.contains_key(name) {
@@ -40,8 +49,8 @@ fn section(name: &str, root: &Map<String, Value>, types: &Map<String, Value>) ->
     let field = root.get("properties").and_then(|fields| fields.get(name));
     let mut references = BTreeSet::new();
     field.into_iter().for_each(|field| refers_to(field, &mut references));
-    // What the file has and RunConfig has not is the output.
-    let type_name = references.first().map_or("Output", String::as_str);
+    let beside = BESIDE.iter().find(|(section, _)| *section == name).map(|(_, type_name)| *type_name);
+    let type_name = references.first().map(String::as_str).or(beside).unwrap_or_default();
     let Some(Value::Object(mut schema)) = types.get(type_name).cloned() else { return Value::Bool(false) };
     let mut fields = Map::new();
     for key in KEYS.iter().filter(|key| key.section == name) {

@@ -197,6 +197,7 @@ struct Runner<'a, 'p> {
     /// Strategies still lack the memory that an interrupted run journalled.
     recovering: bool,
     progress: &'p mut dyn FnMut(RunProgress),
+    observe: &'p mut dyn FnMut(&Event),
 }
 
 impl Backtest<'_> {
@@ -208,6 +209,20 @@ impl Backtest<'_> {
         self,
         feed: &mut dyn DynDataFeed,
         progress: &mut dyn FnMut(RunProgress),
+    ) -> Result<RunEnd, RunError> {
+        self.run_observed(feed, progress, &mut |_| {})
+    }
+
+    /// The same for somebody who is told every event as it happens. Events of inputs that the journal held already are
+    /// not told again, so that who alerts does so once.
+    ///
+    /// # Errors
+    /// As [`Backtest::run`].
+    pub fn run_observed(
+        self,
+        feed: &mut dyn DynDataFeed,
+        progress: &mut dyn FnMut(RunProgress),
+        observe: &mut dyn FnMut(&Event),
     ) -> Result<RunEnd, RunError> {
         let broker = self.venue.name().parse().map_err(CoreError::Id)?;
         let mut runner = Runner {
@@ -221,6 +236,7 @@ impl Backtest<'_> {
             unseen: Vec::new(),
             recovering: false,
             progress,
+            observe,
         };
         let recovered = runner.recover()?;
         runner.recovering = recovered.inputs > 0;
@@ -346,6 +362,7 @@ impl Runner<'_, '_> {
         self.run.journal.append(INPUT_V1, &self.buffer)?;
         self.uncommitted += 1;
         self.run.core.step(input, &mut self.output)?;
+        self.output.events.iter().for_each(&mut *self.observe);
         self.unseen.append(&mut self.output.events);
         tell(input, &mut self.told, &mut self.unseen);
         if self.uncommitted >= MAX_UNCOMMITTED {

@@ -1,0 +1,73 @@
+//! Section `[alerts]`: whom a run tells what. It is no part of [`RunConfig`](super::RunConfig): another hook makes no
+//! other run.
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[alerts]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct AlertsSection {
+    /// Told of the end of a run.
+    pub info: Option<HookSection>,
+    /// Told of incidents.
+    pub warning: Option<HookSection>,
+    /// Told of halts, the kill switch and failures.
+    pub critical: Option<HookSection>,
+    /// Alerts that may wait for their hook.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub queue: usize,
+    /// Time in which the same kind and subject is sent once, in milliseconds.
+    pub repeat_ms: u64,
+}
+
+impl Default for AlertsSection {
+    fn default() -> Self {
+        Self { info: None, warning: None, critical: None, queue: 256, repeat_ms: 60_000 }
+    }
+}
+
+/// What an alert is handed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HookSection {
+    /// A program and its arguments; the alert comes as one line of JSON on its standard input. No shell reads them.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// Time after which the program and what it started are killed, in milliseconds.
+    #[serde(default = "ten_seconds")]
+    #[schemars(range(min = 1, max = 600_000))]
+    pub timeout_ms: u64,
+}
+
+const fn ten_seconds() -> u64 {
+    10_000
+}
+
+impl AlertsSection {
+    /// The hooks that are there, by the name of their severity.
+    pub(crate) fn hooks(&self) -> impl Iterator<Item = (&'static str, &HookSection)> {
+        [("info", &self.info), ("warning", &self.warning), ("critical", &self.critical)]
+            .into_iter()
+            .filter_map(|(name, hook)| Some((name, hook.as_ref()?)))
+    }
+
+    /// What the types cannot say.
+    pub(super) fn check(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if !(1..=65_536).contains(&self.queue) {
+            faults.push(format!("alerts.queue is {}; it must be 1 to 65536", self.queue));
+        }
+        for (name, hook) in self.hooks() {
+            if hook.command.first().is_none_or(String::is_empty) {
+                faults.push(format!(
+                    "alerts.{name}.command names no program; write [\"program\", \"argument\"]"
+                ));
+            }
+            if !(1..=600_000).contains(&hook.timeout_ms) {
+                faults
+                    .push(format!("alerts.{name}.timeout_ms is {}; it must be 1 to 600000", hook.timeout_ms));
+            }
+        }
+        faults
+    }
+}
