@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-/// Why the program ends; its number is the exit code. 0 is success, and 128 + n stays what the shell says of a process
-/// that signal n has ended.
+/// Why the program ends; its number is the exit code. 0 is success, and 128 + n is, as
+/// in a shell, an end by signal n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitKind {
@@ -21,11 +21,15 @@ pub enum ExitKind {
     Output = 6,
     /// 7: a check found a reason not to start.
     Refused = 7,
+    /// 130: SIGINT ended a run in order.
+    Interrupted = 130,
+    /// 143: SIGTERM ended a run in order.
+    Terminated = 143,
 }
 
 impl ExitKind {
     /// Every kind with its meaning, in the order of the codes: the table of `mts --help` and docs/operations.md.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Internal, "a fault of the program or of a part of it"),
         (Self::Usage, "wrong command line, or an order that does not exist"),
         (Self::Config, "wrong configuration"),
@@ -33,7 +37,14 @@ impl ExitKind {
         (Self::Journal, "the journal is of another configuration, in use, or damaged"),
         (Self::Output, "something cannot be written"),
         (Self::Refused, "mts doctor or mts alert test found a reason not to start"),
+        (Self::Interrupted, "SIGINT has ended the run in order; the same command goes on"),
+        (Self::Terminated, "SIGTERM has ended the run in order; the same command goes on"),
     ];
+
+    /// What [`ExitKind::ALL`] says of it.
+    pub(crate) fn meaning(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, meaning)| meaning)
+    }
 
     /// The exit code.
     #[must_use]

@@ -19,6 +19,7 @@ mod files;
 pub mod report;
 mod run_report;
 mod setup;
+mod signals;
 pub mod strategies;
 
 pub use app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};

@@ -9,6 +9,7 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::{RESULT, RunResult, facts, journal_error, open_reader, read_genesis};
 use crate::report::{count, money, number, percent};
 use crate::setup::{Files, Parts, core, date_of, genesis, instruments, parts, read_files};
+use crate::signals::{StopSignal, UntilSignal};
 use chrono::NaiveDate;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
@@ -35,7 +36,8 @@ pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     }
     let counts = alerts.map(Alerts::finish);
     let ran = ran?;
-    print(&ran, &folder, args.json, counts)
+    print(&ran, &folder, args.json, counts)?;
+    ran.stopped.map_or(Ok(()), |kind| Err(CliError::new(kind, kind.meaning())))
 }
 
 /// What a run gives.
@@ -45,6 +47,8 @@ struct Ran {
     stored: bool,
     /// The course of the net asset value.
     values: Vec<f64>,
+    /// A signal has ended it early.
+    stopped: Option<ExitKind>,
 }
 
 /// What is told of the end; nothing where nothing ran.
@@ -55,8 +59,11 @@ fn ending(ran: &Result<Ran, CliError>, name: &str) -> Option<Alert> {
             let last =
                 ran.result.last_session.map_or_else(|| "no session".to_owned(), |date| date.to_string());
             let message = format!("ran to {last}, net asset value {}", money(ran.result.final_nav));
-            let kind = if ran.result.finished { "finished" } else { "paused" };
-            (Severity::Info, kind, message)
+            match ran.stopped {
+                Some(kind) => (Severity::Warning, "stopped", format!("{}; {message}", kind.meaning())),
+                None if ran.result.finished => (Severity::Info, "finished", message),
+                None => (Severity::Info, "paused", message),
+            }
         }
         Err(error) => {
             let kind = if error.kind == ExitKind::Journal { "journal" } else { "failed" };
@@ -88,21 +95,21 @@ fn execute(
         None => {
             check_same(folder, &genesis)?;
             if let Some(result) = stored(folder, args.until, &genesis)? {
-                return Ok(Ran { result, stored: true, values: Vec::new() });
+                return Ok(Ran { result, stored: true, values: Vec::new(), stopped: None });
             }
             FileJournal::open(folder).map_err(journal_error)?
         }
     };
     let last = parts.feed.range.1;
-    let finished = end >= loaded.config.run.end.min(last);
-    trade(parts, loaded, end, &mut journal, args.json, alerts)?;
+    let stopped = trade(parts, loaded, end, &mut journal, args.json, alerts)?;
+    let finished = stopped.is_none() && end >= loaded.config.run.end.min(last);
     let reader = open_reader(folder)?;
     let table = instruments(&loaded.config, "the journal's instrument table", &genesis.instruments)?;
     let facts = facts(genesis, core(app, &loaded.config, table)?, &reader)?;
     let result = facts.result(finished, began.elapsed().as_secs_f64());
     facts.write(folder, &result, loaded.report)?;
     drop(journal);
-    Ok(Ran { result, stored: false, values: facts.values() })
+    Ok(Ran { result, stored: false, values: facts.values(), stopped })
 }
 
 /// Where the run goes. `--fresh` never touches what exists.
@@ -190,6 +197,7 @@ fn begin(folder: &Path, genesis: &Genesis) -> Result<Option<FileJournal>, CliErr
     }
 }
 
+/// Trades to the end, or to the signal that is returned.
 fn trade(
     parts: Parts,
     loaded: &Loaded,
@@ -197,7 +205,7 @@ fn trade(
     journal: &mut FileJournal,
     json: bool,
     alerts: &mut Option<Alerts>,
-) -> Result<(), CliError> {
+) -> Result<Option<ExitKind>, CliError> {
     let Parts { core, mut feed, venue, traders, calendar, script } = parts;
     let (start, last) = (loaded.config.run.start, feed.range.1);
     let sessions = calendar.sessions(start, end.min(last)).or_exit(ExitKind::Config)?.len();
@@ -216,13 +224,15 @@ fn trade(
             alerts.send(alert);
         }
     };
-    let done = backtest.run_observed(&mut *feed.feed, &mut progress, &mut observe)?;
+    let signal = StopSignal::install()?;
+    let mut feed = UntilSignal::new(&mut *feed.feed, &signal);
+    let done = backtest.run_observed(&mut feed, &mut progress, &mut observe)?;
     bar.finish_and_clear();
     if done.replayed > 0 && !json {
         let at = date_of(calendar, done.core.state().now());
         super::print::say(&format!("went on from {} journalled inputs, now at {at}", count(done.replayed)));
     }
-    Ok(())
+    Ok(feed.stopped)
 }
 
 fn progress_bar(sessions: usize, json: bool) -> ProgressBar {
@@ -245,7 +255,7 @@ struct Printed<'a> {
 }
 
 fn print(ran: &Ran, folder: &Path, json: bool, alerts: Option<AlertCounts>) -> Result<(), CliError> {
-    let Ran { result, stored, values } = ran;
+    let Ran { result, stored, values, .. } = ran;
     if json {
         return say_json(&Printed { result, alerts });
     }
