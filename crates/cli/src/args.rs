@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::alerts::Severity;
+use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -106,6 +107,12 @@ pub(crate) struct RunArgs {
     /// Starts anew, in an empty or new folder; never touches an existing run.
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// What is logged to the error stream [default: $MTS_LOG, else off]; the file of [log] has its own.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+    /// How lines on the error stream look.
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub(crate) log_format: LogFormat,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub mod config;
 mod error;
 mod export;
 mod files;
+mod log;
 pub mod report;
 mod run_report;
 mod setup;

@@ -171,6 +171,12 @@ fn work(section: &AlertsSection, alerts: &Receiver<Alert>, shared: &Shared) {
         } else {
             hook::command(hook, &alert, &shared.stop)
         };
+        let (severity, kind) = (alert.severity, alert.kind);
+        match &outcome {
+            Outcome::Sent => tracing::debug!(?severity, kind, "alert sent"),
+            Outcome::Failed(why) => tracing::warn!(?severity, kind, why = why.as_str(), "alert failed"),
+            Outcome::Stopped => tracing::warn!(?severity, kind, "alert dropped"),
+        }
         let count = match outcome {
             Outcome::Sent => &shared.sent,
             Outcome::Failed(_) => &shared.failed,

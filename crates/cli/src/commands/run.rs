@@ -4,13 +4,16 @@ use super::print::{say, say_json, sparkline, table};
 use crate::alerts::{Alert, AlertCounts, Alerts, Severity};
 use crate::app::App;
 use crate::args::RunArgs;
+use crate::config::LogLevel;
 use crate::config::{Loaded, load};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::{RESULT, RunResult, facts, journal_error, open_reader, read_genesis};
+use crate::log;
 use crate::report::{count, money, number, percent};
 use crate::setup::{Files, Parts, core, date_of, genesis, instruments, parts, read_files};
 use crate::signals::{StopSignal, UntilSignal};
 use chrono::NaiveDate;
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
 use mts_engine::shell::backtest::{Backtest, RunProgress};
@@ -27,6 +30,9 @@ use std::time::Instant;
 pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     let loaded = load(&args.config)?;
     let folder = folder(args, &loaded)?;
+    log::start(&loaded.log, level(args)?, args.log_format)?;
+    let name = loaded.config.run.name.as_str();
+    tracing::info!(run = name, folder = %folder.display(), "run begins");
     let mut alerts = Alerts::start(&loaded.alerts)?;
     let ran = execute(app, args, &loaded, &folder, &mut alerts);
     if let Some(alerts) = &mut alerts
@@ -34,10 +40,33 @@ pub(crate) fn run(app: &App, args: &RunArgs) -> Result<(), CliError> {
     {
         alerts.send(alert);
     }
+    match &ran {
+        Ok(ran) => tracing::info!(
+            run = name,
+            finished = ran.result.finished,
+            stored = ran.stored,
+            state = ran.result.state_hash.as_str(),
+            "run ends"
+        ),
+        Err(error) => tracing::error!(run = name, error = error.message.as_str(), "run fails"),
+    }
     let counts = alerts.map(Alerts::finish);
     let ran = ran?;
     print(&ran, &folder, args.json, counts)?;
     ran.stopped.map_or(Ok(()), |kind| Err(CliError::new(kind, kind.meaning())))
+}
+
+/// What goes to the error stream.
+fn level(args: &RunArgs) -> Result<LogLevel, CliError> {
+    if let Some(level) = args.log_level {
+        return Ok(level);
+    }
+    // Today's terminals stay as they are: what fails is told anyway.
+    let Some(text) = std::env::var_os("MTS_LOG") else { return Ok(LogLevel::Off) };
+    LogLevel::from_str(&text.to_string_lossy(), true).map_err(|_| {
+        let message = format!("MTS_LOG is {}; use off, error, warn, info or debug", text.to_string_lossy());
+        CliError::new(ExitKind::Usage, message)
+    })
 }
 
 /// What a run gives.
@@ -218,6 +247,7 @@ fn trade(
         }
     };
     let mut observe = |event: &Event| {
+        log::event(event);
         if let Some(alerts) = alerts
             && let Some(alert) = Alert::of_event(event, &loaded.config.run.name)
         {
@@ -228,6 +258,9 @@ fn trade(
     let mut feed = UntilSignal::new(&mut *feed.feed, &signal);
     let done = backtest.run_observed(&mut feed, &mut progress, &mut observe)?;
     bar.finish_and_clear();
+    if done.replayed > 0 {
+        tracing::info!(inputs = done.replayed, "went on from the journal");
+    }
     if done.replayed > 0 && !json {
         let at = date_of(calendar, done.core.state().now());
         super::print::say(&format!("went on from {} journalled inputs, now at {at}", count(done.replayed)));

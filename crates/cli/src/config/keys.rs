@@ -141,6 +141,13 @@ keys! {
         "queue", "number, 1 to 65536", "256", "Alerts that may wait; more are dropped and counted, trading never waits.";
         "repeat_ms", "milliseconds", "60000", "Alerts of the same kind and subject within this time are sent once; the next says how many were suppressed.";
     }
+    "log" {
+        "file", "file", "off", "Log file, relative to the working folder.";
+        "level", "\"off\", \"error\", \"warn\", \"info\" or \"debug\"", "\"info\"", "What the file gets: this and all that is graver.";
+        "format", "\"human\" or \"json\"", "\"human\"", "How its lines look; json is one object a line.";
+        "max_bytes", "bytes, from 4096", "10485760", "Size at which the file is put aside as FILE.1, the one before as FILE.2, and so on.";
+        "keep", "number, 0 to 1000", "5", "Files put aside that are kept.";
+    }
 }
 
 /// The tables of docs/configuration.md.

@@ -1,6 +1,6 @@
 //! From a TOML file to a checked configuration.
 
-use super::{AlertsSection, KEYS, RunConfig};
+use super::{AlertsSection, KEYS, LogSection, RunConfig};
 use crate::error::{CliError, ExitKind};
 use crate::files;
 use mts_foundation::{InstrumentTable, num};
@@ -24,6 +24,8 @@ pub struct Loaded {
     pub report: bool,
     /// Whom the run tells what.
     pub alerts: AlertsSection,
+    /// What is logged where.
+    pub log: LogSection,
 }
 
 /// Section `[output]`.
@@ -57,13 +59,22 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
     // These do not change what a run does, so that they are no part of what its journal belongs to.
     let output: Output = beside(&mut sections, "output").map_err(fault)?;
     let alerts: AlertsSection = beside(&mut sections, "alerts").map_err(fault)?;
-    let faults = alerts.check();
+    let log: LogSection = beside(&mut sections, "log").map_err(fault)?;
+    let faults = [alerts.check(), log.check()].concat();
     if !faults.is_empty() {
         return Err(fault(faults.join("\n  ")));
     }
     let config = assemble(sections, &stem).map_err(|faults| fault(faults.join("\n  ")))?;
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    Ok(Loaded { config, folder, stem, output_dir: output.dir, report: output.report.unwrap_or(true), alerts })
+    Ok(Loaded {
+        config,
+        folder,
+        stem,
+        output_dir: output.dir,
+        report: output.report.unwrap_or(true),
+        alerts,
+        log,
+    })
 }
 
 /// A section beside the run's configuration.

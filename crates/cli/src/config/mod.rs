@@ -4,14 +4,17 @@ mod alerts;
 mod broker;
 mod keys;
 mod load;
+mod log;
 mod schema;
 
+pub use crate::log::{LogFormat, LogLevel};
 pub use alerts::{AlertsSection, HookSection};
 pub use broker::{BrokerSection, FeesSection, ShortingSection, TierSection, Units};
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};
 pub use load::{Loaded, load};
 pub(crate) use load::{nearest, parse};
+pub use log::LogSection;
 use mts_foundation::num::exact;
 use mts_foundation::registry::Parameters;
 use mts_foundation::schema::PositiveDecimal;

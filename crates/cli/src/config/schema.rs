@@ -1,7 +1,7 @@
 //! The configuration file as JSON Schema, so that editors complete it.
 
 use super::load::Output;
-use super::{AlertsSection, KEYS, RunConfig};
+use super::{AlertsSection, KEYS, LogSection, RunConfig};
 use mts_foundation::schema::Catalogue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -10,13 +10,17 @@ use std::collections::BTreeSet;
 const REQUIRED: &[&str] = &["run", "fund", "envelope", "instruments", "data", "strategy", "broker"];
 
 /// Sections that the file has and `RunConfig` has not, with their types.
-const BESIDE: &[(&str, &str)] = &[("output", "Output"), ("alerts", "AlertsSection")];
+const BESIDE: &[(&str, &str)] = &[("output", "Output"), ("alerts", "AlertsSection"), ("log", "LogSection")];
 
 /// JSON Schema of the configuration file: the types of [`RunConfig`], of which each section has exactly the keys of
 /// [`KEYS`]; unknown ones are refused.
 #[must_use]
 pub fn schema() -> Value {
-    let catalogue = Catalogue::of_foundation().with::<RunConfig>().with::<Output>().with::<AlertsSection>();
+    let catalogue = Catalogue::of_foundation()
+        .with::<RunConfig>()
+        .with::<Output>()
+        .with::<AlertsSection>()
+        .with::<LogSection>();
     let whole = |name| match catalogue.schema_of(name) {
         Some(Value::Object(schema)) => schema,
         _ => Map::new(),
