@@ -178,3 +178,18 @@ fn faults_of_the_section_are_named() {
         assert!(done.stderr.contains(words), "no {words:?} in: {}", done.stderr);
     }
 }
+
+#[test]
+fn a_webhook_is_named_by_its_secret_and_needs_its_feature() {
+    for (hook, expected) in [
+        ("{ webhook = \"https://example.org/hunter2\" }", "write env:NAME, file:/path or cred:NAME"),
+        ("{ command = [\"true\"], webhook = \"env:X\" }", "has a command and a webhook"),
+        ("{ webhook = \"env:X\" }", "build"),
+    ] {
+        let (_folder, config) = strict(&format!("critical = {hook}"));
+        let done = run(["alert", "test", text(&config)]);
+        assert_ne!(done.code, 0);
+        assert!(done.stderr.contains(expected) || done.stderr.contains("not delivered"), "{}", done.stderr);
+        assert!(!done.stderr.contains("hunter2"), "{}", done.stderr);
+    }
+}

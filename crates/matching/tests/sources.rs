@@ -409,7 +409,11 @@ fn stops_may_set_off_each_other_without_end() {
     world.events.clear();
     feed(&mut world, 1_000_000, BookSide::Bid, 10_001, &mut seen);
     let filled = world.events.iter().filter(|event| matches!(event, MatchEvent::Filled { .. })).count();
-    assert_eq!(filled, usize::try_from(STOPS).unwrap() - 1, "each takes the ask above its stop, and the last finds none");
+    assert_eq!(
+        filled,
+        usize::try_from(STOPS).unwrap() - 1,
+        "each takes the ask above its stop, and the last finds none"
+    );
 }
 
 #[test]

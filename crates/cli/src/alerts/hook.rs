@@ -1,4 +1,4 @@
-//! A program as a hook: the alert on its standard input, a time-out, and nothing left behind after it.
+//! Hooks. A program: the alert on its standard input, a time-out, and nothing left behind after it.
 
 use super::Alert;
 use crate::config::HookSection;
@@ -24,12 +24,25 @@ pub(super) enum Outcome {
     Stopped,
 }
 
+/// Hands an alert to its hook.
+pub(super) fn hand_over(hook: &HookSection, alert: &Alert, stop: &AtomicBool) -> Outcome {
+    match &hook.webhook {
+        #[cfg(feature = "webhook")]
+        Some(secret) => super::webhook::post(secret, hook.timeout_ms, alert, stop),
+        #[cfg(not(feature = "webhook"))]
+        Some(_) => Outcome::Failed(
+            "this mts was built without webhooks; build it with --features webhook".to_owned(),
+        ),
+        None => command(hook, alert, stop),
+    }
+}
+
 /// Runs the program with one line of JSON. At the time-out it is killed with everything it has started.
 #[expect(
     clippy::disallowed_methods,
     reason = "programs outside take wall time; nothing in the run depends on it"
 )]
-pub(super) fn command(hook: &HookSection, alert: &Alert, stop: &AtomicBool) -> Outcome {
+fn command(hook: &HookSection, alert: &Alert, stop: &AtomicBool) -> Outcome {
     let Some((program, arguments)) = hook.command.split_first() else {
         return Outcome::Failed("the command names no program".to_owned());
     };

@@ -2,6 +2,8 @@
 
 mod hook;
 mod message;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use crate::config::{AlertsSection, HookSection};
 use crate::error::{CliError, ExitKind};
@@ -155,7 +157,7 @@ pub(crate) fn hook_of(section: &AlertsSection, severity: Severity) -> Option<&Ho
 /// # Errors
 /// What went wrong, for people.
 pub(crate) fn deliver(hook: &HookSection, alert: &Alert) -> Result<(), String> {
-    match hook::command(hook, alert, &AtomicBool::new(false)) {
+    match hook::hand_over(hook, alert, &AtomicBool::new(false)) {
         Outcome::Sent => Ok(()),
         Outcome::Failed(why) => Err(why),
         Outcome::Stopped => Err("it was stopped".to_owned()),
@@ -169,7 +171,7 @@ fn work(section: &AlertsSection, alerts: &Receiver<Alert>, shared: &Shared) {
         let outcome = if shared.stop.load(Ordering::Relaxed) {
             Outcome::Stopped
         } else {
-            hook::command(hook, &alert, &shared.stop)
+            hook::hand_over(hook, &alert, &shared.stop)
         };
         let (severity, kind) = (alert.severity, alert.kind);
         match &outcome {
@@ -193,7 +195,7 @@ mod tests {
 
     fn section(command: &[&str], queue: usize) -> AlertsSection {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        let hook = HookSection { command, timeout_ms: 300 };
+        let hook = HookSection { command, webhook: None, timeout_ms: 300 };
         AlertsSection { warning: Some(hook), queue, ..AlertsSection::default() }
     }
 

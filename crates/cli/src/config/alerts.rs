@@ -1,6 +1,7 @@
 //! Section `[alerts]`: whom a run tells what. It is no part of [`RunConfig`](super::RunConfig): another hook makes no
 //! other run.
 
+use mts_transport::SecretRef;
 use serde::{Deserialize, Serialize};
 
 /// Section `[alerts]`.
@@ -31,9 +32,13 @@ impl Default for AlertsSection {
 #[serde(deny_unknown_fields)]
 pub struct HookSection {
     /// A program and its arguments; the alert comes as one line of JSON on its standard input. No shell reads them.
-    #[schemars(length(min = 1))]
+    #[serde(default)]
     pub command: Vec<String>,
-    /// Time after which the program and what it started are killed, in milliseconds.
+    /// Where the secret is that holds a web address: `env:NAME`, `file:/path` or `cred:NAME`. The alert is posted there as
+    /// JSON. Either this or a command.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// Time after which the hook is given up, and a program killed with what it started, in milliseconds.
     #[serde(default = "ten_seconds")]
     #[schemars(range(min = 1, max = 600_000))]
     pub timeout_ms: u64,
@@ -58,10 +63,22 @@ impl AlertsSection {
             faults.push(format!("alerts.queue is {}; it must be 1 to 65536", self.queue));
         }
         for (name, hook) in self.hooks() {
-            if hook.command.first().is_none_or(String::is_empty) {
-                faults.push(format!(
-                    "alerts.{name}.command names no program; write [\"program\", \"argument\"]"
-                ));
+            match &hook.webhook {
+                None if hook.command.first().is_none_or(String::is_empty) => faults.push(format!(
+                    "alerts.{name}.command names no program; write [\"program\", \"argument\"], or name a webhook"
+                )),
+                None => {}
+                Some(_) if !hook.command.is_empty() => {
+                    faults.push(format!("alerts.{name} has a command and a webhook; keep one of them"));
+                }
+                // The text may be the address itself, which is a secret: it is not repeated.
+                Some(secret) if secret.parse::<SecretRef>().is_err() => faults.push(format!(
+                    "alerts.{name}.webhook must say where the address is: write env:NAME, file:/path or cred:NAME"
+                )),
+                Some(_) if !cfg!(feature = "webhook") => faults.push(format!(
+                    "alerts.{name}.webhook needs an mts that was built with --features webhook; build it so, or use a command"
+                )),
+                Some(_) => {}
             }
             if !(1..=600_000).contains(&hook.timeout_ms) {
                 faults

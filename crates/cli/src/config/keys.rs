@@ -135,7 +135,7 @@ keys! {
         "report", "true/false", "true", "Whether report.html is written.";
     }
     "alerts" {
-        "info", "{ command = [program, arguments…] }, with timeout_ms", "off", "Who is told of the end of a run.";
+        "info", "{ command = [program, arguments…] } or { webhook = secret }, with timeout_ms", "off", "Who is told of the end of a run.";
         "warning", "as info", "off", "Who is told of incidents.";
         "critical", "as info", "off", "Who is told of halts, of the kill switch and of a run that fails.";
         "queue", "number, 1 to 65536", "256", "Alerts that may wait; more are dropped and counted, trading never waits.";
