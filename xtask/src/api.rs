@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::OnceLock;
 
 use crate::console;
 use crate::error::{Error, Result};
@@ -27,6 +28,10 @@ pub(crate) const FOLDER: &str = "docs/api";
 
 /// Set for the copy of this program that cargo takes for rustdoc; its value is the real one.
 const STANDS_IN: &str = "MTS_XTASK_RUSTDOC";
+
+/// Where this program is. Asked at the start: the steps of `ci` may build it anew, and then the system calls the file
+/// that runs deleted, while the path names one that does the same.
+static THIS_PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// What says that a rustdoc writes JSON.
 const JSON: &str = "-Z unstable-options --output-format json";
@@ -80,8 +85,7 @@ pub(crate) fn check(update: bool) -> Result<Outcome> {
 
 /// Lets rustdoc describe the crates, and answers the folder of its documents.
 fn describe(names: &[&str]) -> Result<PathBuf> {
-    let this = std::env::current_exe()
-        .map_err(|error| Error::failed(format!("cannot find this program's own path: {error}")))?;
+    let this = THIS_PROGRAM.get().ok_or_else(|| Error::failed("this program does not know its own path"))?;
     let real = std::env::var("RUSTDOC").unwrap_or_else(|_| "rustdoc".to_owned());
     let packages = names.iter().flat_map(|name| ["--package", *name]);
     Program::cargo(["doc", "--lib", "--no-deps", "--quiet"])
@@ -99,6 +103,14 @@ fn describe(names: &[&str]) -> Result<PathBuf> {
         .and_then(serde_json::Value::as_str)
         .map(|target| PathBuf::from(target).join("doc"))
         .ok_or_else(|| Error::failed("`cargo metadata` names no target_directory: run it by hand"))
+}
+
+/// Notes where this program is, for later.
+pub(crate) fn remember_this_program() -> Result<()> {
+    let path = std::env::current_exe()
+        .map_err(|error| Error::failed(format!("cannot find this program's own path: {error}")))?;
+    THIS_PROGRAM.get_or_init(|| path);
+    Ok(())
 }
 
 /// When cargo runs this program as rustdoc: runs the real one, and answers its exit code.

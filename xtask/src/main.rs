@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     if let Some(code) = api::stand_in() {
         return code;
     }
-    match arguments().and_then(|arguments| dispatch(&arguments)) {
+    match api::remember_this_program().and_then(|()| arguments()).and_then(|arguments| dispatch(&arguments)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             console::err(format_args!("xtask: {error}"));
