@@ -20,7 +20,12 @@ impl RiskGate for NoTs {
         "no_ts"
     }
 
-    fn check(&self, order: &Order, _: &RiskEnvelope, _: &RiskContext<'_>) -> Result<(), Box<Rejection>> {
+    fn check(
+        &self,
+        order: &Order,
+        _: Option<&RiskEnvelope>,
+        _: &RiskContext<'_>,
+    ) -> Result<(), Box<Rejection>> {
         if !order.symbol.as_str().starts_with('T') {
             return Ok(());
         }

@@ -197,7 +197,7 @@ pub(crate) fn facts(genesis: Genesis, core: Core, reader: &JournalReader) -> Res
                 Event::HaltRequested(halt) => halts.push(halt.clone()),
                 Event::NavUpdated(snapshot) => nav.push(snapshot.clone()),
                 Event::Incident { .. } | Event::Killed { .. } => incidents.push(event.clone()),
-                Event::TargetsAccepted(_) | Event::HaltResumed(_) | Event::EnvelopeUpdated(_) => {}
+                Event::TargetsAccepted(_) | Event::HaltResumed { .. } | Event::EnvelopeUpdated(_) => {}
             }
         }
     })?;

@@ -15,6 +15,7 @@ use mts_portfolio::WeightPlanner;
 use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Name of the operator that stands for the script of a back-test.
 const SCRIPT: &str = "operator-script";
@@ -99,14 +100,16 @@ pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) 
     let mut operators = OperatorPolicy {
         operators: config.operator.operators.clone(),
         single_operator: config.operator.single_operator,
+        single_operator_delay: Duration::from_secs(config.operator.single_operator_delay_s),
     };
     if config.operator.resume == Resume::NextSession {
         operators.operators.push(ActorId::new(SCRIPT).or_exit(ExitKind::Internal)?);
         operators.single_operator = true;
+        operators.single_operator_delay = Duration::ZERO;
     }
     let risk = FundRisk {
         config: fund.clone(),
-        envelope: config.envelope.clone(),
+        envelope: Some(config.envelope.clone()),
         limits: config.gates.clone(),
         borrow: BTreeMap::new(),
     };

@@ -5,7 +5,7 @@ use crate::fund::NavSnapshot;
 use crate::ids::{FundId, OrderId, StrategyId};
 use crate::num::{Decimal, exact};
 use crate::order_record::OrderRecord;
-use crate::risk::{HaltRequest, OrderRejection, ResumeRequest, RiskEnvelope};
+use crate::risk::{HaltRequest, OrderRejection, Rebased, ResumeRequest, RiskEnvelope};
 use crate::signal::TargetSet;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,8 +56,13 @@ pub enum Event {
     TargetsAccepted(TargetSet),
     /// A halt is in force.
     HaltRequested(HaltRequest),
-    /// A halt ended.
-    HaltResumed(ResumeRequest),
+    /// A halt ended, or the kill switch is off.
+    HaltResumed {
+        /// Who asked and why.
+        request: ResumeRequest,
+        /// The loss limits that count anew.
+        rebased: Vec<Rebased>,
+    },
     /// The kill switch is on.
     Killed {
         /// Why.
@@ -144,7 +149,7 @@ impl Event {
             Self::EnvelopeUpdated(_) => "mts.v1.risk.envelope.updated",
             Self::Killed { .. } => "mts.v1.risk.kill.activated",
             Self::HaltRequested(_) => "mts.v1.operations.halt.requested",
-            Self::HaltResumed(_) => "mts.v1.operations.halt.resumed",
+            Self::HaltResumed { .. } => "mts.v1.operations.halt.resumed",
             Self::NavUpdated(nav) => {
                 return smol_str::format_smolstr!("mts.v1.portfolio.nav.updated.fund.{}", nav.fund_id);
             }

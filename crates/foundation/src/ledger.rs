@@ -175,7 +175,7 @@ impl Ledger {
         let roomy = self
             .funds
             .values()
-            .all(|book| !book.knows(symbol) || book.has_room(instrument, zero, [price, zero]));
+            .all(|book| !book.is_in_use(symbol) || book.has_room(instrument, zero, [price, zero]));
         self.whole(roomy, |ledger| {
             match ledger.marks.get_mut(symbol) {
                 Some(slot) => *slot = mark,
@@ -183,7 +183,7 @@ impl Ledger {
                     ledger.marks.insert(symbol.clone(), mark);
                 }
             }
-            for book in ledger.funds.values_mut().filter(|book| book.knows(symbol)) {
+            for book in ledger.funds.values_mut().filter(|book| book.is_in_use(symbol)) {
                 book.mark(symbol, price)?;
                 book.refresh(instrument, price)?;
                 book.check_range()?;

@@ -10,8 +10,8 @@ use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::ledger::MarkKind;
 use mts_foundation::risk::{
-    Gate, HaltCause, HaltMode, HaltRequest, HaltScope, RateBucket, RejectCode, Rejection, ResumeRequest,
-    Staleness,
+    Gate, HaltCause, HaltMode, HaltRequest, HaltScope, LossResponse, RateBucket, Rebased, RejectCode,
+    Rejection, ResumeRequest, Staleness,
 };
 use mts_foundation::signal::TargetSet;
 use mts_foundation::strategy::{Command, OrderRequest};
@@ -224,6 +224,8 @@ fn every_other_type_comes_back_exactly() {
         staleness: Some(Staleness::Bars(1)),
         strategy_rate: Some(RateBucket { per_minute: 60, burst: 5 }),
         max_daily_loss: Some(d("5000")),
+        loss_response: Some(LossResponse::KillSwitch),
+        allowed_actors: vec!["ann".parse().unwrap()],
         blocked_assets: vec![symbol.clone()],
         buying_power: true,
         ..GateLimits::default()
@@ -323,7 +325,7 @@ fn every_other_type_comes_back_exactly() {
     for event in [
         Event::TargetsAccepted(targets),
         Event::HaltRequested(halt),
-        Event::HaltResumed(resume),
+        Event::HaltResumed { request: resume, rebased: Vec::new() },
         Event::EnvelopeUpdated(envelope),
         Event::FillCreated {
             fund_id: "f".parse().unwrap(),
@@ -441,7 +443,7 @@ fn books() {
     reads::<Exposure>(&exposure);
     let book = format!(
         r#"{{"base_currency":"USD","cash":"100","fees":"0.1","positions":{positions},
-        "working":{{"o-1":{working}}},"exposure":{exposure}}}"#
+        "working":{{"o-1":{working}}},"working_by_symbol":{{"AAPL":["o-1"]}},"exposure":{exposure}}}"#
     );
     reads::<FundBook>(&book);
     reads::<Ledger>(&format!(r#"{{"funds":{{"f":{book}}},"marks":{{"AAPL":{mark}}},"bars":3}}"#));
@@ -505,6 +507,8 @@ fn brokers_and_risk() {
     reads::<Staleness>(r#"{"millis":500}"#);
     reads::<RateBucket>(r#"{"per_minute":60,"burst":5}"#);
     reads::<HaltCause>(r#"{"code":"DAILY_LOSS","limit":"0.03","observed":null}"#);
+    words::<LossResponse>(&["halt_fund", "kill_switch"]);
+    reads::<Rebased>(r#"{"fund_id":"f","code":"DAILY_LOSS","old":"100","new":"97"}"#);
     reads::<GateOutcome>(r#"{"verdict":"pass","observed":"1","limit":"2"}"#);
     let rejection =
         r#"{"gate":"loss","code":"DAILY_LOSS","limit":"0.03","observed":"0.04","message":"wait"}"#;
@@ -524,7 +528,8 @@ fn brokers_and_risk() {
     };
     for event in [
         RiskEvent::DayRolled { date: "2026-03-02".parse().unwrap() },
-        RiskEvent::Marked,
+        RiskEvent::Marked { symbol: None },
+        RiskEvent::Marked { symbol: Some("AAPL".parse().unwrap()) },
         RiskEvent::Filled { fund_id: "f".parse().unwrap(), order_id: "o".parse().unwrap() },
         RiskEvent::Flowed { fund_id: "f".parse().unwrap(), amount: d("-5") },
         RiskEvent::Halt(halt.clone()),

@@ -24,7 +24,12 @@ impl RiskGate for LongOnly {
         "long_only"
     }
 
-    fn check(&self, order: &Order, _: &RiskEnvelope, _: &RiskContext<'_>) -> Result<(), Box<Rejection>> {
+    fn check(
+        &self,
+        order: &Order,
+        _: Option<&RiskEnvelope>,
+        _: &RiskContext<'_>,
+    ) -> Result<(), Box<Rejection>> {
         if order.side != Side::Short {
             return Ok(());
         }
@@ -48,8 +53,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     envelope.allowed_brokers = vec!["paper".parse()?];
     envelope.enable_shorting = true;
     let config = FundConfig::new(fund_id.clone(), "paper".parse()?, cash, now);
-    let fund = FundRisk { config, envelope, limits: GateLimits::default(), borrow: BTreeMap::new() };
-    let operators = OperatorPolicy { operators: vec![ActorId::new("ann")?], single_operator: true };
+    let fund =
+        FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow: BTreeMap::new() };
+    let operators = OperatorPolicy {
+        operators: vec![ActorId::new("ann")?],
+        single_operator: true,
+        ..OperatorPolicy::default()
+    };
     let mut machine = RiskPipeline::new(vec![fund], operators)?.with_gates(vec![Arc::new(LongOnly)]);
 
     // The machine owns no books: they are lent to it with every question.

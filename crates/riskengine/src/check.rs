@@ -1,8 +1,8 @@
 //! One run of the pipeline over one order: what all gates look at, gathered once.
 
-use crate::pipeline::Fund;
-use crate::state::{FundState, RiskState};
-use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, Verdict};
+use crate::machine::Fund;
+use crate::state::{FundState, Reservation, RiskState};
+use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskEnvelope, Verdict};
 use mts_foundation::{Decimal, FundBook, Instrument, Order, Side};
 
 /// The outcome of one gate.
@@ -47,6 +47,16 @@ pub(crate) fn closable(side: Side, held: Decimal, buys: Decimal, sells: Decimal)
 }
 
 impl Check<'_> {
+    /// Reservations of other orders; that of the order itself is the order.
+    pub(crate) fn reserved(&self) -> impl Iterator<Item = &Reservation> {
+        self.fund_state.reservations.iter().filter(|reserved| reserved.order_id != self.order.order_id)
+    }
+
+    /// The envelope, where the fund has one.
+    pub(crate) fn envelope(&self) -> Option<&RiskEnvelope> {
+        self.fund_state.envelope.as_ref()
+    }
+
     /// Compares and, where the observed value is beyond the limit, refuses; `what` says what was observed.
     pub(crate) fn at_most(
         &self,

@@ -1,23 +1,29 @@
 //! Halts: who may ask, who may end them.
 
-use mts_foundation::risk::{HaltMode, HaltScope, HaltSeverity, ResumeRequest, RiskRefusal};
-use mts_foundation::{ActorId, FundId, StrategyId};
+use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, HaltSeverity, ResumeRequest, RiskRefusal};
+use mts_foundation::{ActorId, FundId, StrategyId, Timestamp};
 use std::collections::BTreeMap;
-
-use mts_foundation::risk::HaltRequest;
+use std::time::Duration;
 
 /// Who may resume (decision R9).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OperatorPolicy {
     /// Operators known to the configuration.
     pub operators: Vec<ActorId>,
-    /// One operator suffices for funds and the firm.
+    /// One operator suffices for funds, the firm and the kill switch, once [`Self::single_operator_delay`] is over.
     pub single_operator: bool,
+    /// How long after the halt one operator alone may end it; two need not wait.
+    pub single_operator_delay: Duration,
 }
 
 impl OperatorPolicy {
-    /// Whether these operators may end this halt.
-    pub(crate) fn allows(&self, request: &ResumeRequest) -> Result<(), RiskRefusal> {
+    /// Whether these operators may end, at `now`, what has been in force since `since`.
+    pub(crate) fn allows(
+        &self,
+        request: &ResumeRequest,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), RiskRefusal> {
         let refuse = |message: String| Err(RiskRefusal { message });
         if request.reason.trim().is_empty() {
             return refuse("a resume needs a reason; say why the danger is over".to_owned());
@@ -33,11 +39,19 @@ impl OperatorPolicy {
         }
         let narrow = matches!(request.scope.as_ref().map(HaltScope::severity), Some(HaltSeverity::Strategy));
         let needed = if narrow || self.single_operator { 1 } else { 2 };
+        let scope = || request.scope.as_ref().map_or("the kill switch".to_owned(), ToString::to_string);
         if known.len() < needed {
-            let scope = request.scope.as_ref().map_or("the kill switch".to_owned(), ToString::to_string);
             return refuse(format!(
-                "resuming {scope} needs {needed} different operators, {} agreed; name more, or set operator.single_operator",
+                "resuming {} needs {needed} different operators, {} agreed; name more, or set operator.single_operator",
+                scope(),
                 known.len()
+            ));
+        }
+        let earliest = since.plus(self.single_operator_delay);
+        if !narrow && known.len() < 2 && now < earliest {
+            return refuse(format!(
+                "one operator alone may resume {} from {earliest} on; wait, or name a second operator",
+                scope()
             ));
         }
         Ok(())

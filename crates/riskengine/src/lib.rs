@@ -6,13 +6,17 @@
 //! ledger (cash, positions, marks, working orders) is lent to it. Passing costs no allocation: limits are converted to
 //! exact decimals once, when an envelope is loaded.
 
+mod bucket;
 mod check;
+mod envelopes;
 mod gates;
 mod halts;
 mod limits;
 mod loss;
-mod pipeline;
+mod machine;
 mod state;
+mod stops;
+mod window;
 
 pub use limits::ConfigFaults;
-pub use pipeline::{FundRisk, OperatorPolicy, RiskPipeline};
+pub use machine::{FundRisk, OperatorPolicy, RiskPipeline};

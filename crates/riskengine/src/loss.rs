@@ -4,7 +4,7 @@ use crate::limits::ExactLimits;
 use crate::state::Baselines;
 use chrono::{Datelike, NaiveDate};
 use mts_foundation::Decimal;
-use mts_foundation::risk::{GateLimits, HaltCause, RejectCode};
+use mts_foundation::risk::{HaltCause, LossResponse, RejectCode};
 
 impl Baselines {
     /// All baselines at this value.
@@ -34,42 +34,46 @@ impl Baselines {
         }
     }
 
-    /// A resume re-bases the limits that tripped to the value of that moment (decision R9).
-    pub(crate) fn rebase(&mut self, code: RejectCode, nav: Decimal) {
-        match code {
-            RejectCode::DailyLoss => self.day = nav,
-            RejectCode::WeeklyLoss => self.week = nav,
-            RejectCode::MonthlyLoss => self.month = nav,
-            RejectCode::Drawdown => self.high_water = nav,
-            _ => {}
-        }
+    /// A resume re-bases the limits that tripped to the value of that moment (decision R9). Answers what the limit was
+    /// measured against until now.
+    pub(crate) fn rebase(&mut self, code: RejectCode, nav: Decimal) -> Option<Decimal> {
+        let baseline = match code {
+            RejectCode::DailyLoss => &mut self.day,
+            RejectCode::WeeklyLoss => &mut self.week,
+            RejectCode::MonthlyLoss => &mut self.month,
+            RejectCode::Drawdown => &mut self.high_water,
+            _ => return None,
+        };
+        Some(std::mem::replace(baseline, nav))
     }
 }
 
-/// The loss limits that are reached, in the order day, week, month, drawdown. A limit is reached when the loss equals
-/// or passes it.
+/// The loss limits that tripped, in the order day, week, month, drawdown. A limit that halts the fund trips when the
+/// loss equals or passes it, one that activates the kill switch when the loss passes it (decision R14).
 pub(crate) fn reached(
     baselines: &Baselines,
     nav: Decimal,
     limits: &ExactLimits,
-    money: &GateLimits,
 ) -> impl Iterator<Item = HaltCause> {
-    let share = |code: RejectCode, baseline: Decimal, limit: Option<Decimal>| {
-        let limit = limit?;
-        // A baseline that is not positive has been lost wholly: every limit is reached.
-        let observed =
-            if baseline > Decimal::ZERO { (baseline - nav).checked_div(baseline)? } else { Decimal::ONE };
-        (observed >= limit).then_some(HaltCause { code, limit: Some(limit), observed: Some(observed) })
+    let trips = |observed: Decimal, limit: Decimal| match limits.loss_response {
+        LossResponse::HaltFund => observed >= limit,
+        LossResponse::KillSwitch => observed > limit,
     };
-    let daily_money = money.max_daily_loss.and_then(|limit| {
-        let observed = baselines.day - nav;
-        let cause = HaltCause { code: RejectCode::DailyLoss, limit: Some(limit), observed: Some(observed) };
-        (observed >= limit).then_some(cause)
-    });
+    let cause = |code: RejectCode, observed: Decimal, limit: Decimal| {
+        trips(observed, limit).then_some(HaltCause { code, limit: Some(limit), observed: Some(observed) })
+    };
+    let share = |code: RejectCode, baseline: Decimal, limit: Option<Decimal>| {
+        // A baseline that is not positive has been lost wholly.
+        let lost =
+            if baseline > Decimal::ZERO { (baseline - nav).checked_div(baseline)? } else { Decimal::TWO };
+        cause(code, lost, limit?)
+    };
+    let money =
+        limits.daily_loss_money.and_then(|limit| cause(RejectCode::DailyLoss, baselines.day - nav, limit));
     [
-        share(RejectCode::DailyLoss, baselines.day, Some(limits.daily_loss)).or(daily_money),
-        share(RejectCode::WeeklyLoss, baselines.week, Some(limits.weekly_loss)),
-        share(RejectCode::MonthlyLoss, baselines.month, Some(limits.monthly_loss)),
+        share(RejectCode::DailyLoss, baselines.day, limits.daily_loss).or(money),
+        share(RejectCode::WeeklyLoss, baselines.week, limits.weekly_loss),
+        share(RejectCode::MonthlyLoss, baselines.month, limits.monthly_loss),
         share(RejectCode::Drawdown, baselines.high_water, limits.drawdown),
     ]
     .into_iter()

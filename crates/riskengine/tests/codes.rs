@@ -65,6 +65,10 @@ refusals! {
     a_strategy_that_is_not_listed_is_refused: StrategyNotAuthorised of Authorised, "-", "-" => {
         Setup::new().config(|fund| fund.strategies = vec!["t".parse().unwrap()]).build().refused(buy("A", "1"))
     };
+    an_actor_that_is_not_listed_is_refused: ActorNotAuthorised of Authorised, "-", "-" => {
+        let setup = Setup::new().limits(|limits| limits.allowed_actors = vec!["ann".parse().unwrap()]);
+        setup.build().refused(buy("A", "1"))
+    };
     a_broker_that_is_not_listed_is_refused: BrokerNotAllowed of Authorised, "-", "-" => {
         Setup::new().envelope(|limits| limits.allowed_brokers.clear()).build().refused(buy("A", "1"))
     };
@@ -259,6 +263,11 @@ refusals! {
         world.refused(buy("B", "401"))
     };
 
+    a_fund_without_a_value_to_measure_losses_against_is_refused: NoLossBaseline of Loss, "-", "-" => {
+        let mut world = Setup::new().build();
+        world.machine = Setup::new().machine();
+        world.refused(buy("A", "1"))
+    };
     a_loss_of_the_day_is_refused: DailyLoss of Loss, "0.03", "0.03" => {
         after_a_fall(Setup::new().envelope(|limits| limits.daily_loss_halt_pct = 0.03), "97")
     };
@@ -327,7 +336,12 @@ impl RiskGate for OneLot {
     fn name(&self) -> &str {
         "one_lot"
     }
-    fn check(&self, order: &Order, _: &RiskEnvelope, _: &RiskContext<'_>) -> Result<(), Box<Rejection>> {
+    fn check(
+        &self,
+        order: &Order,
+        _: Option<&RiskEnvelope>,
+        _: &RiskContext<'_>,
+    ) -> Result<(), Box<Rejection>> {
         let (gate, code) = (Gate::OrderQuantity, RejectCode::MaxOrderQuantity);
         let (limit, observed) = (Some(Decimal::ONE), Some(order.quantity));
         let refused = Rejection { gate, code, limit, observed, message: "one lot at a time".to_owned() };

@@ -36,9 +36,10 @@ fn pipeline() -> RiskPipeline {
             "allowed_brokers":["paper"],"created_at":"2026-01-01T00:00:00Z"}"#,
     )
     .unwrap();
-    let fund = FundRisk { config, envelope, limits: GateLimits::default(), borrow: BTreeMap::new() };
+    let fund =
+        FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow: BTreeMap::new() };
     let operators = ["ann", "bob"].map(|name| ActorId::new(name).unwrap()).to_vec();
-    RiskPipeline::new(vec![fund], OperatorPolicy { operators, single_operator: false }).unwrap()
+    RiskPipeline::new(vec![fund], OperatorPolicy { operators, ..OperatorPolicy::default() }).unwrap()
 }
 
 /// A fund of 1,000 with five shares at 100, on the first of January.
@@ -79,7 +80,7 @@ impl World {
     fn mark(&mut self, price: i64, hour: i64) -> Vec<RiskAction> {
         let symbol = Symbol::new("A").unwrap();
         self.ledger.mark(&self.table, &symbol, Decimal::from(price), MarkKind::Close, at(hour)).unwrap();
-        self.apply(RiskEvent::Marked, hour).unwrap()
+        self.apply(RiskEvent::Marked { symbol: None }, hour).unwrap()
     }
 
     fn asks(&self, side: Side, quantity: i64) -> Option<RejectCode> {
@@ -169,7 +170,7 @@ fn resuming_needs_two_known_operators_and_a_reason_and_moves_the_baseline() {
     }
     assert!(matches!(
         world.resume(&["ann", "bob"], "fine again").unwrap().as_slice(),
-        [RiskAction::Resumed(_)]
+        [RiskAction::Resumed { .. }]
     ));
     assert_eq!(world.asks(Side::Buy, 1), None, "the loss so far is taken as given");
     assert!(world.mark(89, 4).is_empty());

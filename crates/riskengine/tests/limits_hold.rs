@@ -48,7 +48,7 @@ fn machine() -> RiskPipeline {
     )
     .unwrap();
     let limits = GateLimits { buying_power: true, max_positions: Some(3), ..GateLimits::default() };
-    let fund = FundRisk { config, envelope, limits, borrow: BTreeMap::new() };
+    let fund = FundRisk { config, envelope: Some(envelope), limits, borrow: BTreeMap::new() };
     RiskPipeline::new(vec![fund], OperatorPolicy::default()).unwrap()
 }
 
@@ -160,7 +160,7 @@ proptest! {
                     let symbol = Symbol::new(NAMES[name]).unwrap();
                     let price = Decimal::new(cents, 2);
                     ledger.mark(&table, &symbol, price, MarkKind::Close, Timestamp::EPOCH).unwrap();
-                    machine.apply(&RiskEvent::Marked, &ledger, Timestamp::EPOCH, &mut Vec::new()).unwrap();
+                    machine.apply(&RiskEvent::Marked { symbol: None }, &ledger, Timestamp::EPOCH, &mut Vec::new()).unwrap();
                 }
                 Step::Fill { pick, quantity } if !working.is_empty() => {
                     let (id, symbol, side, remaining) = working[pick % working.len()].clone();

@@ -66,9 +66,13 @@ impl Job {
             "fund_id": self.config.fund.fund_id, "name": "bench", "target_nav_usd": "1000000",
             "broker": self.config.broker.name, "created_at": self.config.envelope.created_at,
         }))?;
-        let (envelope, limits) = (self.config.envelope.clone(), self.config.gates.clone());
+        let (envelope, limits) = (Some(self.config.envelope.clone()), self.config.gates.clone());
         let risk = FundRisk { config: fund.clone(), envelope, limits, borrow: BTreeMap::new() };
-        let operators = OperatorPolicy { operators: vec![ActorId::new("bench")?], single_operator: true };
+        let operators = OperatorPolicy {
+            operators: vec![ActorId::new("bench")?],
+            single_operator: true,
+            ..OperatorPolicy::default()
+        };
         let pipeline = RiskPipeline::new(vec![risk], operators)?;
         let buffer = self.config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
         let setup = FundSetup { config: fund, initial_cash: self.config.fund.initial_cash };

@@ -50,6 +50,8 @@ keys! {
         "max_asset_class_pct", "share, above 0 to 1", "1.0 (off)", "One asset class; 1.0 = off.";
         "max_country_pct", "share, above 0 to 1", "1.0 (off)", "One country of the instrument table; 1.0 = off.";
         "daily_loss_halt_pct", "share, above 0 to 1", "0.03", "Loss since the session began that halts the fund.";
+        "loss_response", "\"halt_fund\" or \"kill_switch\"", "\"halt_fund\"", "What loss limits do: halt the fund when reached, or activate the kill switch when passed.";
+        "allowed_actors", "list", "[] (any)", "Who may send orders: strategies act as strategy:ID.";
         "weekly_loss_halt_pct", "share, above 0 to 1", "0.08", "Loss since the week began that halts the fund.";
         "monthly_loss_halt_pct", "share, above 0 to 1", "0.15", "Loss since the month began that halts the fund.";
         "max_order_notional_usd", "money", "100000", "Value of one order.";
@@ -60,8 +62,8 @@ keys! {
         "enable_shorting", "true/false", "false", "Whether the fund may sell short.";
         "max_short_fee_bps", "basis points", "200", "Dearest borrow, a year.";
         "require_borrow_locate", "true/false", "false", "Whether a short sale needs a locate.";
-        "enable_synthetic_stop", "true/false", "true", "Whether losing positions are stopped out; takes effect when the risk workers arrive.";
-        "synthetic_stop_pct", "share, above 0 to 1", "0.10", "Loss of a position that stops it out.";
+        "enable_synthetic_stop", "true/false", "true", "Whether a position that loses too much is closed.";
+        "synthetic_stop_pct", "share, above 0 to 1", "0.10", "Loss of a position, as a share of its entry, that closes it.";
         "cro_veto_enabled", "true/false", "false", "Whether the advisory veto is asked; takes effect when asynchronous gates arrive.";
         "cro_veto_confidence_threshold", "0 to 1", "0.85", "Confidence from which the veto counts.";
         "cro_veto_timeout_s", "seconds", "5.0", "How long the veto may take.";
@@ -95,7 +97,8 @@ keys! {
     }
     "operator" {
         "operators", "list", "[]", "Names that may resume after a halt.";
-        "single_operator", "true/false", "false", "One operator suffices for funds and the firm.";
+        "single_operator", "true/false", "false", "One operator suffices for funds and the firm, after a delay.";
+        "single_operator_delay_s", "seconds", "300", "How long after a halt one operator alone may end it; two need not wait.";
         "resume", "\"never\" or \"next_session\"", "\"never\"", "Back-tests: next_session lifts a halt in the session after it, once that open's orders have met it.";
     }
     "instruments" {

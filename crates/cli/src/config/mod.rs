@@ -90,17 +90,31 @@ pub struct FundSection {
 }
 
 /// Section `[operator]`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperatorSection {
     /// Names that may resume.
     #[serde(default)]
     pub operators: Vec<ActorId>,
-    /// One operator suffices.
+    /// One operator suffices, after a delay.
     #[serde(default)]
     pub single_operator: bool,
+    /// Seconds after a halt before which one operator alone cannot end it.
+    #[serde(default = "five_minutes")]
+    pub single_operator_delay_s: u64,
     /// What the operator script of a back-test does with halts.
     #[serde(default)]
     pub resume: Resume,
+}
+
+impl Default for OperatorSection {
+    fn default() -> Self {
+        Self {
+            operators: Vec::new(),
+            single_operator: false,
+            single_operator_delay_s: five_minutes(),
+            resume: Resume::default(),
+        }
+    }
 }
 
 /// What the operator script of a back-test does with halts.
@@ -192,6 +206,10 @@ fn closes() -> String {
 
 fn usd() -> Currency {
     Currency::USD
+}
+
+fn five_minutes() -> u64 {
+    300
 }
 
 fn yes() -> bool {

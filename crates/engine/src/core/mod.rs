@@ -209,7 +209,7 @@ impl Core {
             ledger.mark(instruments, symbol, *price, MarkKind::Close, self.state.now)?;
         }
         self.state.progress = Progress::Marked;
-        self.risk_event(&RiskEvent::Marked, output)
+        self.risk_event(&RiskEvent::Marked { symbol: None }, output)
     }
 
     fn close_session(&mut self, date: NaiveDate, output: &mut Output) {
@@ -279,7 +279,9 @@ impl Core {
         for action in actions.drain(..) {
             match action {
                 RiskAction::Halted(halt) => output.events.push(Event::HaltRequested(halt)),
-                RiskAction::Resumed(request) => output.events.push(Event::HaltResumed(request)),
+                RiskAction::Resumed { request, rebased } => {
+                    output.events.push(Event::HaltResumed { request, rebased });
+                }
                 RiskAction::Killed { reason, .. } => {
                     output.events.push(Event::Killed { reason, time: self.state.now });
                     self.cancel_all(output);

@@ -68,7 +68,7 @@ impl Core {
                 self.refuse(order, *rejection, true, output);
                 if by_loss {
                     // The limit was reached before any mark or fill said so: trip it now (decision R10).
-                    self.risk_event(&RiskEvent::Marked, output)?;
+                    self.risk_event(&RiskEvent::Marked { symbol: None }, output)?;
                 }
                 Ok(())
             }

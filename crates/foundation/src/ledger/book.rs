@@ -100,6 +100,8 @@ pub struct FundBook {
     fees: Decimal,
     positions: PositionBook,
     working: BTreeMap<OrderId, WorkingOrder>,
+    /// The keys of `working` by instrument, so that a question about one instrument costs nothing for the others.
+    working_by_symbol: BTreeMap<Symbol, Vec<OrderId>>,
     exposure: Exposure,
 }
 
@@ -113,6 +115,7 @@ impl FundBook {
             fees: Decimal::ZERO,
             positions: PositionBook::new(),
             working: BTreeMap::new(),
+            working_by_symbol: BTreeMap::new(),
             exposure: Exposure::default(),
         }
     }
@@ -144,6 +147,24 @@ impl FundBook {
     /// Orders that may still fill, by order id.
     pub fn working(&self) -> impl ExactSizeIterator<Item = (&OrderId, &WorkingOrder)> {
         self.working.iter()
+    }
+
+    /// Orders of one instrument that may still fill, in the order in which they came.
+    pub fn working_in(&self, symbol: &Symbol) -> impl Iterator<Item = (&OrderId, &WorkingOrder)> {
+        let ids = self.working_by_symbol.get(symbol).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.working.get_key_value(id))
+    }
+
+    /// Whether anything is held of this instrument or any order in it may still fill.
+    #[must_use]
+    pub fn is_in_use(&self, symbol: &Symbol) -> bool {
+        self.exposure.by_symbol.contains_key(symbol)
+    }
+
+    /// How many instruments are held or have orders that may still fill.
+    #[must_use]
+    pub fn instruments_in_use(&self) -> usize {
+        self.exposure.by_symbol.len()
     }
 
     /// How many orders may still fill.
@@ -287,12 +308,22 @@ impl FundBook {
 
     /// An order counts from now on.
     pub(super) fn insert_working(&mut self, order_id: OrderId, working: WorkingOrder) {
-        self.working.insert(order_id, working);
+        let symbol = working.symbol.clone();
+        if self.working.insert(order_id.clone(), working).is_none() {
+            self.working_by_symbol.entry(symbol).or_default().push(order_id);
+        }
     }
 
     /// An order counts no longer.
     pub(super) fn remove_working(&mut self, order_id: &OrderId) -> Option<WorkingOrder> {
-        self.working.remove(order_id)
+        let working = self.working.remove(order_id)?;
+        if let Some(ids) = self.working_by_symbol.get_mut(&working.symbol) {
+            ids.retain(|id| id != order_id);
+            if ids.is_empty() {
+                self.working_by_symbol.remove(&working.symbol);
+            }
+        }
+        Some(working)
     }
 
     /// Takes the units of a fill off its working order; `None` when it is not working or the fill is of something else.
@@ -305,14 +336,9 @@ impl FundBook {
         working.remaining -= units;
         let left = working.clone();
         if left.remaining.is_zero() {
-            self.working.remove(&fill.order_id);
+            self.remove_working(&fill.order_id);
         }
         Some((units, left))
-    }
-
-    /// Whether the book has anything to do with an instrument.
-    pub(super) fn knows(&self, symbol: &Symbol) -> bool {
-        self.exposure.by_symbol.contains_key(symbol)
     }
 
     /// Revalues the position in an instrument.

@@ -91,6 +91,8 @@ wire_enum! {
         FundNotAuthorised = "FUND_NOT_AUTHORISED",
         /// The strategy may not write into this fund.
         StrategyNotAuthorised = "STRATEGY_NOT_AUTHORISED",
+        /// The actor may not trade here.
+        ActorNotAuthorised = "ACTOR_NOT_AUTHORISED",
         /// The broker is not allowed.
         BrokerNotAllowed = "BROKER_NOT_ALLOWED",
         /// The order type is not allowed.
@@ -163,6 +165,8 @@ wire_enum! {
         NoLocate = "NO_LOCATE",
         /// Not enough cash.
         BuyingPower = "BUYING_POWER",
+        /// A loss limit is on and there is no value yet to measure losses against.
+        NoLossBaseline = "NO_LOSS_BASELINE",
         /// The day's loss reached its limit.
         DailyLoss = "DAILY_LOSS",
         /// The week's loss reached its limit.

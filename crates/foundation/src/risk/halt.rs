@@ -1,7 +1,7 @@
 //! Halts and their end.
 
 use crate::ids::{ActorId, FundId, StrategyId};
-use crate::num::{Decimal, exact_option};
+use crate::num::{Decimal, exact, exact_option};
 use crate::order::wire_enum;
 use crate::risk::RejectCode;
 use crate::time::Timestamp;
@@ -110,4 +110,20 @@ pub struct ResumeRequest {
     pub reason: String,
     /// When.
     pub timestamp: Timestamp,
+}
+
+/// A loss limit that counts anew after a resume: from the value of that moment (decision R9).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Rebased {
+    /// Whose.
+    pub fund_id: FundId,
+    /// Which limit.
+    pub code: RejectCode,
+    /// Net asset value it was measured against.
+    #[serde(with = "exact")]
+    pub old: Decimal,
+    /// Net asset value it is measured against from now on.
+    #[serde(with = "exact")]
+    pub new: Decimal,
 }

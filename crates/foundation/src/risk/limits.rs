@@ -1,6 +1,8 @@
 //! Limits beyond the documented envelope; absent = off (decision R15).
 
+use crate::ids::ActorId;
 use crate::num::{Decimal, exact_option};
+use crate::order::wire_enum;
 use crate::symbol::Symbol;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,16 @@ pub enum Staleness {
     Millis(u64),
     /// Bars of the run's interval: 1 = the price of the last bar is fresh, that of the one before is not.
     Bars(u64),
+}
+
+wire_enum! {
+    /// What a loss limit does when it trips (decision R14).
+    LossResponse {
+        /// Requests a halt of the fund; the limit trips when the loss equals or passes it.
+        HaltFund = "halt_fund",
+        /// Activates the kill switch; the limit trips when the loss passes it.
+        KillSwitch = "kill_switch",
+    }
 }
 
 /// A token bucket: `burst` orders at once, refilled at `per_minute`.
@@ -87,6 +99,10 @@ pub struct GateLimits {
     #[serde(with = "exact_option")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::PositiveDecimal>"))]
     pub max_daily_loss: Option<Decimal>,
+    /// What a loss limit does when it trips; absent = it halts the fund.
+    pub loss_response: Option<LossResponse>,
+    /// Actors that may send orders; empty = any. Closing a position is open to everybody.
+    pub allowed_actors: Vec<ActorId>,
     /// Assets that may be traded; empty = any.
     pub allowed_assets: Vec<Symbol>,
     /// Assets that may not be traded; beats `allowed_assets`.

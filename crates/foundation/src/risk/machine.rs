@@ -6,7 +6,7 @@ use crate::instrument::InstrumentTable;
 use crate::ledger::Ledger;
 use crate::num::{Decimal, exact};
 use crate::order::Order;
-use crate::risk::{GateTrace, HaltRequest, Rejection, ResumeRequest, RiskDecision, RiskEnvelope};
+use crate::risk::{GateTrace, HaltRequest, Rebased, Rejection, ResumeRequest, RiskDecision, RiskEnvelope};
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
 use crate::trading_session::SessionPhase;
@@ -35,14 +35,14 @@ pub struct RiskContext<'a> {
 pub trait RiskGate: Send + Sync {
     /// Stable name, for reports.
     fn name(&self) -> &str;
-    /// Passes or refuses.
+    /// Passes or refuses. `envelope` is `None` where an account has limits of its own instead of a fund's envelope.
     ///
     /// # Errors
     /// The refusal.
     fn check(
         &self,
         order: &Order,
-        envelope: &RiskEnvelope,
+        envelope: Option<&RiskEnvelope>,
         context: &RiskContext<'_>,
     ) -> Result<(), Box<Rejection>>;
 }
@@ -55,7 +55,7 @@ pub trait AsyncRiskGate: Send + Sync {
     fn check(
         &self,
         order: &Order,
-        envelope: &RiskEnvelope,
+        envelope: Option<&RiskEnvelope>,
     ) -> impl Future<Output = Result<(), Box<Rejection>>> + Send;
 }
 
@@ -67,7 +67,7 @@ pub trait DynAsyncRiskGate: Send + Sync {
     fn check<'a>(
         &'a self,
         order: &'a Order,
-        envelope: &'a RiskEnvelope,
+        envelope: Option<&'a RiskEnvelope>,
     ) -> BoxFuture<'a, Result<(), Box<Rejection>>>;
 }
 
@@ -78,7 +78,7 @@ impl<G: AsyncRiskGate> DynAsyncRiskGate for G {
     fn check<'a>(
         &'a self,
         order: &'a Order,
-        envelope: &'a RiskEnvelope,
+        envelope: Option<&'a RiskEnvelope>,
     ) -> BoxFuture<'a, Result<(), Box<Rejection>>> {
         Box::pin(AsyncRiskGate::check(self, order, envelope))
     }
@@ -94,7 +94,10 @@ pub enum RiskEvent {
         date: NaiveDate,
     },
     /// Marks entered the ledger.
-    Marked,
+    Marked {
+        /// The instrument, where it is one alone; `None` = any number of them.
+        symbol: Option<Symbol>,
+    },
     /// A fill was booked.
     Filled {
         /// Fund it belongs to.
@@ -131,8 +134,13 @@ pub enum RiskEvent {
 pub enum RiskAction {
     /// Publish that a halt is in force.
     Halted(HaltRequest),
-    /// Publish that a halt ended.
-    Resumed(ResumeRequest),
+    /// Publish that a halt ended, or that the kill switch is off.
+    Resumed {
+        /// Who asked and why.
+        request: ResumeRequest,
+        /// The limits that tripped and count anew.
+        rebased: Vec<Rebased>,
+    },
     /// Cancel all working orders: the kill switch is on.
     Killed {
         /// Why.

@@ -11,8 +11,8 @@ pub use decision::{
     Gate, GateOutcome, GateTrace, OrderRejection, RejectCode, Rejection, RiskDecision, Verdict,
 };
 pub use envelope::{EnvelopeFault, EnvelopeFaults, RiskEnvelope};
-pub use halt::{HaltCause, HaltMode, HaltRequest, HaltScope, HaltSeverity, ResumeRequest};
-pub use limits::{GateLimits, RateBucket, Staleness};
+pub use halt::{HaltCause, HaltMode, HaltRequest, HaltScope, HaltSeverity, Rebased, ResumeRequest};
+pub use limits::{GateLimits, LossResponse, RateBucket, Staleness};
 pub use machine::{
     AsyncRiskGate, DynAsyncRiskGate, RiskAction, RiskContext, RiskEvent, RiskGate, RiskMachine, RiskRefusal,
 };

@@ -135,6 +135,7 @@ pub(crate) fn wide_fund(name: &str) -> FundRisk {
     envelope.allowed_order_types = OrderType::ALL.to_vec();
     envelope.allowed_asset_classes = AssetClass::ALL.to_vec();
     envelope.enable_shorting = true;
+    envelope.enable_synthetic_stop = false;
     let config = FundConfig {
         fund_id: fund(name),
         name: "test".into(),
@@ -150,7 +151,7 @@ pub(crate) fn wide_fund(name: &str) -> FundRisk {
         created_at: Timestamp::EPOCH,
         notes: Default::default(),
     };
-    FundRisk { config, envelope, limits: GateLimits::default(), borrow: BTreeMap::new() }
+    FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow: BTreeMap::new() }
 }
 
 /// A world under construction. Changes concern the fund that was added last.
@@ -168,7 +169,7 @@ impl Setup {
         Self {
             funds: vec![wide_fund("f")],
             instruments: vec![instrument("A", "x"), instrument("B", "x"), instrument("C", "y")],
-            operators: OperatorPolicy { operators, single_operator: false },
+            operators: OperatorPolicy { operators, ..OperatorPolicy::default() },
             gates: Vec::new(),
             cash: Decimal::from(CASH),
         }
@@ -179,7 +180,7 @@ impl Setup {
     }
 
     pub(crate) fn envelope(mut self, change: impl FnOnce(&mut RiskEnvelope)) -> Self {
-        change(&mut self.last().envelope);
+        change(self.last().envelope.as_mut().unwrap());
         self
     }
 
@@ -399,7 +400,7 @@ impl World {
     /// A trade at this price, of which the machine is told.
     pub(crate) fn mark(&mut self, name: &str, price: &str) -> Vec<RiskAction> {
         self.print(name, price);
-        self.apply(RiskEvent::Marked).unwrap()
+        self.apply(RiskEvent::Marked { symbol: None }).unwrap()
     }
 
     pub(crate) fn wait(&mut self, millis: u64) {

@@ -1,17 +1,18 @@
 //! The machine: asks the gates in order, keeps the state.
 
+use crate::bucket::{Bucket, buckets};
 use crate::check::{Check, closable, reject, short};
-use crate::gates::{Applies, PIPELINE, buckets};
+use crate::envelopes::loosens;
+use crate::gates::{Applies, PIPELINE};
 pub use crate::halts::OperatorPolicy;
 use crate::limits::{ConfigFaults, ExactLimits};
 use crate::loss::reached;
-use crate::state::{
-    Accepted, Baselines, Bucket, FundState, MAX_RECENT, Reservation, RiskState, STATE_VERSION,
-};
+use crate::state::{Baselines, FundState, Killed, Reservation, RiskState, STATE_VERSION};
+use crate::stops;
 use mts_foundation::reference::Borrow;
 use mts_foundation::risk::{
-    Gate, GateTrace, HaltMode, HaltRequest, HaltScope, RejectCode, RiskAction, RiskContext, RiskDecision,
-    RiskEvent, RiskRefusal, Verdict,
+    Gate, GateTrace, HaltCause, HaltMode, HaltRequest, HaltScope, LossResponse, Rebased, RejectCode,
+    ResumeRequest, RiskAction, RiskContext, RiskDecision, RiskEvent, RiskRefusal, Verdict,
 };
 use mts_foundation::{
     ActorId, Decimal, FundConfig, FundId, GateLimits, Ledger, Order, OrderId, RiskEnvelope, RiskGate,
@@ -25,8 +26,9 @@ use std::sync::Arc;
 pub struct FundRisk {
     /// The fund.
     pub config: FundConfig,
-    /// Its first envelope; later versions come as events.
-    pub envelope: RiskEnvelope,
+    /// Its first envelope; later versions come as events. `None` = only `limits` limit it, as those of a single account
+    /// do; nothing is denied for want of an envelope then.
+    pub envelope: Option<RiskEnvelope>,
     /// Its further limits.
     pub limits: GateLimits,
     /// Terms of borrowing, by instrument.
@@ -73,7 +75,7 @@ impl RiskPipeline {
         for fund in funds {
             let FundRisk { config, envelope, limits, borrow } = fund;
             let fund_id = config.fund_id.clone();
-            match ExactLimits::new(&config, &envelope, &limits) {
+            match ExactLimits::new(&config, envelope.as_ref(), &limits) {
                 Err(found) => faults.extend(found.0),
                 Ok(_) if known.contains_key(&fund_id) => {
                     faults.push(format!("fund {fund_id} is given twice; give each fund its own fund_id"));
@@ -83,7 +85,8 @@ impl RiskPipeline {
                         envelope,
                         baselines: None,
                         recent: Default::default(),
-                        reservations: BTreeMap::new(),
+                        reservations: Vec::new(),
+                        stopped: BTreeMap::new(),
                     };
                     state.funds.insert(fund_id.clone(), fund_state);
                     known.insert(
@@ -149,7 +152,8 @@ impl RiskPipeline {
         };
         let exposure = book.symbol_exposure(&order.symbol);
         let (mut buys, mut sells) = (exposure.buys, exposure.sells);
-        for reserved in fund_state.reservations.values().filter(|reserved| reserved.symbol == order.symbol) {
+        let others = fund_state.reservations.iter().filter(|reserved| reserved.order_id != order.order_id);
+        for reserved in others.filter(|reserved| reserved.symbol == order.symbol) {
             if reserved.side.sign() > 0 {
                 buys += reserved.quantity;
             } else {
@@ -194,7 +198,7 @@ impl RiskPipeline {
         }
         if !check.reducing && !check.closing {
             for gate in &self.own_gates {
-                if let Err(rejection) = gate.check(order, &fund_state.envelope, context) {
+                if let Err(rejection) = gate.check(order, fund_state.envelope.as_ref(), context) {
                     return refused(trace, rejection);
                 }
             }
@@ -206,38 +210,124 @@ impl RiskPipeline {
         ledger.fund(fund_id).map(mts_foundation::FundBook::nav)
     }
 
-    /// Raises the high-water mark and halts the fund if a loss limit is reached.
-    fn evaluate(&mut self, fund_id: &FundId, ledger: &Ledger, now: Timestamp, actions: &mut Vec<RiskAction>) {
-        let (Some(fund), Some(state), Some(nav)) =
-            (self.funds.get(fund_id), self.state.funds.get_mut(fund_id), Self::nav(ledger, fund_id))
-        else {
-            return;
-        };
-        let Some(baselines) = &mut state.baselines else { return };
-        baselines.high_water = baselines.high_water.max(nav);
-        let scope = HaltScope::Fund(fund_id.clone());
-        if self.state.halts.contains_key(&scope) {
-            return;
+    /// Looks at every fund, or at one: synthetic stops, the high-water mark, loss limits.
+    fn evaluate(
+        &mut self,
+        only: Option<&FundId>,
+        symbol: Option<&Symbol>,
+        ledger: &Ledger,
+        now: Timestamp,
+        actions: &mut Vec<RiskAction>,
+    ) {
+        let Self { funds, state: RiskState { funds: states, halts, killed, .. }, .. } = self;
+        for (fund_id, state) in states.iter_mut().filter(|(id, _)| only.is_none_or(|only| *id == only)) {
+            let (Some(fund), Some(book)) = (funds.get(fund_id), ledger.fund(fund_id)) else { continue };
+            stops::evaluate(fund_id, book, fund.exact.synthetic_stop, symbol, &mut state.stopped, actions);
+            let Some(baselines) = &mut state.baselines else { continue };
+            let nav = book.nav();
+            baselines.high_water = baselines.high_water.max(nav);
+            let Some(first) = reached(baselines, nav, &fund.exact).next() else { continue };
+            let causes = || reached(baselines, nav, &fund.exact).collect();
+            let Ok(requested_by) = ActorId::new("riskengine") else { continue };
+            let trip = Trip { cause: first, requested_by, now };
+            match fund.exact.loss_response {
+                LossResponse::KillSwitch if killed.is_none() => {
+                    *killed = Some(trip.kill(fund_id, causes(), actions));
+                }
+                LossResponse::HaltFund if !halts.contains_key(&HaltScope::Fund(fund_id.clone())) => {
+                    let halt = trip.halt(fund_id, causes(), actions);
+                    halts.insert(halt.scope.clone(), halt);
+                }
+                LossResponse::KillSwitch | LossResponse::HaltFund => {}
+            }
         }
-        let causes: Vec<_> = reached(baselines, nav, &fund.exact, &fund.limits).collect();
-        let Some(first) = causes.first() else { return };
-        let Ok(requested_by) = ActorId::new("riskengine") else { return };
-        let reason = format!(
-            "{}: loss {} reached its limit {}",
-            first.code,
-            short(first.observed.unwrap_or_default()),
-            first.limit.unwrap_or_default()
-        );
-        let halt = HaltRequest {
-            scope: scope.clone(),
-            mode: HaltMode::ReduceOnly,
-            reason,
-            causes,
-            requested_by,
-            timestamp: now,
+    }
+
+    fn resume(
+        &mut self,
+        request: &ResumeRequest,
+        ledger: &Ledger,
+        now: Timestamp,
+        actions: &mut Vec<RiskAction>,
+    ) -> Result<(), RiskRefusal> {
+        let (since, causes): (Timestamp, &[HaltCause]) = match &request.scope {
+            None => {
+                let killed = self.state.killed.as_ref();
+                let killed =
+                    killed.ok_or_else(|| refusal("the kill switch is not on; there is nothing to resume"))?;
+                (killed.time, &killed.causes)
+            }
+            Some(scope) => {
+                let halt =
+                    self.state.halts.get(scope).ok_or_else(|| {
+                        refusal(format!("{scope} is not halted; there is nothing to resume"))
+                    })?;
+                (halt.timestamp, &halt.causes)
+            }
         };
-        self.state.halts.insert(scope, halt.clone());
-        actions.push(RiskAction::Halted(halt));
+        self.operators.allows(request, since, now)?;
+        let mut rebased = Vec::new();
+        for (fund_id, state) in &mut self.state.funds {
+            let concerned = match &request.scope {
+                Some(HaltScope::Fund(id)) => id == fund_id,
+                None | Some(HaltScope::Firm | HaltScope::Strategy(_)) => true,
+            };
+            let (true, Some(baselines), Some(new)) =
+                (concerned, state.baselines.as_mut(), Self::nav(ledger, fund_id))
+            else {
+                continue;
+            };
+            for cause in causes {
+                if let Some(old) = baselines.rebase(cause.code, new) {
+                    rebased.push(Rebased { fund_id: fund_id.clone(), code: cause.code, old, new });
+                }
+            }
+        }
+        match &request.scope {
+            None => self.state.killed = None,
+            Some(scope) => {
+                self.state.halts.remove(scope);
+            }
+        }
+        actions.push(RiskAction::Resumed { request: request.clone(), rebased });
+        Ok(())
+    }
+}
+
+/// A loss limit that tripped.
+struct Trip {
+    cause: HaltCause,
+    requested_by: ActorId,
+    now: Timestamp,
+}
+
+impl Trip {
+    fn reason(&self) -> String {
+        format!(
+            "{}: loss {} reached its limit {}",
+            self.cause.code,
+            short(self.cause.observed.unwrap_or_default()),
+            self.cause.limit.unwrap_or_default()
+        )
+    }
+
+    fn kill(self, fund_id: &FundId, causes: Vec<HaltCause>, actions: &mut Vec<RiskAction>) -> Killed {
+        let reason = format!("fund {fund_id}: {}", self.reason());
+        actions.push(RiskAction::Killed { reason: reason.clone(), actor: self.requested_by.clone() });
+        Killed { reason, actor: self.requested_by, time: self.now, causes }
+    }
+
+    fn halt(self, fund_id: &FundId, causes: Vec<HaltCause>, actions: &mut Vec<RiskAction>) -> HaltRequest {
+        let halt = HaltRequest {
+            scope: HaltScope::Fund(fund_id.clone()),
+            mode: HaltMode::ReduceOnly,
+            reason: self.reason(),
+            causes,
+            requested_by: self.requested_by,
+            timestamp: self.now,
+        };
+        actions.push(RiskAction::Halted(halt.clone()));
+        halt
     }
 }
 
@@ -268,6 +358,7 @@ impl RiskMachine for RiskPipeline {
             let notional = context.ledger.notional_price(order);
             let reducing = matches!(order.side, Side::Sell | Side::Cover);
             let reservation = Reservation {
+                order_id: order.order_id.clone(),
                 symbol: order.symbol.clone(),
                 side: order.side,
                 quantity: order.quantity,
@@ -281,7 +372,14 @@ impl RiskMachine for RiskPipeline {
                 country: instrument.country.clone(),
                 asset_class: instrument.asset_class,
             };
-            state.reservations.insert(order.order_id.clone(), reservation);
+            match state.reservations.binary_search_by(|other| other.order_id.cmp(&order.order_id)) {
+                Ok(place) => {
+                    if let Some(old) = state.reservations.get_mut(place) {
+                        *old = reservation;
+                    }
+                }
+                Err(place) => state.reservations.insert(place, reservation),
+            }
         }
         decision
     }
@@ -289,25 +387,14 @@ impl RiskMachine for RiskPipeline {
     fn commit(&mut self, order: &Order, context: &RiskContext<'_>) {
         let Some(fund) = self.funds.get(&order.fund_id) else { return };
         let Some(state) = self.state.funds.get_mut(&order.fund_id) else { return };
-        state.reservations.remove(&order.order_id);
-        let limits = &fund.limits;
-        let windows = [
-            limits.dedup_window_ms,
-            limits.max_orders_per_minute.map(|_| 60_000),
-            limits.max_repeated_executions.and(limits.repeated_execution_window_ms),
-        ];
-        if let Some(longest) = windows.into_iter().flatten().max() {
-            let over =
-                |accepted: &Accepted| context.now.since(accepted.time).as_millis() >= u128::from(longest);
-            while state.recent.front().is_some_and(over) || state.recent.len() >= MAX_RECENT {
-                state.recent.pop_front();
-            }
-            state.recent.push_back(Accepted::of(order, context.now));
+        state.reservations.retain(|reserved| reserved.order_id != order.order_id);
+        if let Some(longest) = fund.exact.longest_window_ms {
+            state.recent.push(order, context.now, longest);
         }
-        for (name, rate) in buckets(limits, order).into_iter().flatten() {
+        for (key, rate) in buckets(&fund.limits, order).into_iter().flatten() {
             self.state
                 .buckets
-                .entry(name)
+                .entry(key)
                 .or_insert_with(|| Bucket::full(rate, context.now))
                 .take(rate, context.now);
         }
@@ -316,7 +403,7 @@ impl RiskMachine for RiskPipeline {
 
     fn release(&mut self, order_id: &OrderId) {
         for state in self.state.funds.values_mut() {
-            state.reservations.remove(order_id);
+            state.reservations.retain(|reserved| reserved.order_id != *order_id);
         }
     }
 
@@ -336,19 +423,20 @@ impl RiskMachine for RiskPipeline {
                         (Some(baselines), Some(old)) => baselines.rolled(old, *date, nav),
                         (slot, _) => *slot = Some(Baselines::at(nav)),
                     }
+                    // A stop that was reached and did not end its position is tried again on the next day.
+                    state.stopped.clear();
                 }
                 Ok(())
             }
-            RiskEvent::Marked => {
-                // Few funds share one machine; the list of ids ends the borrow of the state.
-                let funds: Vec<FundId> = self.funds.keys().cloned().collect();
-                for fund_id in funds {
-                    self.evaluate(&fund_id, ledger, now, actions);
-                }
+            RiskEvent::Marked { symbol } => {
+                self.evaluate(None, symbol.as_ref(), ledger, now, actions);
                 Ok(())
             }
             RiskEvent::Filled { fund_id, .. } => {
-                self.evaluate(fund_id, ledger, now, actions);
+                if let (Some(state), Some(book)) = (self.state.funds.get_mut(fund_id), ledger.fund(fund_id)) {
+                    stops::forget(book, &mut state.stopped);
+                }
+                self.evaluate(Some(fund_id), None, ledger, now, actions);
                 Ok(())
             }
             RiskEvent::Flowed { fund_id, amount } => {
@@ -366,44 +454,19 @@ impl RiskMachine for RiskPipeline {
                     None => true,
                 };
                 if stronger {
+                    // In force from now on, whatever the request says: delays are measured from it.
+                    let halt = HaltRequest { timestamp: now, ..halt.clone() };
                     self.state.halts.insert(halt.scope.clone(), halt.clone());
-                    actions.push(RiskAction::Halted(halt.clone()));
+                    actions.push(RiskAction::Halted(halt));
                 }
                 Ok(())
             }
-            RiskEvent::Resume(request) => {
-                self.operators.allows(request)?;
-                match &request.scope {
-                    None if self.state.killed.take().is_none() => {
-                        return Err(refusal("the kill switch is not on; there is nothing to resume"));
-                    }
-                    None => {}
-                    Some(scope) => {
-                        let Some(halt) = self.state.halts.remove(scope) else {
-                            return Err(refusal(format!(
-                                "{scope} is not halted; there is nothing to resume"
-                            )));
-                        };
-                        for (fund_id, state) in &mut self.state.funds {
-                            let concerned = match scope {
-                                HaltScope::Fund(id) => id == fund_id,
-                                HaltScope::Firm | HaltScope::Strategy(_) => true,
-                            };
-                            if let (true, Some(baselines), Some(nav)) =
-                                (concerned, state.baselines.as_mut(), Self::nav(ledger, fund_id))
-                            {
-                                halt.causes.iter().for_each(|cause| baselines.rebase(cause.code, nav));
-                            }
-                        }
-                    }
-                }
-                actions.push(RiskAction::Resumed(request.clone()));
-                Ok(())
-            }
+            RiskEvent::Resume(request) => self.resume(request, ledger, now, actions),
             RiskEvent::Kill { reason, actor } => {
                 if self.state.killed.is_none() {
-                    self.state.killed = Some(reason.clone());
+                    let (reason, actor) = (reason.clone(), actor.clone());
                     actions.push(RiskAction::Killed { reason: reason.clone(), actor: actor.clone() });
+                    self.state.killed = Some(Killed { reason, actor, time: now, causes: Vec::new() });
                 }
                 Ok(())
             }
@@ -412,7 +475,7 @@ impl RiskMachine for RiskPipeline {
     }
 
     fn envelope(&self, fund_id: &FundId) -> Option<&RiskEnvelope> {
-        self.state.funds.get(fund_id).map(|state| &state.envelope)
+        self.state.funds.get(fund_id).and_then(|state| state.envelope.as_ref())
     }
 
     fn halts(&self) -> Vec<HaltRequest> {
@@ -420,7 +483,7 @@ impl RiskMachine for RiskPipeline {
     }
 
     fn killed(&self) -> Option<&str> {
-        self.state.killed.as_deref()
+        self.state.killed.as_ref().map(|killed| killed.reason.as_str())
     }
 
     fn snapshot(&self) -> Vec<u8> {
@@ -443,7 +506,7 @@ impl RiskMachine for RiskPipeline {
         }
         let mut exact = Vec::new();
         for (fund, state) in self.funds.values().zip(state.funds.values()) {
-            let limits = ExactLimits::new(&fund.config, &state.envelope, &fund.limits);
+            let limits = ExactLimits::new(&fund.config, state.envelope.as_ref(), &fund.limits);
             exact.push(limits.map_err(|faults| refusal(faults.to_string()))?);
         }
         for (fund, exact) in self.funds.values_mut().zip(exact) {
@@ -471,54 +534,26 @@ impl RiskPipeline {
         else {
             return Err(refusal(format!("fund {fund_id} is not known here")));
         };
-        let wanted = state.envelope.version.saturating_add(1);
+        let Some(current) = &state.envelope else {
+            return Err(refusal(format!(
+                "fund {fund_id} has no envelope; its limits are those of its configuration"
+            )));
+        };
+        let wanted = current.version.saturating_add(1);
         if envelope.version != wanted {
             return Err(refusal(format!(
                 "the envelope has version {}; an update of version {} carries {wanted}",
-                envelope.version, state.envelope.version
+                envelope.version, current.version
             )));
         }
-        let exact = ExactLimits::new(&fund.config, envelope, &fund.limits)
+        let exact = ExactLimits::new(&fund.config, Some(envelope), &fund.limits)
             .map_err(|faults| refusal(faults.to_string()))?;
-        if halted && loosens(&state.envelope, envelope) {
+        if halted && loosens(current, envelope) {
             return Err(refusal("an envelope is not loosened during a halt; resume first, then loosen"));
         }
         fund.exact = exact;
-        state.envelope = envelope.clone();
+        state.envelope = Some(envelope.clone());
         actions.push(RiskAction::EnvelopeUpdated(Box::new(envelope.clone())));
         Ok(())
     }
-}
-
-/// Whether any limit of `new` permits what `old` does not.
-fn loosens(old: &RiskEnvelope, new: &RiskEnvelope) -> bool {
-    let grows = [
-        (old.max_gross_exposure_pct, new.max_gross_exposure_pct),
-        (old.max_net_exposure_pct, new.max_net_exposure_pct),
-        (old.max_position_pct, new.max_position_pct),
-        (old.max_sector_pct, new.max_sector_pct),
-        (old.max_asset_class_pct, new.max_asset_class_pct),
-        (old.max_country_pct, new.max_country_pct),
-        (old.daily_loss_halt_pct, new.daily_loss_halt_pct),
-        (old.weekly_loss_halt_pct, new.weekly_loss_halt_pct),
-        (old.monthly_loss_halt_pct, new.monthly_loss_halt_pct),
-        (old.max_short_fee_bps, new.max_short_fee_bps),
-        (old.synthetic_stop_pct, new.synthetic_stop_pct),
-    ];
-    let lifted = |old: Option<Decimal>, new: Option<Decimal>| match (old, new) {
-        (Some(old), Some(new)) => new > old,
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
-    grows.iter().any(|(old, new)| new > old)
-        || new.max_order_notional_usd > old.max_order_notional_usd
-        || lifted(old.max_position_usd, new.max_position_usd)
-        || lifted(old.max_order_qty, new.max_order_qty)
-        || new.allowed_brokers.iter().any(|broker| !old.allowed_brokers.contains(broker))
-        || new.allowed_order_types.iter().any(|kind| !old.allowed_order_types.contains(kind))
-        || new.allowed_asset_classes.iter().any(|class| !old.allowed_asset_classes.contains(class))
-        || (new.enable_shorting && !old.enable_shorting)
-        || (!new.require_borrow_locate && old.require_borrow_locate)
-        || (!new.enable_synthetic_stop && old.enable_synthetic_stop)
-        || (!new.cro_veto_enabled && old.cro_veto_enabled)
 }

@@ -1,0 +1,178 @@
+//! Gates 18 to 21 and 23: what could be held if every working order filled, and what it costs.
+
+use super::price::no_price;
+use crate::check::{Check, GateResult, off, pass};
+use crate::state::Reservation;
+use mts_foundation::Decimal;
+use mts_foundation::ledger::Total;
+use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection};
+
+/// Units of the position if every working order in the order's direction and the order itself fill.
+fn resulting_units(check: &Check<'_>) -> Decimal {
+    if check.order.side.sign() > 0 {
+        check.held + check.buys + check.order.quantity
+    } else {
+        check.held - check.sells - check.order.quantity
+    }
+}
+
+pub(super) fn position(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
+    let gate = Gate::Position;
+    let (limits, share) = (&check.fund.limits, check.fund.exact.position);
+    let in_envelope = check.envelope().and_then(|envelope| envelope.max_position_usd);
+    let money = [in_envelope, limits.max_position_value].into_iter().flatten().min();
+    let units = resulting_units(check).abs();
+    let symbol = &check.order.symbol;
+    if limits.max_position_quantity.is_none() && money.is_none() && share.is_none() {
+        return off(trace, gate);
+    }
+    if let Some(limit) = limits.max_position_quantity {
+        check.at_most(trace, gate, RejectCode::MaxPositionQuantity, units, limit, || {
+            format!("units of {symbol} that could be held")
+        })?;
+    }
+    if money.is_none() && share.is_none() {
+        return Ok(());
+    }
+    let Some(price) = check.value_price else { return no_price(check, gate) };
+    let value = check.value(gate, units, price)?;
+    if let Some(limit) = money {
+        check.at_most(trace, gate, RejectCode::MaxPositionUsd, value, limit, || {
+            format!("value of {symbol} that could be held")
+        })?;
+    }
+    let Some(share) = share else { return Ok(()) };
+    let limit = check.share(gate, share)?;
+    check.at_most(trace, gate, RejectCode::MaxPositionPct, value, limit, || {
+        format!("value of {symbol} that could be held, at most {share} of net asset value")
+    })
+}
+
+/// What the order adds to the worst case of its instrument.
+fn added_worst(check: &Check<'_>, gate: Gate, price: Decimal) -> Result<Decimal, Box<Rejection>> {
+    let up = (check.held + check.buys).abs().max((check.held - check.sells).abs());
+    let after = resulting_units(check).abs().max(up);
+    check.value(gate, after - up, price)
+}
+
+/// Worst-case value of orders that are reserved and not yet in the ledger.
+fn reserved(check: &Check<'_>, counts: impl Fn(&Reservation) -> bool) -> Decimal {
+    check.reserved().filter(|reserved| counts(reserved)).map(|reserved| reserved.value).sum()
+}
+
+pub(super) fn exposure(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
+    let gate = Gate::Exposure;
+    let (exact, money) = (&check.fund.exact, check.fund.limits.max_total_exposure);
+    if exact.gross.is_none() && exact.net.is_none() && money.is_none() {
+        return off(trace, gate);
+    }
+    let Some(price) = check.value_price else { return no_price(check, gate) };
+    let exposure = check.book.exposure();
+    let gross = exposure.gross + reserved(check, |_| true) + added_worst(check, gate, price)?;
+    if let Some(share) = exact.gross {
+        let limit = check.share(gate, share)?;
+        check.at_most(trace, gate, RejectCode::MaxGrossExposure, gross, limit, || {
+            format!("gross exposure that could be reached, at most {share} of net asset value")
+        })?;
+    }
+    if let Some(limit) = money {
+        check.at_most(trace, gate, RejectCode::MaxTotalExposure, gross, limit, || {
+            "gross exposure that could be reached".to_owned()
+        })?;
+    }
+    let Some(share) = exact.net else { return Ok(()) };
+    let own = check.value(gate, check.order.quantity, price)?;
+    let limit = check.share(gate, share)?;
+    let net = if check.order.side.sign() > 0 {
+        exposure.net_high + reserved(check, |reserved| reserved.side.sign() > 0) + own
+    } else {
+        -(exposure.net_low - reserved(check, |reserved| reserved.side.sign() < 0) - own)
+    };
+    let limit = if check.order.side.sign() > 0 { limit } else { limit.abs() };
+    check.at_most(trace, gate, RejectCode::MaxNetExposure, net, limit, || {
+        format!("net exposure that could be reached, at most {share} of net asset value")
+    })
+}
+
+pub(super) fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
+    let gate = Gate::Concentration;
+    let exact = &check.fund.exact;
+    if exact.sector.is_none() && exact.asset_class.is_none() && exact.country.is_none() {
+        return off(trace, gate);
+    }
+    let Some(price) = check.value_price else { return no_price(check, gate) };
+    let added = added_worst(check, gate, price)?;
+    let (exposure, instrument) = (check.book.exposure(), check.instrument);
+    let total = |sum: Option<&Total>| sum.map_or(Decimal::ZERO, |total| total.0);
+    if let Some(share) = exact.sector {
+        let reserved = reserved(check, |reserved| reserved.sector == instrument.sector);
+        let observed = total(exposure.by_sector.get(&instrument.sector)) + reserved + added;
+        let limit = check.share(gate, share)?;
+        check.at_most(trace, gate, RejectCode::MaxSector, observed, limit, || {
+            format!(
+                "value of sector {:?} that could be held, at most {share} of net asset value",
+                instrument.sector
+            )
+        })?;
+    }
+    if let Some(share) = exact.asset_class {
+        let reserved = reserved(check, |reserved| reserved.asset_class == instrument.asset_class);
+        let observed = total(exposure.by_class.get(&instrument.asset_class)) + reserved + added;
+        let limit = check.share(gate, share)?;
+        check.at_most(trace, gate, RejectCode::MaxAssetClass, observed, limit, || {
+            format!(
+                "value of {} that could be held, at most {share} of net asset value",
+                instrument.asset_class
+            )
+        })?;
+    }
+    if let Some(share) = exact.country {
+        let reserved = reserved(check, |reserved| reserved.country == instrument.country);
+        let observed = total(exposure.by_country.get(&instrument.country)) + reserved + added;
+        let limit = check.share(gate, share)?;
+        check.at_most(trace, gate, RejectCode::MaxCountry, observed, limit, || {
+            format!(
+                "value of country {:?} that could be held, at most {share} of net asset value",
+                instrument.country
+            )
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn position_count(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
+    let Some(limit) = check.fund.limits.max_positions else { return off(trace, Gate::PositionCount) };
+    let symbol = &check.order.symbol;
+    // Instruments of reservations that are not in use yet, each counted where it comes first.
+    let new = |reserved: &Reservation| reserved.symbol != *symbol && !check.book.is_in_use(&reserved.symbol);
+    let reserved = check
+        .reserved()
+        .enumerate()
+        .filter(|(place, reserved)| {
+            new(reserved) && !check.reserved().take(*place).any(|other| other.symbol == reserved.symbol)
+        })
+        .count();
+    let own = usize::from(!check.book.is_in_use(symbol));
+    let observed = Decimal::from(check.book.instruments_in_use() + reserved + own);
+    let held = check.book.positions().get(symbol).is_some();
+    if held {
+        return pass(trace, Gate::PositionCount);
+    }
+    let code = RejectCode::MaxPositions;
+    check.at_most(trace, Gate::PositionCount, code, observed, Decimal::from(limit), || {
+        "positions, this one included".to_owned()
+    })
+}
+
+pub(super) fn buying_power(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
+    let gate = Gate::BuyingPower;
+    if !check.fund.limits.buying_power || check.order.side.sign() < 0 {
+        return off(trace, gate);
+    }
+    let Some(notional) = check.notional(gate)? else { return no_price(check, gate) };
+    let reserved: Decimal = check.reserved().map(|reserved| reserved.committed).sum();
+    let available = check.book.available_cash() - reserved;
+    check.at_most(trace, gate, RejectCode::BuyingPower, notional, available, || {
+        "cash the order takes of what working orders leave (working sells give no credit)".to_owned()
+    })
+}
