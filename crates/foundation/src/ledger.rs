@@ -10,7 +10,7 @@ use crate::ids::{FundId, OrderId};
 use crate::instrument::{Instrument, InstrumentTable};
 use crate::num::{Decimal, exact};
 use crate::order::{Order, OrderType, Side};
-use crate::position::{OutOfRange, PositionChange};
+use crate::position::{OutOfRange, PositionChange, sum};
 use crate::symbol::{Currency, Symbol};
 use crate::time::Timestamp;
 pub use book::{Exposure, FundBook, SymbolExposure, Total, WorkingOrder};
@@ -343,8 +343,8 @@ impl Ledger {
     }
 
     /// Puts what an account says in the place of a fund's cash and positions: the account is the truth of a book that is
-    /// not built from fills. Marks and working orders stay; a holding's last price
-    /// becomes the mark where it is the newer one.
+    /// not built from fills. Cash becomes what makes net asset value the account's `equity`. Marks and working orders stay; where the market gave no
+    /// mark, the holding's last price is one of unknown age: it dates from the epoch.
     ///
     /// # Errors
     /// [`LedgerError`] for an unknown fund or instrument, or a value out of range; nothing has changed then.
@@ -352,32 +352,28 @@ impl Ledger {
         &mut self,
         instruments: &InstrumentTable,
         fund_id: &FundId,
-        cash: Decimal,
+        equity: Decimal,
         holdings: &[Adopted],
     ) -> Result<(), LedgerError> {
         self.whole(false, |ledger| {
             for holding in holdings {
                 known(instruments, &holding.symbol)?;
-                let mark = Mark {
-                    price: holding.last_price,
-                    kind: MarkKind::Close,
-                    time: holding.time,
-                    bar: ledger.bars,
-                };
-                let newer = ledger.marks.get(&holding.symbol).is_none_or(|known| known.time < holding.time);
-                if newer {
-                    ledger.marks.insert(holding.symbol.clone(), mark);
+                let known = ledger.marks.get(&holding.symbol);
+                if known.is_none_or(|mark| mark.time == Timestamp::EPOCH) {
+                    let (price, kind, time) = (holding.last_price, MarkKind::Close, Timestamp::EPOCH);
+                    ledger.marks.insert(holding.symbol.clone(), Mark { price, kind, time, bar: 0 });
                 }
             }
             let marks = &ledger.marks;
             let price = |symbol: &Symbol| marks.get(symbol).map_or(Decimal::ZERO, |mark| mark.price);
             let old = fund(&mut ledger.funds, fund_id)?;
-            let mut book = FundBook::new(old.base_currency(), cash);
+            let mut book = FundBook::new(old.base_currency(), Decimal::ZERO);
             for holding in holdings {
                 let multiplier = known(instruments, &holding.symbol)?.multiplier;
                 book.adopt(holding, multiplier)?;
                 book.mark(&holding.symbol, price(&holding.symbol))?;
             }
+            book.flow(sum("cash", equity, -book.positions().market_value())?)?;
             for (order_id, working) in old.working() {
                 let WorkingOrder { symbol, side, remaining, price, multiplier, .. } = working;
                 book.change_working(symbol, *side, *remaining, *price, *multiplier)?;

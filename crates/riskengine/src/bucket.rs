@@ -60,6 +60,11 @@ impl Bucket {
         self.level(rate, now) >= TOKEN
     }
 
+    /// A token that was taken for nothing.
+    pub(crate) fn give_back(&mut self, rate: RateBucket) {
+        self.tokens = self.tokens.saturating_add(TOKEN).min(u64::from(rate.burst) * TOKEN);
+    }
+
     pub(crate) fn take(&mut self, rate: RateBucket, now: Timestamp) {
         self.tokens = self.level(rate, now).saturating_sub(TOKEN);
         // By whole milliseconds, as tokens are: what is left of one counts towards the next.

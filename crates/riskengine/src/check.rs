@@ -5,11 +5,13 @@ use crate::state::{FundState, Reservation, RiskState};
 use mts_foundation::ledger::SymbolExposure;
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskEnvelope, Verdict};
 use mts_foundation::{Decimal, FundBook, Instrument, Order, Side, Symbol};
+use std::cell::RefCell;
 
 /// The outcome of one gate.
 pub(crate) type GateResult = Result<(), Box<Rejection>>;
 
 /// Everything the gates look at.
+#[derive(Clone, Copy)]
 pub(crate) struct Check<'a> {
     pub(crate) order: &'a Order,
     pub(crate) context: &'a RiskContext<'a>,
@@ -33,6 +35,8 @@ pub(crate) struct Check<'a> {
     pub(crate) buys: Decimal,
     /// Units of working and reserved sells and shorts of this instrument.
     pub(crate) sells: Decimal,
+    /// Where comparisons that fail are collected instead of ending the check.
+    pub(crate) objections: Option<&'a RefCell<Vec<Rejection>>>,
     /// The price a new order in this direction would meet.
     pub(crate) reference: Option<Decimal>,
     /// The price at which the order counts for its value.
@@ -90,7 +94,10 @@ impl Check<'_> {
     ) -> GateResult {
         if observed > limit {
             let message = format!("{}: {} is more than {}", what(), short(observed), short(limit));
-            return Err(reject(gate, code, Some(limit), Some(observed), message));
+            let rejection = reject(gate, code, Some(limit), Some(observed), message);
+            let Some(objections) = self.objections else { return Err(rejection) };
+            objections.borrow_mut().push(*rejection);
+            return Ok(());
         }
         trace.compared(gate, observed, limit);
         Ok(())

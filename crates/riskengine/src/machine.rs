@@ -1,9 +1,9 @@
 //! The machine: asks the gates in order, keeps the state.
 
 use crate::bucket::{Bucket, buckets};
-use crate::check::{Check, closable, reject, short, working};
+use crate::check::{Check, GateResult, closable, reject, short, working};
 use crate::envelopes::loosens;
-use crate::gates::{Applies, PIPELINE};
+use crate::gates::{Applies, PIPELINE, Step};
 pub use crate::halts::OperatorPolicy;
 use crate::halts::{halted, in_force};
 use crate::limits::{ConfigFaults, ExactLimits};
@@ -20,6 +20,7 @@ use mts_foundation::{
     ActorId, Decimal, FundConfig, FundId, GateLimits, Instrument, Ledger, Order, OrderId, RiskEnvelope,
     RiskGate, RiskMachine, Symbol, Timestamp,
 };
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -154,14 +155,72 @@ impl RiskPipeline {
         self.state.trading_day
     }
 
-    /// Gathers what the gates look at and asks them in order.
+    /// Everything that any gate objects to, in pipeline order: the pipeline stops at the first. For reports; it costs more
+    /// than a check.
+    #[must_use]
+    pub fn objections(
+        &self,
+        order: &Order,
+        context: &RiskContext<'_>,
+        trace: &mut GateTrace,
+    ) -> Vec<Rejection> {
+        let asked = self.with_check(order, context, |check| {
+            let objections = RefCell::new(Vec::new());
+            let check = Check { objections: Some(&objections), ..*check };
+            for step in PIPELINE {
+                if let Err(rejection) = ask(&check, step, trace) {
+                    objections.borrow_mut().push(*rejection);
+                }
+            }
+            objections.borrow_mut().extend(self.ask_own(&check).err().map(|rejection| *rejection));
+            objections.into_inner()
+        });
+        let objections = asked.unwrap_or_else(|rejection| vec![*rejection]);
+        // The first of a gate is the one that the pipeline would give.
+        objections.iter().rev().for_each(|rejection| trace.rejected(rejection));
+        objections
+    }
+
+    /// Asks the gates in order, up to the first that objects.
     fn run(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
+        let asked = self.with_check(order, context, |check| {
+            trace.verdict(Gate::Idempotency, Verdict::Pass);
+            trace.verdict(Gate::Schema, Verdict::Pass);
+            trace.verdict(Gate::Veto, Verdict::Off);
+            PIPELINE.iter().try_for_each(|step| ask(check, step, trace))?;
+            self.ask_own(check)
+        });
+        match asked.and_then(|verdict| verdict) {
+            Ok(()) => RiskDecision::Approved,
+            Err(rejection) => {
+                trace.rejected(&rejection);
+                RiskDecision::Rejected(rejection)
+            }
+        }
+    }
+
+    /// Gates of one's own are asked of orders that open or grow a position.
+    fn ask_own(&self, check: &Check<'_>) -> GateResult {
+        if check.reducing || check.closing {
+            return Ok(());
+        }
+        let envelope = check.envelope();
+        self.own_gates.iter().try_for_each(|gate| gate.check(check.order, envelope, check.context))
+    }
+
+    /// Gathers what the gates look at.
+    fn with_check<T>(
+        &self,
+        order: &Order,
+        context: &RiskContext<'_>,
+        work: impl FnOnce(&Check<'_>) -> T,
+    ) -> Result<T, Box<Rejection>> {
         let (Some(fund), Some(fund_state), Some(book)) = (
             self.funds.get(&order.fund_id),
             self.state.funds.get(&order.fund_id),
             context.ledger.fund(&order.fund_id),
         ) else {
-            return refused(trace, self.unknown_fund(order, context));
+            return Err(self.unknown_fund(order, context));
         };
         let known = context.instruments.get(&order.symbol);
         // Only on the way to a refusal by gate 8, which the gates before it may come ahead of.
@@ -194,33 +253,12 @@ impl RiskPipeline {
             held,
             buys,
             sells,
+            objections: None,
             reference: context.ledger.reference_price(&order.symbol, order.side),
             notional_price,
             value_price: mark.filter(|price| *price > Decimal::ZERO).or(notional_price),
         };
-        trace.verdict(Gate::Idempotency, Verdict::Pass);
-        trace.verdict(Gate::Schema, Verdict::Pass);
-        trace.verdict(Gate::Veto, Verdict::Off);
-        for (gate, applies, ask) in PIPELINE {
-            let exempt = match applies {
-                Applies::Always => false,
-                Applies::NotReducing => check.reducing || check.closing,
-                Applies::NotClosing => check.closing,
-            };
-            if exempt {
-                trace.verdict(*gate, Verdict::Exempt);
-            } else if let Err(rejection) = ask(&check, trace) {
-                return refused(trace, rejection);
-            }
-        }
-        if !check.reducing && !check.closing {
-            for gate in &self.own_gates {
-                if let Err(rejection) = gate.check(order, fund_state.envelope.as_ref(), context) {
-                    return refused(trace, rejection);
-                }
-            }
-        }
-        RiskDecision::Approved
+        Ok(work(&check))
     }
 
     /// Why an order of an unknown fund is refused: the switches come before the question who it is from.
@@ -360,9 +398,18 @@ impl Trip {
     }
 }
 
-fn refused(trace: &mut GateTrace, rejection: Box<Rejection>) -> RiskDecision {
-    trace.rejected(&rejection);
-    RiskDecision::Rejected(rejection)
+/// Asks one gate, where it applies.
+fn ask(check: &Check<'_>, (gate, applies, gate_fn): &Step, trace: &mut GateTrace) -> GateResult {
+    let exempt = match applies {
+        Applies::Always => false,
+        Applies::NotReducing => check.reducing || check.closing,
+        Applies::NotClosing => check.closing,
+    };
+    if exempt {
+        trace.verdict(*gate, Verdict::Exempt);
+        return Ok(());
+    }
+    gate_fn(check, trace)
 }
 
 fn refusal(message: impl Into<String>) -> RiskRefusal {
@@ -424,6 +471,19 @@ impl RiskMachine for RiskPipeline {
         for state in self.state.funds.values_mut() {
             state.reservations.retain(|reserved| reserved.order_id != *order_id);
         }
+    }
+
+    fn withdraw(&mut self, order: &Order) {
+        let Some(fund) = self.funds.get(&order.fund_id) else { return };
+        if let Some(state) = self.state.funds.get_mut(&order.fund_id) {
+            state.recent.withdraw(order);
+        }
+        for (key, rate) in buckets(&fund.limits, order).into_iter().flatten() {
+            if let Some(bucket) = self.state.buckets.get_mut(&key) {
+                bucket.give_back(rate);
+            }
+        }
+        self.state.orders_accepted = self.state.orders_accepted.saturating_sub(1);
     }
 
     fn apply(

@@ -465,14 +465,8 @@ impl Books {
                 time: held.last_updated,
             })
             .collect();
-        // Cash such that cash and positions, at the account's own prices, are its equity.
-        let value =
-            positions.iter().try_fold(Decimal::ZERO, |sum, held| sum.checked_add(held.market_value_usd));
-        let cash = value.and_then(|value| account.equity.checked_sub(value));
-        let cash =
-            cash.ok_or_else(|| SafeBrokerError::OutOfRange { what: "the account's value".to_owned() })?;
         let fund_id = self.fund_id.clone();
-        self.ledger.adopt(&self.instruments, &fund_id, cash, &holdings).map_err(out_of_range)?;
+        self.ledger.adopt(&self.instruments, &fund_id, account.equity, &holdings).map_err(out_of_range)?;
         if self.kept.ours.is_none() {
             let units = holdings.iter().map(|held| (held.symbol.clone(), Units(held.quantity)));
             self.kept.ours = Some(units.collect());

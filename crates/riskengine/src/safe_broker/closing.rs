@@ -5,7 +5,7 @@ use super::books::Closing;
 use super::error::SafeBrokerError;
 use super::orders::reference;
 use mts_foundation::broker::CancelOutcome;
-use mts_foundation::{IdempotencyKey, Order, OrderId, OrderState, OrderType, Symbol};
+use mts_foundation::{IdempotencyKey, Order, OrderId, OrderReport, OrderState, OrderType, Symbol};
 
 impl SafeBroker {
     /// Closes a position: cancels every working order in it, waits for the confirmations, and sends one market order over what
@@ -104,23 +104,31 @@ impl SafeBroker {
         self.cancel_where(|_| true).await
     }
 
+    /// How to name an open order to the venue, ours or not.
+    pub(super) fn reference_to(
+        &self,
+        report: &OrderReport,
+    ) -> Result<mts_foundation::broker::BrokerOrderRef, SafeBrokerError> {
+        let order_id = match self.books().ours(report) {
+            Some(order_id) => order_id,
+            None => OrderId::new(format!("venue:{}", report.broker_order_id))
+                .map_err(super::books::out_of_range)?,
+        };
+        let key = report.idempotency_key.clone();
+        Ok(mts_foundation::broker::BrokerOrderRef {
+            idempotency_key: key.unwrap_or_else(|| IdempotencyKey::hashed(&[order_id.as_str()])),
+            order_id,
+            broker_order_id: report.broker_order_id.clone(),
+            symbol: report.symbol.clone(),
+        })
+    }
+
     async fn cancel_where(&self, wanted: impl Fn(&Symbol) -> bool) -> Result<(), SafeBrokerError> {
         let open = self.venue.open_orders().await?;
         let mut failed = None;
         for report in open.iter().filter(|report| wanted(&report.symbol) && !report.state.is_terminal()) {
-            let ours = self.books().ours(report);
-            let order_id = match ours {
-                Some(order_id) => order_id,
-                None => OrderId::new(format!("venue:{}", report.broker_order_id))
-                    .map_err(super::books::out_of_range)?,
-            };
-            let key = report.idempotency_key.clone();
-            let reference = mts_foundation::broker::BrokerOrderRef {
-                idempotency_key: key.unwrap_or_else(|| IdempotencyKey::hashed(&[order_id.as_str()])),
-                order_id: order_id.clone(),
-                broker_order_id: report.broker_order_id.clone(),
-                symbol: report.symbol.clone(),
-            };
+            let reference = self.reference_to(report)?;
+            let order_id = reference.order_id.clone();
             let outcome = self.venue.cancel(&reference).await;
             self.canceled(&reference, &outcome);
             let ended = match outcome {

@@ -27,12 +27,7 @@ impl SafeBroker {
     /// be live.
     #[doc(alias = "submit_order_async")]
     pub async fn submit_order(&self, ticket: OrderTicket) -> Result<Order, SafeBrokerError> {
-        let (intent, units) = match ticket.side {
-            Some(side) if ticket.quantity > Decimal::ZERO => (side, ticket.quantity),
-            None if ticket.quantity > Decimal::ZERO => (Intent::Buy, ticket.quantity),
-            None if ticket.quantity < Decimal::ZERO => (Intent::Sell, -ticket.quantity),
-            _ => return Err(SafeBrokerError::Quantity { quantity: ticket.quantity }),
-        };
+        let (intent, units) = intent_of(&ticket)?;
         self.fresh_account().await?;
         let now = self.clock.now();
         let order = {
@@ -282,6 +277,7 @@ impl SafeBroker {
                 if let Some(record) = books.kept.live.get_mut(&order_id) {
                     record.not_sent(now, reason.clone()).unwrap_or_default();
                 }
+                books.machine.withdraw(&order);
                 books.end(&order_id, now);
                 Err(SafeBrokerError::NotSent { order_id, reason })
             }
@@ -298,21 +294,45 @@ impl SafeBroker {
         result
     }
 
-    /// Cancels a working order of ours. Answers whether the venue confirmed that it will not fill any more.
+    /// What every gate would object to in this order, were it sent now; empty = it would pass. Nothing is sent, nothing
+    /// changes. Asynchronous gates are not asked.
     ///
     /// # Errors
-    /// [`SafeBrokerError::NoSuchOrder`] for an order that is not live here, [`SafeBrokerError::Unresolved`] for one of which
-    /// no venue id is known yet.
+    /// [`SafeBrokerError`] for an order that is not well formed, and for an account that cannot be read.
+    pub async fn objections(&self, ticket: &OrderTicket) -> Result<Vec<Rejection>, SafeBrokerError> {
+        let (intent, units) = intent_of(ticket)?;
+        self.fresh_account().await?;
+        let now = self.clock.now();
+        let mut books = self.books();
+        let side = side_of(intent, books.held(&ticket.asset), units)?;
+        let next = books.kept.next_order;
+        let order = self.order_of(&mut books, ticket, side, units, now);
+        books.kept.next_order = next;
+        let order = order?;
+        books.meet(&order.symbol);
+        let context = self.context(&books.ledger, &books.instruments, now, false);
+        Ok(books.machine.objections(&order, &context, &mut GateTrace::off()))
+    }
+
+    /// Cancels a working order, by our id, or by the venue's where it is none of ours. Answers whether the venue confirmed
+    /// that it will not fill any more; an order that is not open is not cancelled.
+    ///
+    /// # Errors
+    /// [`SafeBrokerError::Unresolved`] for an order of ours of which no venue id is known yet; [`SafeBrokerError::Account`].
     #[doc(alias = "cancel_order_async")]
     pub async fn cancel_order(&self, order_id: &OrderId) -> Result<bool, SafeBrokerError> {
-        let reference = {
-            let books = self.books();
-            let record = books.kept.live.get(order_id);
-            let record = record.ok_or_else(|| SafeBrokerError::NoSuchOrder { order_id: order_id.clone() })?;
-            reference(&record.order).ok_or_else(|| SafeBrokerError::Unresolved {
-                symbol: record.order.symbol.clone(),
+        let ours = self.books().kept.live.get(order_id).map(|record| record.order.clone());
+        let reference = match ours {
+            Some(order) => reference(&order).ok_or_else(|| SafeBrokerError::Unresolved {
+                symbol: order.symbol.clone(),
                 order_id: order_id.clone(),
-            })?
+            })?,
+            None => {
+                let open = self.venue.open_orders().await?;
+                let found = open.into_iter().find(|open| open.broker_order_id.as_str() == order_id.as_str());
+                let Some(open) = found else { return Ok(false) };
+                self.reference_to(&open)?
+            }
         };
         let outcome = self.venue.cancel(&reference).await;
         Ok(self.canceled(&reference, &outcome))
@@ -355,6 +375,16 @@ impl SafeBroker {
         let books = self.books();
         let wanted = |record: &&OrderRecord| symbol.is_none_or(|symbol| record.order.symbol == *symbol);
         books.kept.live.values().filter(wanted).cloned().collect()
+    }
+}
+
+/// Buying or selling, and how much.
+fn intent_of(ticket: &OrderTicket) -> Result<(Intent, Decimal), SafeBrokerError> {
+    match ticket.side {
+        Some(side) if ticket.quantity > Decimal::ZERO => Ok((side, ticket.quantity)),
+        None if ticket.quantity > Decimal::ZERO => Ok((Intent::Buy, ticket.quantity)),
+        None if ticket.quantity < Decimal::ZERO => Ok((Intent::Sell, -ticket.quantity)),
+        _ => Err(SafeBrokerError::Quantity { quantity: ticket.quantity }),
     }
 }
 
