@@ -27,6 +27,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   release       the mts program, optimised
   smoke         mts runs examples/momentum.toml into an empty folder; its result is that of tests/golden
   own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
+  risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
   outside       each crate is usable from outside without the others,
@@ -48,6 +49,10 @@ const GOLDEN: &str = "tests/golden/momentum.json";
 
 /// The crate that `mts new strategy` writes.
 const OWN_STRATEGY: &str = "examples/own_strategy";
+
+/// The risk machine against a model of its documentation.
+const RISK_ORACLE: &[&str] =
+    &["run", "--release", "--package", "mts-tests", "--bin", "mts-risk-oracle", "--", "--orders", "1000000"];
 
 /// What `mts run --json` promises at least.
 const RESULT_KEYS: &[&str] =
@@ -79,6 +84,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     steps.step("release", || cargo(&["build", "--release", "--package", "mts-cli", "--bin", "mts"]));
     steps.step("smoke", smoke);
     steps.step("own strategy", own_strategy);
+    steps.step("risk oracle", || cargo(RISK_ORACLE));
     steps.step("api", || api::check(false));
     for (name, step) in crates::STEPS {
         steps.step(name, step);
