@@ -232,23 +232,8 @@ impl Stream {
         }
     }
 
-    fn context(&self, closing: bool) -> RiskContext<'_> {
-        RiskContext {
-            now: self.now,
-            ledger: &self.ledger,
-            instruments: &self.table,
-            session: self.phase,
-            session_opened: None,
-            closing,
-        }
-    }
-
-    /// A new order: reserved, and sent at once or later.
-    fn ask(&mut self) -> Fallible<()> {
-        let (order, closing) = self.new_order()?;
-        self.tally.orders += 1;
-        let question = Question { order: &order, now: self.now, phase: self.phase, closing };
-        let expected = self.oracle.verdict(&question);
+    /// The machine, and what it may look at.
+    fn ask_with(&mut self, closing: bool) -> (&mut RiskPipeline, RiskContext<'_>) {
         let context = RiskContext {
             now: self.now,
             ledger: &self.ledger,
@@ -257,7 +242,17 @@ impl Stream {
             session_opened: None,
             closing,
         };
-        let decision = self.machine.reserve(&order, &context, &mut GateTrace::off());
+        (&mut self.machine, context)
+    }
+
+    /// A new order: reserved, and sent at once or later.
+    fn ask(&mut self) -> Fallible<()> {
+        let (order, closing) = self.new_order()?;
+        self.tally.orders += 1;
+        let question = Question { order: &order, now: self.now, phase: self.phase, closing };
+        let expected = self.oracle.verdict(&question);
+        let (machine, context) = self.ask_with(closing);
+        let decision = machine.reserve(&order, &context, &mut GateTrace::off());
         self.compare(&order, closing, &decision, expected)?;
         self.last = Some(order.clone());
         match decision {
@@ -293,7 +288,8 @@ impl Stream {
             self.tally.asked_again += 1;
             let question = Question { order: &order, now: self.now, phase: self.phase, closing };
             let expected = self.oracle.verdict(&question);
-            let decision = self.machine.check(&order, &self.context(closing), &mut GateTrace::off());
+            let (machine, context) = self.ask_with(closing);
+            let decision = machine.check(&order, &context, &mut GateTrace::off());
             self.compare(&order, closing, &decision, expected)?;
             if decision.is_approved() {
                 return self.commit(order, closing);
@@ -338,18 +334,12 @@ impl Stream {
     /// Sends a reserved order.
     fn commit(&mut self, order: Order, closing: bool) -> Fallible<()> {
         self.ledger.add_working(&self.table, &order, order.quantity)?;
-        let context = RiskContext {
-            now: self.now,
-            ledger: &self.ledger,
-            instruments: &self.table,
-            session: self.phase,
-            session_opened: None,
-            closing,
-        };
-        if self.has(Fault::CommitsForgotten) {
-            self.machine.release(&order.order_id);
+        let forgotten = self.has(Fault::CommitsForgotten);
+        let (machine, context) = self.ask_with(closing);
+        if forgotten {
+            machine.release(&order.order_id);
         } else {
-            self.machine.commit(&order, &context);
+            machine.commit(&order, &context);
         }
         self.oracle.commit(&order, self.now);
         let setup = self.world.funds.iter().find(|fund| fund.config.fund_id == order.fund_id);

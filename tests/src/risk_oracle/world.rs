@@ -67,7 +67,7 @@ impl World {
         for (place, name) in ["f1", "f2", "f3", "f4"].iter().enumerate() {
             funds.push(fund(random, place, name, &instruments, rates)?);
         }
-        let known = OPERATORS.iter().map(|name| ActorId::new(name)).collect::<Result<_, _>>()?;
+        let known = OPERATORS.iter().map(ActorId::new).collect::<Result<_, _>>()?;
         let delay_ms = if random.chance(500) { 10_000 } else { 0 };
         let operators = Operators { known, single: random.chance(300), delay_ms };
         Ok(Self { instruments, funds, operators, ticks })
