@@ -49,6 +49,11 @@ const TABLE: &[Bench] = &[
         kind: Kind::Criterion { package: "mts-matching", target: "matching" },
     },
     Bench {
+        name: "risk",
+        measures: "asking all gates about an order: percentiles, orders a second, allocations, instructions, flatness",
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-risk" },
+    },
+    Bench {
         name: "run",
         measures: "the main job from data to report: events a second and where the time goes",
         kind: Kind::Binary { package: "mts-tests", target: "mts-bench-run" },

@@ -28,6 +28,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   smoke         mts runs examples/momentum.toml into an empty folder; its result is that of tests/golden
   own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
   own gate      the stand-alone crate with a gate of one's own passes the conformance suite
+  risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
   outside       each crate is usable from outside without the others,
@@ -52,6 +53,9 @@ const OWN_STRATEGY: &str = "examples/own_strategy";
 
 /// A gate of one's own, and the suite run against it.
 const OWN_GATE: &str = "examples/custom_gate";
+/// The risk machine against a model of its documentation.
+const RISK_ORACLE: &[&str] =
+    &["run", "--release", "--package", "mts-tests", "--bin", "mts-risk-oracle", "--", "--orders", "1000000"];
 
 /// What `mts run --json` promises at least.
 const RESULT_KEYS: &[&str] =
@@ -84,6 +88,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     steps.step("smoke", smoke);
     steps.step("own strategy", own_strategy);
     steps.step("own gate", own_gate);
+    steps.step("risk oracle", || cargo(RISK_ORACLE));
     steps.step("api", || api::check(false));
     for (name, step) in crates::STEPS {
         steps.step(name, step);

@@ -53,7 +53,9 @@ fn origin(code: RejectCode) -> Origin {
         Code::MaxGrossExposure | Code::MaxNetExposure | Code::MaxTotalExposure => Of(Gate::Exposure),
         Code::MaxSector | Code::MaxAssetClass | Code::MaxCountry => Of(Gate::Concentration),
         Code::MaxPositions => Of(Gate::PositionCount),
-        Code::ShortingDisabled | Code::BorrowFeeTooHigh | Code::NoLocate => Of(Gate::ShortSide),
+        Code::ShortingDisabled | Code::BorrowFeeUnknown | Code::BorrowFeeTooHigh | Code::NoLocate => {
+            Of(Gate::ShortSide)
+        }
         Code::BuyingPower => Of(Gate::BuyingPower),
         Code::NoLossBaseline | Code::DailyLoss | Code::WeeklyLoss | Code::MonthlyLoss | Code::Drawdown => {
             Of(Gate::Loss)
