@@ -51,6 +51,21 @@ pub struct Mark {
     pub bar: u64,
 }
 
+/// One position as an account reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Signed units, not zero.
+    pub quantity: Decimal,
+    /// Average entry price per unit.
+    pub average_price: Decimal,
+    /// Last price per unit that the account knows.
+    pub last_price: Decimal,
+    /// When that was.
+    pub time: Timestamp,
+}
+
 /// Why the ledger refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
@@ -294,7 +309,8 @@ impl Ledger {
             remaining: units,
             price,
             multiplier: instrument.multiplier,
-            at_market: order.order_type == OrderType::Market,
+            // A stop becomes an order at the market when it is reached, at whatever price that is.
+            at_market: matches!(order.order_type, OrderType::Market | OrderType::Stop),
         };
         self.whole(roomy, |ledger| {
             let book = fund(&mut ledger.funds, &order.fund_id)?;
@@ -324,6 +340,56 @@ impl Ledger {
         book.change_working(&symbol, side, -remaining, price, multiplier)?;
         book.refresh(instrument, marks.get(&symbol).map_or(price, |mark| mark.price))?;
         Ok(())
+    }
+
+    /// Puts what an account says in the place of a fund's cash and positions: the account is the truth of a book that is
+    /// not built from fills. Marks and working orders stay; a holding's last price
+    /// becomes the mark where it is the newer one.
+    ///
+    /// # Errors
+    /// [`LedgerError`] for an unknown fund or instrument, or a value out of range; nothing has changed then.
+    pub fn adopt(
+        &mut self,
+        instruments: &InstrumentTable,
+        fund_id: &FundId,
+        cash: Decimal,
+        holdings: &[Adopted],
+    ) -> Result<(), LedgerError> {
+        self.whole(false, |ledger| {
+            for holding in holdings {
+                known(instruments, &holding.symbol)?;
+                let mark = Mark {
+                    price: holding.last_price,
+                    kind: MarkKind::Close,
+                    time: holding.time,
+                    bar: ledger.bars,
+                };
+                let newer = ledger.marks.get(&holding.symbol).is_none_or(|known| known.time < holding.time);
+                if newer {
+                    ledger.marks.insert(holding.symbol.clone(), mark);
+                }
+            }
+            let marks = &ledger.marks;
+            let price = |symbol: &Symbol| marks.get(symbol).map_or(Decimal::ZERO, |mark| mark.price);
+            let old = fund(&mut ledger.funds, fund_id)?;
+            let mut book = FundBook::new(old.base_currency(), cash);
+            for holding in holdings {
+                let multiplier = known(instruments, &holding.symbol)?.multiplier;
+                book.adopt(holding, multiplier)?;
+                book.mark(&holding.symbol, price(&holding.symbol))?;
+            }
+            for (order_id, working) in old.working() {
+                let WorkingOrder { symbol, side, remaining, price, multiplier, .. } = working;
+                book.change_working(symbol, *side, *remaining, *price, *multiplier)?;
+                book.insert_working(order_id.clone(), working.clone());
+            }
+            for symbol in book.symbols_in_use() {
+                book.refresh(known(instruments, &symbol)?, price(&symbol))?;
+            }
+            book.check_range()?;
+            *old = book;
+            Ok(())
+        })
     }
 
     /// Moves cash in (positive) or out of a fund.
