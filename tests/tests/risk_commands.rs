@@ -56,6 +56,13 @@ fn bytes(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Net asset value at the last close before a day: what the first open of that day begins with.
+fn nav_before(out: &Path, day: &str) -> f64 {
+    let table = std::fs::read_to_string(out.join("nav.csv")).unwrap();
+    let last = table.lines().skip(1).take_while(|line| *line < day).last().unwrap();
+    last.split(',').nth(1).unwrap().parse().unwrap()
+}
+
 #[test]
 fn an_order_meets_all_gates_with_the_room_that_is_left() {
     let (code, answer) = check(&buy("100"), &["--price", "AAPL=100"]);
@@ -137,6 +144,12 @@ fn the_state_of_a_run_is_asked_and_left_alone() {
     let sector = limits.iter().find(|limit| limit["limit"] == "envelope.max_sector_pct").unwrap();
     assert_eq!(sector["of"], "Information Technology");
     assert!((0.5..1.0).contains(&sector["share"].as_f64().unwrap()), "{sector}");
+    let month = limits.iter().find(|limit| limit["limit"] == "envelope.monthly_loss_halt_pct").unwrap();
+    let number = |field: &str| month[field].as_str().unwrap().parse::<f64>().unwrap();
+    let opened = nav_before(at.path(), "2000-06-01");
+    assert!((number("allowed") - 0.30 * opened).abs() < 0.01, "{month}: {opened}");
+    let now: f64 = result["final_nav"].as_str().unwrap().parse().unwrap();
+    assert!((number("used") - (opened - now).max(0.0)).abs() < 0.01, "{month}: {opened} {now}");
     assert_eq!((&shown["kill_switch"], &shown["halts"]), (&Value::Null, &json!([])));
     assert_eq!(bytes(at.path()), before, "nothing is written");
     let (_other, config) = changed("momentum.toml", &[("max_sector_pct = 0.60", "max_sector_pct = 0.50")]);

@@ -6,11 +6,12 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::{open_reader, read_genesis, replay};
 use crate::files;
 use crate::operations::{Operation, operations};
-use crate::setup::{calendar, core, instruments};
+use crate::setup::{calendar, core, instruments, risk};
 use mts_engine::input::MarkUpdate;
 use mts_engine::{Core, Input, Output};
-use mts_foundation::{Decimal, FundBook, Symbol, Timestamp};
+use mts_foundation::{Decimal, FundBook, RiskMachine, Symbol, Timestamp};
 use mts_journal::JournalReader;
+use mts_riskengine::LossBaselines;
 use std::path::Path;
 
 /// A journal that is open for reading, and the core at its beginning.
@@ -120,6 +121,13 @@ impl Standing {
         self.core.state().ledger().fund(fund_id).ok_or_else(|| {
             CliError::new(ExitKind::Internal, format!("fund {fund_id} is not in the books of its own run"))
         })
+    }
+
+    /// What losses of the fund are measured against; `None` before its first trading day.
+    pub(crate) fn baselines(&self, app: &App) -> Result<Option<LossBaselines>, CliError> {
+        let mut machine = risk(app, &self.config, &self.core.config().instruments)?;
+        machine.restore(&self.core.risk().snapshot()).or_exit(ExitKind::Internal)?;
+        Ok(machine.baselines(&self.config.fund.fund_id))
     }
 
     /// When the present session opened.

@@ -14,6 +14,7 @@ use mts_foundation::ledger::Total;
 use mts_foundation::num::{as_written, exact, exact_option};
 use mts_foundation::risk::HaltRequest;
 use mts_foundation::{Decimal, EnvelopeId, FundBook, FundId, GateLimits, RiskEnvelope, Timestamp};
+use mts_riskengine::LossBaselines;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use std::time::Duration;
 struct Usage {
     /// Its key in the configuration.
     limit: &'static str,
-    /// What comes closest to it, where it is one of several.
+    /// What comes closest to it, where it is one of several; for losses, what they are measured from.
     of: String,
     #[serde(with = "exact")]
     used: Decimal,
@@ -74,7 +75,10 @@ pub(crate) fn show_risk(app: &App, args: &ShowArgs) -> Result<(), CliError> {
         cash: book.cash().normalize(),
         envelope_id: &envelope.envelope_id,
         envelope_version: envelope.version,
-        limits: usages(&standing, book, envelope, gates),
+        limits: usages(&standing, book, envelope, gates)
+            .into_iter()
+            .chain(standing.baselines(app)?.iter().flat_map(|from| losses(from, book.nav(), envelope, gates)))
+            .collect(),
         per_order: per_order(envelope, gates),
         kill_switch: standing.core.risk().killed(),
         halts: standing.core.risk().halts(),
@@ -133,12 +137,38 @@ fn usages(standing: &Standing, book: &FundBook, envelope: &RiskEnvelope, gates: 
         gates.buying_power.then_some(("gates.buying_power", none(), exposure.committed, Some(book.cash())));
     rows.into_iter()
         .chain(cash)
-        .filter_map(|(limit, of, used, allowed)| {
-            let allowed = allowed?;
-            let share = used.checked_div(allowed).and_then(|share| share.to_f64());
-            Some(Usage { limit, of, used: used.normalize(), allowed: allowed.normalize(), share })
-        })
+        .filter_map(|(limit, of, used, allowed)| Some(Usage::new(limit, of, used, allowed?)))
         .collect()
+}
+
+/// Losses since their baselines; a gain is no loss.
+fn losses(
+    from: &LossBaselines,
+    nav: Decimal,
+    envelope: &RiskEnvelope,
+    gates: &GateLimits,
+) -> impl Iterator<Item = Usage> + use<> {
+    let share = |limit: f64, baseline: Decimal| as_written(limit)?.checked_mul(baseline);
+    let drawdown = gates.max_drawdown_pct.and_then(|limit| share(limit, from.high_water));
+    [
+        ("envelope.daily_loss_halt_pct", from.day, share(envelope.daily_loss_halt_pct, from.day)),
+        ("gates.max_daily_loss", from.day, gates.max_daily_loss),
+        ("envelope.weekly_loss_halt_pct", from.week, share(envelope.weekly_loss_halt_pct, from.week)),
+        ("envelope.monthly_loss_halt_pct", from.month, share(envelope.monthly_loss_halt_pct, from.month)),
+        ("gates.max_drawdown_pct", from.high_water, drawdown),
+    ]
+    .into_iter()
+    .filter_map(move |(limit, baseline, allowed)| {
+        let lost = (baseline - nav).max(Decimal::ZERO);
+        Some(Usage::new(limit, format!("from {}", money(baseline)), lost, allowed?))
+    })
+}
+
+impl Usage {
+    fn new(limit: &'static str, of: String, used: Decimal, allowed: Decimal) -> Self {
+        let share = used.checked_div(allowed).and_then(|share| share.to_f64());
+        Self { limit, of, used: used.normalize(), allowed: allowed.normalize(), share }
+    }
 }
 
 /// The instrument with the largest worst case.
