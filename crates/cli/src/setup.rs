@@ -81,9 +81,9 @@ pub(crate) fn calendar(config: &RunConfig) -> Result<&'static MarketCalendar, Cl
     MarketCalendar::builtin(&config.run.calendar).or_exit(ExitKind::Config)
 }
 
-/// The core at its beginning.
-pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) -> Result<Core, CliError> {
-    let fund = FundConfig {
+/// The fund of a run.
+fn fund(config: &RunConfig) -> FundConfig {
+    FundConfig {
         fund_id: config.fund.fund_id.clone(),
         name: config.fund.name.as_str().into(),
         description: Default::default(),
@@ -97,7 +97,15 @@ pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) 
         tax_lot_method: mts_foundation::TaxLotMethod::Fifo,
         created_at: config.envelope.created_at,
         notes: Default::default(),
-    };
+    }
+}
+
+/// The risk machine at its beginning.
+pub(crate) fn risk(
+    app: &App,
+    config: &RunConfig,
+    instruments: &InstrumentTable,
+) -> Result<RiskPipeline, CliError> {
     let mut operators = OperatorPolicy {
         operators: config.operator.operators.clone(),
         single_operator: config.operator.single_operator,
@@ -109,16 +117,21 @@ pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) 
         operators.single_operator_delay = Duration::ZERO;
     }
     let risk = FundRisk {
-        config: fund.clone(),
+        config: fund(config),
         envelope: Some(config.envelope.clone()),
         limits: config.gates.clone(),
-        borrow: borrow(config.broker.shorting.as_ref(), &instruments),
+        borrow: borrow(config.broker.shorting.as_ref(), instruments),
     };
-    let pipeline =
-        RiskPipeline::new(vec![risk], operators).or_exit(ExitKind::Config)?.with_gates(app.gates.clone());
+    let pipeline = RiskPipeline::new(vec![risk], operators).or_exit(ExitKind::Config)?;
+    Ok(pipeline.with_gates(app.gates.clone()))
+}
+
+/// The core at its beginning.
+pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) -> Result<Core, CliError> {
+    let pipeline = risk(app, config, &instruments)?;
     let buffer = config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
     let planner = WeightPlanner::new(buffer).or_exit(ExitKind::Config)?;
-    let setup = FundSetup { config: fund, initial_cash: config.fund.initial_cash };
+    let setup = FundSetup { config: fund(config), initial_cash: config.fund.initial_cash };
     Core::new(CoreConfig::new(vec![setup], instruments), Box::new(pipeline), Box::new(planner))
         .or_exit(ExitKind::Config)
 }
