@@ -4,7 +4,7 @@
 
 use mts_conformance::gates::{CASES, GateResult, Need, Suite, check, check_async, wait};
 use mts_conformance::{Outcome, Report};
-use mts_foundation::risk::{Gate, RejectCode, Rejection, RiskContext};
+use mts_foundation::risk::{Gate, OrderContext, RejectCode, Rejection, RiskContext};
 use mts_foundation::{AsyncRiskGate, Decimal, Order, OrderType, RiskEnvelope, RiskGate, Side, Timestamp};
 use std::cell::Cell;
 use std::future::Future;
@@ -362,7 +362,7 @@ impl AsyncRiskGate for Desk {
         "desk"
     }
 
-    async fn check(&self, order: &Order, _: Option<&RiskEnvelope>) -> GateResult {
+    async fn check(&self, order: &Order, _: Option<&RiskEnvelope>, _: &OrderContext) -> GateResult {
         let others = self.asked.fetch_add(1, Ordering::Relaxed);
         assert!(!self.trusting || others == 0, "the last answer was never taken");
         Moment(self, false).await;

@@ -19,9 +19,11 @@ pub mod safe_broker;
 mod state;
 mod stops;
 pub mod store;
+mod veto;
 mod window;
 
 pub use limits::ConfigFaults;
 pub use live_limits::{InvalidLiveLimits, LiveLimits};
 pub use machine::{FundRisk, LossBaselines, OperatorPolicy, RiskPipeline};
 pub use safe_broker::SafeBroker;
+pub use veto::CroVeto;

@@ -155,6 +155,13 @@ impl RiskPipeline {
         self.state.trading_day
     }
 
+    /// Whether an order only shrinks a position, counted after all working closers: such an order is exempt from gates that
+    /// limit risk, the asynchronous ones among them (decision R4).
+    #[must_use]
+    pub fn reduces(&self, order: &Order, context: &RiskContext<'_>) -> bool {
+        self.with_check(order, context, |check| check.reducing).unwrap_or(false)
+    }
+
     /// Everything that any gate objects to, in pipeline order: the pipeline stops at the first. For reports; it costs more
     /// than a check.
     #[must_use]

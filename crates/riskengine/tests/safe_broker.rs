@@ -7,7 +7,8 @@ mod venue;
 use mts_foundation::broker::{CancelOutcome, DynBroker, OrderRef, SubmitOutcome};
 use mts_foundation::ready::ready;
 use mts_foundation::risk::{
-    AsyncRiskGate, Gate, HaltMode, HaltRequest, HaltScope, RejectCode, Rejection, ResumeRequest, RiskAction,
+    AsyncRiskGate, Gate, HaltMode, HaltRequest, HaltScope, OrderContext, RejectCode, Rejection,
+    ResumeRequest, RiskAction,
 };
 use mts_foundation::{
     ActorId, Broker, BrokerEvent, CashFlow, CashKind, Clock, Currency, Cursor, Decimal, EnvelopeId, FundId,
@@ -541,7 +542,12 @@ impl AsyncRiskGate for Asked {
     fn name(&self) -> &str {
         "asked"
     }
-    async fn check(&self, _: &Order, _: Option<&RiskEnvelope>) -> Result<(), Box<Rejection>> {
+    async fn check(
+        &self,
+        _: &Order,
+        _: Option<&RiskEnvelope>,
+        _: &OrderContext,
+    ) -> Result<(), Box<Rejection>> {
         if let Some(meanwhile) = self.meanwhile.lock().unwrap().take() {
             meanwhile();
         }

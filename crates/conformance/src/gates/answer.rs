@@ -119,13 +119,15 @@ where
     }
 
     fn ask(&self, question: &Question) -> Answer {
-        let future = || Box::pin(self.gate.check(&question.order, question.envelope.as_ref()));
+        let told = question.told();
+        let future = || Box::pin(self.gate.check(&question.order, question.envelope.as_ref(), &told));
         answer(caught(|| (self.run)(future())))
     }
 
     fn give_up(&self, question: &Question) -> Result<(), String> {
+        let told = question.told();
         let once = async {
-            let mut asked = pin!(self.gate.check(&question.order, question.envelope.as_ref()));
+            let mut asked = pin!(self.gate.check(&question.order, question.envelope.as_ref(), &told));
             let first = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
             drop(first.await);
             Ok(())

@@ -103,12 +103,13 @@ pub fn check<'a, G: RiskGate + 'a>(make: impl Fn() -> G + 'a) -> Suite<'a> {
 /// the same answer and about cost are skipped.
 ///
 /// ```
+/// # use mts_foundation::risk::OrderContext;
 /// # use mts_foundation::{AsyncRiskGate, Order, RiskEnvelope};
 /// # use mts_conformance::gates::{GateResult, check_async, wait};
 /// # struct Desk;
 /// # impl AsyncRiskGate for Desk {
 /// #     fn name(&self) -> &str { "desk" }
-/// #     async fn check(&self, _: &Order, _: Option<&RiskEnvelope>) -> GateResult { Ok(()) }
+/// #     async fn check(&self, _: &Order, _: Option<&RiskEnvelope>, _: &OrderContext) -> GateResult { Ok(()) }
 /// # }
 /// check_async(|| Desk, &|future| wait(future)).assert();
 /// ```

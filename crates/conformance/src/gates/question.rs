@@ -2,7 +2,7 @@
 
 use super::SuiteError;
 use mts_foundation::order_builder::OrderFaults;
-use mts_foundation::risk::{RiskContext, SessionPhase};
+use mts_foundation::risk::{OrderContext, RiskContext, SessionPhase};
 use mts_foundation::{
     Currency, Decimal, EnvelopeId, FundId, Instrument, InstrumentTable, Ledger, MarkKind, Order,
     OrderBuilder, OrderType, RiskEnvelope, Side, Symbol, Timestamp,
@@ -149,6 +149,19 @@ impl Question {
     #[must_use]
     pub fn at(&self, name: impl Into<String>, now: Timestamp) -> Self {
         Self { now, ..self.named(name) }
+    }
+
+    /// What a gate that asks somebody is told; of a fund that nobody knows, nothing but zeros.
+    pub(super) fn told(&self) -> OrderContext {
+        self.context().of_order(&self.order).unwrap_or(OrderContext {
+            now: self.now,
+            nav: Decimal::ZERO,
+            cash: Decimal::ZERO,
+            held: Decimal::ZERO,
+            price: None,
+            gross: Decimal::ZERO,
+            open_orders: 0,
+        })
     }
 
     /// What the gate is lent.

@@ -4,7 +4,7 @@ use crate::broker::BoxFuture;
 use crate::ids::{ActorId, FundId, OrderId};
 use crate::instrument::InstrumentTable;
 use crate::ledger::Ledger;
-use crate::num::{Decimal, exact};
+use crate::num::{Decimal, exact, exact_option};
 use crate::order::Order;
 use crate::risk::{GateTrace, HaltRequest, Rebased, Rejection, ResumeRequest, RiskDecision, RiskEnvelope};
 use crate::symbol::Symbol;
@@ -31,6 +31,48 @@ pub struct RiskContext<'a> {
     pub closing: bool,
 }
 
+/// What a gate that must ask somebody is told of the fund: copies, because the books go on changing while it waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OrderContext {
+    /// The present instant.
+    pub now: Timestamp,
+    /// Net asset value.
+    #[serde(with = "exact")]
+    pub nav: Decimal,
+    /// Cash.
+    #[serde(with = "exact")]
+    pub cash: Decimal,
+    /// Signed units held of the order's instrument.
+    #[serde(with = "exact")]
+    pub held: Decimal,
+    /// Its last price.
+    #[serde(with = "exact_option")]
+    pub price: Option<Decimal>,
+    /// Gross exposure, with working orders at their worst case.
+    #[serde(with = "exact")]
+    pub gross: Decimal,
+    /// Orders that may still fill.
+    pub open_orders: u32,
+}
+
+impl RiskContext<'_> {
+    /// What is told of the fund of an order; `None` for a fund that is not in the ledger.
+    #[must_use]
+    pub fn of_order(&self, order: &Order) -> Option<OrderContext> {
+        let book = self.ledger.fund(&order.fund_id)?;
+        Some(OrderContext {
+            now: self.now,
+            nav: book.nav(),
+            cash: book.cash(),
+            held: book.positions().quantity(&order.symbol),
+            price: self.ledger.mark_of(&order.symbol).map(|mark| mark.price),
+            gross: book.exposure().gross,
+            open_orders: u32::try_from(book.working_count()).unwrap_or(u32::MAX),
+        })
+    }
+}
+
 /// A pure gate of one's own: synchronous, deterministic, without allocation when it passes.
 pub trait RiskGate: Send + Sync {
     /// Stable name, for reports.
@@ -51,12 +93,18 @@ pub trait RiskGate: Send + Sync {
 pub trait AsyncRiskGate: Send + Sync {
     /// Stable name, for reports.
     fn name(&self) -> &str;
-    /// Passes or refuses; sees copies, because the books go on changing while it waits.
+    /// Passes or refuses.
     fn check(
         &self,
         order: &Order,
         envelope: Option<&RiskEnvelope>,
+        context: &OrderContext,
     ) -> impl Future<Output = Result<(), Box<Rejection>>> + Send;
+    /// Takes what went wrong since the last call and let an order pass all the same, a sentence each. Only an advisory gate
+    /// may have anything to say here; whoever asks the gates publishes it (decision R10).
+    fn take_failures(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The object-safe twin of [`AsyncRiskGate`], implemented for every gate.
@@ -68,7 +116,10 @@ pub trait DynAsyncRiskGate: Send + Sync {
         &'a self,
         order: &'a Order,
         envelope: Option<&'a RiskEnvelope>,
+        context: &'a OrderContext,
     ) -> BoxFuture<'a, Result<(), Box<Rejection>>>;
+    /// See [`AsyncRiskGate::take_failures`].
+    fn take_failures(&self) -> Vec<String>;
 }
 
 impl<G: AsyncRiskGate> DynAsyncRiskGate for G {
@@ -79,8 +130,12 @@ impl<G: AsyncRiskGate> DynAsyncRiskGate for G {
         &'a self,
         order: &'a Order,
         envelope: Option<&'a RiskEnvelope>,
+        context: &'a OrderContext,
     ) -> BoxFuture<'a, Result<(), Box<Rejection>>> {
-        Box::pin(AsyncRiskGate::check(self, order, envelope))
+        Box::pin(AsyncRiskGate::check(self, order, envelope, context))
+    }
+    fn take_failures(&self) -> Vec<String> {
+        AsyncRiskGate::take_failures(self)
     }
 }
 

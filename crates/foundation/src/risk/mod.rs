@@ -14,5 +14,6 @@ pub use envelope::{EnvelopeFault, EnvelopeFaults, RiskEnvelope};
 pub use halt::{HaltCause, HaltMode, HaltRequest, HaltScope, HaltSeverity, Rebased, ResumeRequest};
 pub use limits::{GateLimits, LossResponse, RateBucket, Staleness};
 pub use machine::{
-    AsyncRiskGate, DynAsyncRiskGate, RiskAction, RiskContext, RiskEvent, RiskGate, RiskMachine, RiskRefusal,
+    AsyncRiskGate, DynAsyncRiskGate, OrderContext, RiskAction, RiskContext, RiskEvent, RiskGate, RiskMachine,
+    RiskRefusal,
 };

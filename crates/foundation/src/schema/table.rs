@@ -105,6 +105,7 @@ table! {
     risk::HaltRequest,
     risk::ResumeRequest,
     trading_session::SessionPhase,
+    risk::OrderContext,
     risk::RiskEvent,
     risk::RiskAction,
     // Brokers.

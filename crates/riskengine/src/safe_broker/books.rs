@@ -87,6 +87,13 @@ pub enum NoticeKind {
         /// Why.
         reason: String,
     },
+    /// An advisory gate had no opinion, so that an order passed without one.
+    FailedOpen {
+        /// Which gate.
+        gate: String,
+        /// Why, and which order.
+        message: String,
+    },
     /// Something could not be done; it is tried again.
     Failed {
         /// What and why.

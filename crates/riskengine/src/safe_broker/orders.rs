@@ -94,10 +94,8 @@ impl SafeBroker {
             return stored(*record);
         }
         let reserved = Reserved { shell: self, order: &order, held: true };
-        if !closing {
-            self.ask_others(&order).await?;
-        }
-        self.commit(reserved, closing)?;
+        let asked = !closing && self.ask_others(&order).await?;
+        self.commit(reserved, closing, asked)?;
         if let Some(shadow) = &self.shadow {
             shadow.set_time(self.clock.now());
         }
@@ -198,24 +196,41 @@ impl SafeBroker {
         }
     }
 
-    /// Gates that must ask somebody.
-    async fn ask_others(&self, order: &Order) -> Result<(), SafeBrokerError> {
-        let envelope = self.books().machine.envelope(&order.fund_id).cloned();
+    /// Gates that must ask somebody. Orders that only shrink a position are exempt (decision R4). Answers whether anybody was
+    /// asked.
+    async fn ask_others(&self, order: &Order) -> Result<bool, SafeBrokerError> {
+        if self.gates.is_empty() {
+            return Ok(false);
+        }
+        let (envelope, told) = {
+            let books = self.books();
+            let context = self.context(&books.ledger, &books.instruments, self.clock.now(), false);
+            if books.machine.reduces(order, &context) {
+                return Ok(false);
+            }
+            (books.machine.envelope(&order.fund_id).cloned(), context.of_order(order))
+        };
+        let Some(told) = told else { return Ok(false) };
         for gate in &self.gates {
-            if let Err(rejection) = gate.check(order, envelope.as_ref()).await {
-                let now = self.clock.now();
-                return Err(self.refused(&mut self.books(), order, rejection, now));
+            let answer = gate.check(order, envelope.as_ref(), &told).await;
+            let now = self.clock.now();
+            let mut books = self.books();
+            for message in gate.take_failures() {
+                books.note(now, NoticeKind::FailedOpen { gate: gate.name().to_owned(), message });
+            }
+            if let Err(rejection) = answer {
+                return Err(self.refused(&mut books, order, rejection, now));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The pure gates again, where somebody was asked; then the order counts as working, durably.
-    fn commit(&self, mut reserved: Reserved<'_>, closing: bool) -> Result<(), SafeBrokerError> {
+    fn commit(&self, mut reserved: Reserved<'_>, closing: bool, asked: bool) -> Result<(), SafeBrokerError> {
         let (order, now) = (reserved.order, self.clock.now());
         let mut books = self.books();
         reserved.held = false;
-        if !closing && !self.gates.is_empty() {
+        if asked {
             let decision = {
                 let Books { machine, ledger, instruments, .. } = &mut *books;
                 let context = self.context(ledger, instruments, now, closing);
