@@ -51,6 +51,34 @@ pub struct Mark {
     pub bar: u64,
 }
 
+impl Mark {
+    /// The price a new order in this direction would meet: the touch, else the price; zero is missing, never a price
+    /// (decisions R6, R7).
+    #[must_use]
+    pub fn reference(&self, side: Side) -> Option<Decimal> {
+        let price = match self.kind {
+            MarkKind::Quote { ask, .. } if side.sign() > 0 => ask,
+            MarkKind::Quote { bid, .. } => bid,
+            MarkKind::Trade | MarkKind::Close => self.price,
+        };
+        Some(price).filter(|price| *price > Decimal::ZERO)
+    }
+}
+
+/// Price per unit at which an order counts for notional limits, given its reference price: its limit, the worse of stop
+/// and reference for a stop order, the reference for a market order (decision R6).
+#[must_use]
+pub fn notional_price(order: &Order, reference: Option<Decimal>) -> Option<Decimal> {
+    match order.order_type {
+        OrderType::Limit | OrderType::StopLimit | OrderType::MarketableLimit => order.limit_price,
+        OrderType::Stop => {
+            let stop = order.stop_price?;
+            Some(reference.map_or(stop, |reference| stop.max(reference)))
+        }
+        OrderType::Market => reference,
+    }
+}
+
 /// One position as an account reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
@@ -226,28 +254,13 @@ impl Ledger {
     /// price of zero is missing, never a price (decisions R6, R7).
     #[must_use]
     pub fn reference_price(&self, symbol: &Symbol, side: Side) -> Option<Decimal> {
-        let mark = self.marks.get(symbol)?;
-        let price = match mark.kind {
-            MarkKind::Quote { ask, .. } if side.sign() > 0 => ask,
-            MarkKind::Quote { bid, .. } => bid,
-            MarkKind::Trade | MarkKind::Close => mark.price,
-        };
-        Some(price).filter(|price| *price > Decimal::ZERO)
+        self.marks.get(symbol)?.reference(side)
     }
 
-    /// Price per unit at which an order counts for notional limits: its limit, the worse of stop and reference for
-    /// a stop order, the reference for a market order (decision R6).
+    /// See [`notional_price`].
     #[must_use]
     pub fn notional_price(&self, order: &Order) -> Option<Decimal> {
-        let reference = || self.reference_price(&order.symbol, order.side);
-        match order.order_type {
-            OrderType::Limit | OrderType::StopLimit | OrderType::MarketableLimit => order.limit_price,
-            OrderType::Stop => {
-                let stop = order.stop_price?;
-                Some(reference().map_or(stop, |reference| stop.max(reference)))
-            }
-            OrderType::Market => reference(),
-        }
+        notional_price(order, self.reference_price(&order.symbol, order.side))
     }
 
     /// Books a fill: cash, position, fees and exposures of the fund, and the fill's part of a working order.

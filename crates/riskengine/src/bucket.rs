@@ -3,36 +3,93 @@
 use mts_foundation::risk::RateBucket;
 use mts_foundation::{BrokerName, FundId, GateLimits, Order, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Whose rate a bucket limits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum BucketKey {
-    Strategy(StrategyId),
-    Symbol(Symbol),
-    Fund(FundId),
-    Broker(BrokerName),
+/// All buckets, by whose rate they limit. An order takes from at most four of them, each found by a name that it has
+/// itself.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Buckets {
+    strategies: BTreeMap<StrategyId, Bucket>,
+    symbols: BTreeMap<Symbol, Bucket>,
+    funds: BTreeMap<FundId, Bucket>,
+    brokers: BTreeMap<BrokerName, Bucket>,
 }
 
-impl std::fmt::Display for BucketKey {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Strategy(id) => write!(out, "strategy {id}"),
-            Self::Symbol(symbol) => write!(out, "instrument {symbol}"),
-            Self::Fund(id) => write!(out, "fund {id}"),
-            Self::Broker(name) => write!(out, "broker {name}"),
+/// What sends too fast.
+pub(crate) struct Empty {
+    /// The kind of thing and its name.
+    pub(crate) what: String,
+    pub(crate) rate: RateBucket,
+}
+
+/// The rate, where its bucket has no token left.
+fn lacks_token<K: Ord>(
+    buckets: &BTreeMap<K, Bucket>,
+    key: &K,
+    rate: Option<RateBucket>,
+    now: Timestamp,
+) -> Option<RateBucket> {
+    let rate = rate?;
+    let level = buckets.get(key).copied().unwrap_or(Bucket::full(rate, now));
+    (!level.has_token(rate, now)).then_some(rate)
+}
+
+fn take<K: Ord + Clone>(
+    buckets: &mut BTreeMap<K, Bucket>,
+    key: &K,
+    rate: Option<RateBucket>,
+    now: Timestamp,
+) {
+    let Some(rate) = rate else { return };
+    match buckets.get_mut(key) {
+        Some(bucket) => bucket.take(rate, now),
+        None => {
+            let mut bucket = Bucket::full(rate, now);
+            bucket.take(rate, now);
+            buckets.insert(key.clone(), bucket);
         }
     }
 }
 
-/// The buckets that an order takes from, where configured, with their limits.
-pub(crate) fn buckets(limits: &GateLimits, order: &Order) -> [Option<(BucketKey, RateBucket)>; 4] {
-    [
-        limits.strategy_rate.map(|rate| (BucketKey::Strategy(order.strategy_id.clone()), rate)),
-        limits.symbol_rate.map(|rate| (BucketKey::Symbol(order.symbol.clone()), rate)),
-        limits.fund_rate.map(|rate| (BucketKey::Fund(order.fund_id.clone()), rate)),
-        limits.broker_rate.map(|rate| (BucketKey::Broker(order.broker.clone()), rate)),
-    ]
+fn give_back<K: Ord>(buckets: &mut BTreeMap<K, Bucket>, key: &K, rate: Option<RateBucket>) {
+    if let (Some(rate), Some(bucket)) = (rate, buckets.get_mut(key)) {
+        bucket.give_back(rate);
+    }
+}
+
+impl Buckets {
+    /// The first bucket of the order that has no token left.
+    pub(crate) fn empty(&self, limits: &GateLimits, order: &Order, now: Timestamp) -> Option<Empty> {
+        let empty = |what: &str, name: &str, rate| Empty { what: format!("{what} {name}"), rate };
+        if let Some(rate) = lacks_token(&self.strategies, &order.strategy_id, limits.strategy_rate, now) {
+            return Some(empty("strategy", order.strategy_id.as_str(), rate));
+        }
+        if let Some(rate) = lacks_token(&self.symbols, &order.symbol, limits.symbol_rate, now) {
+            return Some(empty("instrument", order.symbol.as_str(), rate));
+        }
+        if let Some(rate) = lacks_token(&self.funds, &order.fund_id, limits.fund_rate, now) {
+            return Some(empty("fund", order.fund_id.as_str(), rate));
+        }
+        let rate = lacks_token(&self.brokers, &order.broker, limits.broker_rate, now)?;
+        Some(empty("broker", order.broker.as_str(), rate))
+    }
+
+    /// Takes a token from each bucket of the order.
+    pub(crate) fn take(&mut self, limits: &GateLimits, order: &Order, now: Timestamp) {
+        take(&mut self.strategies, &order.strategy_id, limits.strategy_rate, now);
+        take(&mut self.symbols, &order.symbol, limits.symbol_rate, now);
+        take(&mut self.funds, &order.fund_id, limits.fund_rate, now);
+        take(&mut self.brokers, &order.broker, limits.broker_rate, now);
+    }
+
+    /// Puts the tokens of an order back that were taken for nothing.
+    pub(crate) fn give_back(&mut self, limits: &GateLimits, order: &Order) {
+        give_back(&mut self.strategies, &order.strategy_id, limits.strategy_rate);
+        give_back(&mut self.symbols, &order.symbol, limits.symbol_rate);
+        give_back(&mut self.funds, &order.fund_id, limits.fund_rate);
+        give_back(&mut self.brokers, &order.broker, limits.broker_rate);
+    }
 }
 
 /// A token bucket, in sixty-thousandths of a token so that refilling is exact in milliseconds.

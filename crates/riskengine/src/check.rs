@@ -4,7 +4,7 @@ use crate::machine::Fund;
 use crate::state::{FundState, Reservation, RiskState};
 use mts_foundation::ledger::SymbolExposure;
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskEnvelope, Verdict};
-use mts_foundation::{Decimal, FundBook, Instrument, Order, Side, Symbol};
+use mts_foundation::{Decimal, FundBook, Instrument, Mark, Order, Side, Symbol};
 use std::cell::RefCell;
 
 /// The outcome of one gate.
@@ -29,6 +29,10 @@ pub(crate) struct Check<'a> {
     pub(crate) reducing: bool,
     /// The order closes a position (decision R4); an order that opens is no close, whatever its sender says.
     pub(crate) closing: bool,
+    /// The last price of the instrument.
+    pub(crate) mark: Option<&'a Mark>,
+    /// What works in the instrument and what could come of it.
+    pub(crate) exposure: SymbolExposure,
     /// Units held, signed.
     pub(crate) held: Decimal,
     /// Units of working and reserved buys and covers of this instrument.

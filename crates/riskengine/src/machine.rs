@@ -1,6 +1,5 @@
 //! The machine: asks the gates in order, keeps the state.
 
-use crate::bucket::{Bucket, buckets};
 use crate::check::{Check, GateResult, closable, reject, short, working};
 use crate::envelopes::loosens;
 use crate::gates::{Applies, PIPELINE, Step};
@@ -11,6 +10,7 @@ use crate::loss::reached;
 use crate::state::{Baselines, FundState, Killed, Reservation, RiskState, STATE_VERSION};
 use crate::stops;
 use chrono::NaiveDate;
+use mts_foundation::ledger::notional_price;
 use mts_foundation::reference::Borrow;
 use mts_foundation::risk::{
     Gate, GateTrace, HaltCause, HaltMode, HaltRequest, HaltScope, LossResponse, Rebased, RejectCode,
@@ -190,13 +190,7 @@ impl RiskPipeline {
 
     /// Asks the gates in order, up to the first that objects.
     fn run(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
-        let asked = self.with_check(order, context, |check| {
-            trace.verdict(Gate::Idempotency, Verdict::Pass);
-            trace.verdict(Gate::Schema, Verdict::Pass);
-            trace.verdict(Gate::Veto, Verdict::Off);
-            PIPELINE.iter().try_for_each(|step| ask(check, step, trace))?;
-            self.ask_own(check)
-        });
+        let asked = self.with_check(order, context, |check| self.ask_all(check, trace));
         match asked.and_then(|verdict| verdict) {
             Ok(()) => RiskDecision::Approved,
             Err(rejection) => {
@@ -204,6 +198,14 @@ impl RiskPipeline {
                 RiskDecision::Rejected(rejection)
             }
         }
+    }
+
+    fn ask_all(&self, check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
+        trace.verdict(Gate::Idempotency, Verdict::Pass);
+        trace.verdict(Gate::Schema, Verdict::Pass);
+        trace.verdict(Gate::Veto, Verdict::Off);
+        PIPELINE.iter().try_for_each(|step| ask(check, step, trace))?;
+        self.ask_own(check)
     }
 
     /// Gates of one's own are asked of orders that open or grow a position.
@@ -243,8 +245,10 @@ impl RiskPipeline {
         let others = fund_state.reservations.iter().filter(|reserved| reserved.order_id != order.order_id);
         let (buys, sells) = working(exposure, others, &order.symbol);
         let held = book.positions().quantity(&order.symbol);
-        let notional_price = context.ledger.notional_price(order);
-        let mark = context.ledger.mark_of(&order.symbol).map(|mark| mark.price);
+        // Everything about the instrument is looked up once, here.
+        let mark = context.ledger.mark_of(&order.symbol);
+        let reference = mark.and_then(|mark| mark.reference(order.side));
+        let notional_price = notional_price(order, reference);
         let check = Check {
             order,
             context,
@@ -257,13 +261,18 @@ impl RiskPipeline {
             nav: book.nav(),
             reducing: !order.side.is_opening() && order.quantity <= closable(order.side, held, buys, sells),
             closing: context.closing && !order.side.is_opening(),
+            mark,
+            exposure,
             held,
             buys,
             sells,
             objections: None,
-            reference: context.ledger.reference_price(&order.symbol, order.side),
+            reference,
             notional_price,
-            value_price: mark.filter(|price| *price > Decimal::ZERO).or(notional_price),
+            value_price: mark
+                .map(|mark| mark.price)
+                .filter(|price| *price > Decimal::ZERO)
+                .or(notional_price),
         };
         Ok(work(&check))
     }
@@ -429,14 +438,21 @@ impl RiskMachine for RiskPipeline {
     }
 
     fn reserve(&mut self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
-        let decision = self.run(order, context, trace);
-        if decision.is_approved()
-            && let Some(instrument) = context.instruments.get(&order.symbol)
-            && let Some(state) = self.state.funds.get_mut(&order.fund_id)
-        {
-            let price = context.ledger.notional_price(order).unwrap_or_default();
+        let asked = self.with_check(order, context, |check| {
+            self.ask_all(check, trace)?;
+            let price = check.notional_price.unwrap_or_default();
             let value = order.quantity.checked_mul(price);
-            let value = value.and_then(|value| value.checked_mul(instrument.multiplier)).unwrap_or_default();
+            let value = value.and_then(|value| value.checked_mul(check.instrument.multiplier));
+            Ok((price, value.unwrap_or_default()))
+        });
+        let (price, value) = match asked.and_then(|verdict| verdict) {
+            Ok(worth) => worth,
+            Err(rejection) => {
+                trace.rejected(&rejection);
+                return RiskDecision::Rejected(rejection);
+            }
+        };
+        if let Some(state) = self.state.funds.get_mut(&order.fund_id) {
             let reservation = Reservation {
                 order_id: order.order_id.clone(),
                 symbol: order.symbol.clone(),
@@ -454,7 +470,7 @@ impl RiskMachine for RiskPipeline {
                 Err(place) => state.reservations.insert(place, reservation),
             }
         }
-        decision
+        RiskDecision::Approved
     }
 
     fn commit(&mut self, order: &Order, context: &RiskContext<'_>) {
@@ -464,13 +480,7 @@ impl RiskMachine for RiskPipeline {
         if let Some(longest) = fund.exact.longest_window_ms {
             state.recent.push(order, context.now, longest);
         }
-        for (key, rate) in buckets(&fund.limits, order).into_iter().flatten() {
-            self.state
-                .buckets
-                .entry(key)
-                .or_insert_with(|| Bucket::full(rate, context.now))
-                .take(rate, context.now);
-        }
+        self.state.buckets.take(&fund.limits, order, context.now);
         self.state.orders_accepted = self.state.orders_accepted.saturating_add(1);
     }
 
@@ -485,11 +495,7 @@ impl RiskMachine for RiskPipeline {
         if let Some(state) = self.state.funds.get_mut(&order.fund_id) {
             state.recent.withdraw(order);
         }
-        for (key, rate) in buckets(&fund.limits, order).into_iter().flatten() {
-            if let Some(bucket) = self.state.buckets.get_mut(&key) {
-                bucket.give_back(rate);
-            }
-        }
+        self.state.buckets.give_back(&fund.limits, order);
         self.state.orders_accepted = self.state.orders_accepted.saturating_sub(1);
     }
 

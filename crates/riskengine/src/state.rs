@@ -1,6 +1,6 @@
 //! The part of the machine that survives a restart: loss baselines, windows, counters, stops, halts, the kill switch.
 
-use crate::bucket::{Bucket, BucketKey};
+use crate::bucket::Buckets;
 use crate::check::reject;
 use crate::window::Window;
 use chrono::NaiveDate;
@@ -20,7 +20,7 @@ pub(crate) struct RiskState {
     pub(crate) killed: Option<Killed>,
     pub(crate) halts: BTreeMap<HaltScope, HaltRequest>,
     pub(crate) funds: BTreeMap<FundId, FundState>,
-    pub(crate) buckets: BTreeMap<BucketKey, Bucket>,
+    pub(crate) buckets: Buckets,
     pub(crate) trading_day: Option<NaiveDate>,
     pub(crate) orders_accepted: u64,
 }
@@ -32,7 +32,7 @@ impl Default for RiskState {
             killed: None,
             halts: BTreeMap::new(),
             funds: BTreeMap::new(),
-            buckets: BTreeMap::new(),
+            buckets: Buckets::default(),
             trading_day: None,
             orders_accepted: 0,
         }

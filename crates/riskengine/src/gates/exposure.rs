@@ -3,7 +3,7 @@
 use super::price::no_price;
 use crate::check::{Check, GateResult, off, pass, working};
 use crate::state::Reservation;
-use mts_foundation::ledger::Total;
+use mts_foundation::ledger::{SymbolExposure, Total};
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection};
 use mts_foundation::{Decimal, Instrument};
 
@@ -72,7 +72,7 @@ fn added(
     } else {
         low -= order.quantity;
     }
-    sum.add(check, gate, check.instrument, price, (high, low))?;
+    sum.add(check, gate, (check.instrument, price), check.exposure, (high, low))?;
     for (place, reserved) in check.reserved().enumerate() {
         let symbol = &reserved.symbol;
         let again = check.reserved().take(place).any(|other| other.symbol == *symbol);
@@ -81,8 +81,9 @@ fn added(
         let mark = check.context.ledger.mark_of(symbol).map(|mark| mark.price);
         let price = mark.filter(|price| *price > Decimal::ZERO).unwrap_or(reserved.price);
         let held = check.book.positions().quantity(symbol);
-        let (buys, sells) = working(check.book.symbol_exposure(symbol), check.reserved(), symbol);
-        sum.add(check, gate, instrument, price, (held + buys, held - sells))?;
+        let exposure = check.book.symbol_exposure(symbol);
+        let (buys, sells) = working(exposure, check.reserved(), symbol);
+        sum.add(check, gate, (instrument, price), exposure, (held + buys, held - sells))?;
     }
     Ok(sum)
 }
@@ -93,14 +94,12 @@ impl Added {
         &mut self,
         check: &Check<'_>,
         gate: Gate,
-        instrument: &Instrument,
-        price: Decimal,
+        (instrument, price): (&Instrument, Decimal),
+        old: SymbolExposure,
         (high, low): (Decimal, Decimal),
     ) -> Result<(), Box<Rejection>> {
-        let value =
-            |units: Decimal| check.times(gate, check.times(gate, units, price)?, instrument.multiplier);
-        let (high, low) = (value(high)?, value(low)?);
-        let old = check.book.symbol_exposure(&instrument.symbol);
+        let unit = check.times(gate, price, instrument.multiplier)?;
+        let (high, low) = (check.times(gate, high, unit)?, check.times(gate, low, unit)?);
         self.gross += high.abs().max(low.abs()) - old.worst;
         self.high += high - old.high();
         self.low += low - old.low();
@@ -198,10 +197,9 @@ pub(super) fn position_count(check: &Check<'_>, trace: &mut GateTrace) -> GateRe
             new(reserved) && !check.reserved().take(*place).any(|other| other.symbol == reserved.symbol)
         })
         .count();
-    let own = usize::from(!check.book.is_in_use(symbol));
-    let observed = Decimal::from(check.book.instruments_in_use() + reserved + own);
-    let held = check.book.positions().get(symbol).is_some();
-    if held {
+    let in_use = !check.held.is_zero() || !check.exposure.buys.is_zero() || !check.exposure.sells.is_zero();
+    let observed = Decimal::from(check.book.instruments_in_use() + reserved + usize::from(!in_use));
+    if !check.held.is_zero() {
         return pass(trace, Gate::PositionCount);
     }
     let code = RejectCode::MaxPositions;

@@ -1,6 +1,6 @@
 //! Gates 9, 10, 11 and 16: the same again, too fast, too often, too many at once.
 
-use crate::bucket::{Bucket, buckets};
+use crate::bucket::Empty;
 use crate::check::{Check, GateResult, off, pass, reject};
 use crate::window::{MAX_RECENT, MINUTE_MS, within};
 use mts_foundation::Decimal;
@@ -29,8 +29,8 @@ pub(super) fn order_rate(check: &Check<'_>, trace: &mut GateTrace) -> GateResult
         let most = Some(Decimal::from(MAX_RECENT));
         return Err(reject(Gate::OrderRate, RejectCode::OrderRate, most, most, message));
     }
-    let buckets = buckets(limits, check.order);
-    if limits.max_orders_per_minute.is_none() && buckets.iter().all(Option::is_none) {
+    let rates = [limits.strategy_rate, limits.symbol_rate, limits.fund_rate, limits.broker_rate];
+    if limits.max_orders_per_minute.is_none() && rates.iter().all(Option::is_none) {
         return off(trace, Gate::OrderRate);
     }
     if let Some(limit) = limits.max_orders_per_minute {
@@ -44,14 +44,10 @@ pub(super) fn order_rate(check: &Check<'_>, trace: &mut GateTrace) -> GateResult
             || "orders within a minute, this one included".to_owned(),
         )?;
     }
-    for (key, rate) in buckets.into_iter().flatten() {
-        let level = check.state.buckets.get(&key).copied().unwrap_or(Bucket::full(rate, now));
-        if !level.has_token(rate, now) {
-            let message =
-                format!("{key} sends too fast: {} a minute, {} at once", rate.per_minute, rate.burst);
-            let limit = Some(Decimal::from(rate.per_minute));
-            return Err(reject(Gate::OrderRate, RejectCode::OrderRate, limit, None, message));
-        }
+    if let Some(Empty { what, rate }) = check.state.buckets.empty(limits, check.order, now) {
+        let message = format!("{what} sends too fast: {} a minute, {} at once", rate.per_minute, rate.burst);
+        let limit = Some(Decimal::from(rate.per_minute));
+        return Err(reject(Gate::OrderRate, RejectCode::OrderRate, limit, None, message));
     }
     pass(trace, Gate::OrderRate)
 }

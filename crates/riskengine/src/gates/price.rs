@@ -27,8 +27,7 @@ pub(super) fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateR
 
 /// Age of the reference price, the limit on it and the unit of both; none when the fund has no such limit.
 fn age_of_reference(check: &Check<'_>) -> Option<(u64, u64, &'static str)> {
-    let ledger = check.context.ledger;
-    let mark = ledger.mark_of(&check.order.symbol)?;
+    let (ledger, mark) = (check.context.ledger, check.mark?);
     Some(match check.fund.limits.staleness? {
         Staleness::Millis(limit) => (millis(check.context.now, mark.time), limit, "ms"),
         Staleness::Bars(limit) => (ledger.bars().saturating_sub(mark.bar).saturating_add(1), limit, "bars"),

@@ -9,11 +9,10 @@ use mts_foundation::{Decimal, OrderType, Side};
 pub(super) fn self_cross(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let order = check.order;
     let opposite = |side: Side| side.sign() != order.side.sign();
-    for (fund_id, book) in check.context.ledger.funds() {
-        if *fund_id != order.fund_id && !check.fund.shares_account_with.contains(fund_id) {
-            continue;
-        }
-        let exposure = book.symbol_exposure(&order.symbol);
+    let others =
+        check.fund.shares_account_with.iter().filter_map(|fund_id| check.context.ledger.fund(fund_id));
+    let others = others.map(|book| (book, book.symbol_exposure(&order.symbol)));
+    for (book, exposure) in std::iter::once((check.book, check.exposure)).chain(others) {
         let against = if order.side.sign() > 0 { exposure.sells } else { exposure.buys };
         if against.is_zero() {
             continue;
