@@ -228,10 +228,11 @@ impl Look<'_> {
         let mut times: Vec<_> =
             funds.flat_map(|fund| &fund.sent).filter(|sent| takes(sent)).map(|sent| sent.time).collect();
         times.sort();
-        let (now, token) = (self.question.now, 60_000);
+        // In nanoseconds of a minute, so that nothing is rounded.
+        let (now, token) = (self.question.now, 60_000_000_000);
         let full = u128::from(rate.burst) * token;
         let drained =
-            |from: Timestamp, to: Timestamp| to.since(from).as_millis() * u128::from(rate.per_minute);
+            |from: Timestamp, to: Timestamp| to.since(from).as_nanos() * u128::from(rate.per_minute);
         let (mut backlog, mut last) = (0_u128, now);
         for time in times {
             // A close is sent even when the bucket is empty, and owes nothing for it.
