@@ -178,7 +178,9 @@ fn completions_load() {
 fn every_command_has_a_manual_page() {
     let at = folder();
     assert_eq!(run(["man", "--out", text(at.path())]).code, 0);
-    for command in ["", "-run", "-explain", "-config-check", "-new-strategy", "-init", "-doctor"] {
+    for command in
+        ["", "-run", "-explain", "-config-check", "-new-strategy", "-init", "-doctor", "-risk-check", "-kill"]
+    {
         let file = at.path().join(format!("mts{command}.1"));
         assert!(std::fs::read_to_string(&file).unwrap().contains(".SH SYNOPSIS"), "{}", file.display());
     }

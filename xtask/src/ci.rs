@@ -27,6 +27,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   release       the mts program, optimised
   smoke         mts runs examples/momentum.toml into an empty folder; its result is that of tests/golden
   own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
+  own gate      the stand-alone crate with a gate of one's own passes the conformance suite
   risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
@@ -50,6 +51,8 @@ const GOLDEN: &str = "tests/golden/momentum.json";
 /// The crate that `mts new strategy` writes.
 const OWN_STRATEGY: &str = "examples/own_strategy";
 
+/// A gate of one's own, and the suite run against it.
+const OWN_GATE: &str = "examples/custom_gate";
 /// The risk machine against a model of its documentation.
 const RISK_ORACLE: &[&str] =
     &["run", "--release", "--package", "mts-tests", "--bin", "mts-risk-oracle", "--", "--orders", "1000000"];
@@ -84,6 +87,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     steps.step("release", || cargo(&["build", "--release", "--package", "mts-cli", "--bin", "mts"]));
     steps.step("smoke", smoke);
     steps.step("own strategy", own_strategy);
+    steps.step("own gate", own_gate);
     steps.step("risk oracle", || cargo(RISK_ORACLE));
     steps.step("api", || api::check(false));
     for (name, step) in crates::STEPS {
@@ -141,15 +145,20 @@ fn same_as_golden(result: &str, golden: &str) -> Result<()> {
     Ok(())
 }
 
+/// The manifest of a crate outside of the workspace, with the versions of the workspace, so that what is built already
+/// serves; cargo drops what the crate does not need.
+fn outside(crate_folder: &str) -> Result<String> {
+    let root = workspace::root();
+    std::fs::copy(root.join("Cargo.lock"), root.join(crate_folder).join("Cargo.lock"))
+        .map_err(|error| Error::failed(format!("cannot copy Cargo.lock to {crate_folder}: {error}")))?;
+    Ok(format!("{crate_folder}/Cargo.toml"))
+}
+
 /// A crate outside of the workspace; it shares the build folder, so that little is compiled twice.
 fn own_strategy() -> Result<Outcome> {
     let folder = EmptyFolder::new("ci")?;
     let out = folder.path().display().to_string();
-    let manifest = format!("{OWN_STRATEGY}/Cargo.toml");
-    // The versions of the workspace, so that what is built already serves; cargo drops what the crate does not need.
-    let root = workspace::root();
-    std::fs::copy(root.join("Cargo.lock"), root.join(OWN_STRATEGY).join("Cargo.lock"))
-        .map_err(|error| Error::failed(format!("cannot copy Cargo.lock to {OWN_STRATEGY}: {error}")))?;
+    let manifest = outside(OWN_STRATEGY)?;
     let config = format!("{OWN_STRATEGY}/own_strategy.toml");
     let text = Program::cargo([
         "run",
@@ -168,6 +177,12 @@ fn own_strategy() -> Result<Outcome> {
     .output()?;
     console::out(summary(&text)?);
     Ok(Outcome::Passed)
+}
+
+/// Another crate outside of the workspace: its tests.
+fn own_gate() -> Result<Outcome> {
+    let manifest = outside(OWN_GATE)?;
+    cargo(&["test", "--quiet", "--target-dir", "target", "--manifest-path", &manifest])
 }
 
 /// The promised part of a result, as one line; an error if something is missing.

@@ -26,8 +26,10 @@ const DETERMINISTIC: &[&str] = &[
     "crates/journal/src/format/",
 ];
 
-/// The engine's asynchronous shell: it awaits and may touch the world, but reads no clock of its own.
+/// Shells around the core: the engine's asynchronous one, and the files of the risk engine's state. They await and may touch
+/// the world, but read no clock of their own.
 const SHELL: &[&str] = &[
+    "crates/riskengine/src/store/",
     "crates/engine/src/shell.rs",
     "crates/engine/src/shell/",
     "crates/engine/src/live.rs",
@@ -42,7 +44,7 @@ const LONG_FILE: usize = 600;
 enum Scope {
     /// In the deterministic crates.
     Deterministic,
-    /// There, except in the engine's shell.
+    /// There, except in the shells.
     Core,
     /// In all crates.
     Everywhere,

@@ -1,5 +1,6 @@
 //! A program made of mts and parts of one's own.
 
+use crate::args::operator::RiskCommand;
 use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
@@ -243,6 +244,12 @@ impl App {
         match command {
             Command::Run(args) => commands::run(self, &args),
             Command::Explain(args) => commands::explain(self, &args),
+            Command::Risk(RiskCommand::Check(args)) => commands::check_order(self, &args),
+            Command::Risk(RiskCommand::Show(args)) => commands::show_risk(self, &args),
+            Command::Halt(args) => commands::halt(self, &args),
+            Command::Resume(args) => commands::resume(self, &args),
+            Command::Kill(args) => commands::kill(&args),
+            Command::Limits(args) => commands::limits(self, &args),
             Command::Config(ConfigCommand::Check { config, json }) => commands::check(self, &config, json),
             Command::Config(ConfigCommand::Keys { json, markdown }) => commands::keys(json, markdown),
             Command::New(NewCommand::Strategy { name, dir, mts }) => {

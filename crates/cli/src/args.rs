@@ -1,9 +1,12 @@
 //! The command line.
 
+pub(crate) mod operator;
+
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
+use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
 use std::path::PathBuf;
 
 /// A trading system: the same strategy from back-test to live, every order through the gates, nothing lost.
@@ -26,6 +29,17 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Tells the whole story of one order.
     Explain(ExplainArgs),
+    /// Asks the gates, and shows limits.
+    #[command(subcommand)]
+    Risk(RiskCommand),
+    /// Halts a fund, a strategy or everything; only mts resume ends it.
+    Halt(HaltArgs),
+    /// Ends a halt, or switches the kill switch off.
+    Resume(ResumeArgs),
+    /// Switches the kill switch on: nothing new leaves, everything working is cancelled, only closing passes.
+    Kill(KillArgs),
+    /// Shows the limits of a run, or puts a new version in force.
+    Limits(LimitsArgs),
     /// Checks and explains configurations.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -19,7 +19,7 @@ pub enum ExitKind {
     Journal = 5,
     /// 6: something cannot be written.
     Output = 6,
-    /// 7: a check found a reason not to start.
+    /// 7: a check, a gate or the risk machine refuses.
     Refused = 7,
     /// 130: SIGINT ended a run in order.
     Interrupted = 130,
@@ -36,7 +36,10 @@ impl ExitKind {
         (Self::Data, "wrong data"),
         (Self::Journal, "the journal is of another configuration, in use, or damaged"),
         (Self::Output, "something cannot be written"),
-        (Self::Refused, "mts doctor or mts alert test found a reason not to start"),
+        (
+            Self::Refused,
+            "a check found a reason not to start, a gate refuses the order, or an operator's act is refused",
+        ),
         (Self::Interrupted, "SIGINT has ended the run in order; the same command goes on"),
         (Self::Terminated, "SIGTERM has ended the run in order; the same command goes on"),
     ];

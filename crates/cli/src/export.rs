@@ -3,6 +3,7 @@
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
+use crate::operations::{Operation, operations};
 use crate::run_report;
 use chrono::NaiveDate;
 use mts_engine::replay::{apply, genesis};
@@ -84,6 +85,7 @@ pub(crate) struct Facts {
     pub(crate) rejections: Vec<(NaiveDate, OrderId, Gate, RejectCode, String)>,
     pub(crate) halts: Vec<HaltRequest>,
     pub(crate) incidents: Vec<Event>,
+    pub(crate) operations: Vec<Operation>,
     pub(crate) fills: Vec<Event>,
     pub(crate) lowest_cash: Decimal,
 }
@@ -130,6 +132,12 @@ pub(crate) fn open_reader(folder: &Path) -> Result<JournalReader, CliError> {
     FileJournal::read_only(folder).map_err(journal_error)
 }
 
+/// The stored result of a run of this configuration. One that cannot be read is none: it is made anew from the journal.
+pub(crate) fn stored_result(folder: &Path, config_hash: &str) -> Option<RunResult> {
+    let text = std::fs::read_to_string(folder.join(RESULT)).ok()?;
+    serde_json::from_str::<RunResult>(&text).ok().filter(|result| result.config_hash == config_hash)
+}
+
 /// Replays a journal into a core.
 pub(crate) fn replay(reader: &JournalReader, core: &mut Core, visit: Visit<'_>) -> Result<(), CliError> {
     let mut output = Output::default();
@@ -162,10 +170,14 @@ pub(crate) fn facts(genesis: Genesis, core: Core, reader: &JournalReader) -> Res
         rejections: Vec::new(),
         halts: Vec::new(),
         incidents: Vec::new(),
+        operations: Vec::new(),
         fills: Vec::new(),
     };
-    let Facts { core, nav, orders, rejections, halts, incidents, fills, lowest_cash, .. } = &mut facts;
-    replay(reader, core, &mut |_, output, core| {
+    let Facts {
+        core, nav, orders, rejections, halts, incidents, operations: acts, fills, lowest_cash, ..
+    } = &mut facts;
+    replay(reader, core, &mut |input, output, core| {
+        acts.extend(operations(input, output));
         let date = core.state().session().unwrap_or_default();
         for event in &output.events {
             match event {
@@ -263,7 +275,7 @@ impl Facts {
         }
     }
 
-    /// Writes orders.jsonl, fills.jsonl, incidents.jsonl, nav.csv and report.html; the stored result comes last, so that its presence
+    /// Writes orders.jsonl, fills.jsonl, incidents.jsonl, operations.jsonl, nav.csv and report.html; the stored result comes last, so that its presence
     /// says that the others are complete.
     pub(crate) fn write(&self, folder: &Path, result: &RunResult, report: bool) -> Result<(), CliError> {
         let mut orders = Vec::new();
@@ -281,6 +293,11 @@ impl Facts {
             line(&mut incidents, incident)?;
         }
         files::write_whole(&folder.join("incidents.jsonl"), &incidents)?;
+        let mut operations = Vec::new();
+        for operation in &self.operations {
+            line(&mut operations, operation)?;
+        }
+        files::write_whole(&folder.join("operations.jsonl"), &operations)?;
         let mut nav = String::from("date,nav,cash,long,short,positions\n");
         for NavSnapshot { asof, nav_usd, cash_usd, long_usd, short_usd, positions, .. } in &self.nav {
             let numbers =

@@ -17,10 +17,12 @@ mod error;
 mod export;
 mod files;
 mod log;
+mod operations;
 pub mod report;
 mod run_report;
 mod setup;
 mod signals;
+mod standing;
 pub mod strategies;
 
 pub use app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};

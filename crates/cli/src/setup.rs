@@ -1,16 +1,17 @@
 //! From a configuration and its files to the parts of a run.
 
 use crate::app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
-use crate::config::{Loaded, Resume, RunConfig};
+use crate::config::{Loaded, Resume, RunConfig, ShortingSection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
 use mts_engine::record::Genesis;
 use mts_engine::shell::backtest::{OperatorScript, Trader};
 use mts_engine::{Core, CoreConfig, FundSetup};
 use mts_foundation::broker::SimulatedBroker;
+use mts_foundation::reference::Borrow;
 use mts_foundation::registry::Registry;
 use mts_foundation::sizing::ComputeError;
-use mts_foundation::{ActorId, FundConfig, InstrumentTable, MarketCalendar, Timestamp};
+use mts_foundation::{ActorId, Decimal, FundConfig, InstrumentTable, MarketCalendar, Symbol, Timestamp};
 use mts_portfolio::WeightPlanner;
 use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
 use std::collections::BTreeMap;
@@ -80,9 +81,9 @@ pub(crate) fn calendar(config: &RunConfig) -> Result<&'static MarketCalendar, Cl
     MarketCalendar::builtin(&config.run.calendar).or_exit(ExitKind::Config)
 }
 
-/// The core at its beginning.
-pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) -> Result<Core, CliError> {
-    let fund = FundConfig {
+/// The fund of a run.
+fn fund(config: &RunConfig) -> FundConfig {
+    FundConfig {
         fund_id: config.fund.fund_id.clone(),
         name: config.fund.name.as_str().into(),
         description: Default::default(),
@@ -96,7 +97,15 @@ pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) 
         tax_lot_method: mts_foundation::TaxLotMethod::Fifo,
         created_at: config.envelope.created_at,
         notes: Default::default(),
-    };
+    }
+}
+
+/// The risk machine at its beginning.
+pub(crate) fn risk(
+    app: &App,
+    config: &RunConfig,
+    instruments: &InstrumentTable,
+) -> Result<RiskPipeline, CliError> {
     let mut operators = OperatorPolicy {
         operators: config.operator.operators.clone(),
         single_operator: config.operator.single_operator,
@@ -108,18 +117,38 @@ pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) 
         operators.single_operator_delay = Duration::ZERO;
     }
     let risk = FundRisk {
-        config: fund.clone(),
+        config: fund(config),
         envelope: Some(config.envelope.clone()),
         limits: config.gates.clone(),
-        borrow: BTreeMap::new(),
+        borrow: borrow(config.broker.shorting.as_ref(), instruments),
     };
-    let pipeline =
-        RiskPipeline::new(vec![risk], operators).or_exit(ExitKind::Config)?.with_gates(app.gates.clone());
+    let pipeline = RiskPipeline::new(vec![risk], operators).or_exit(ExitKind::Config)?;
+    Ok(pipeline.with_gates(app.gates.clone()))
+}
+
+/// The core at its beginning.
+pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) -> Result<Core, CliError> {
+    let pipeline = risk(app, config, &instruments)?;
     let buffer = config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
     let planner = WeightPlanner::new(buffer).or_exit(ExitKind::Config)?;
-    let setup = FundSetup { config: fund, initial_cash: config.fund.initial_cash };
+    let setup = FundSetup { config: fund(config), initial_cash: config.fund.initial_cash };
     Core::new(CoreConfig::new(vec![setup], instruments), Box::new(pipeline), Box::new(planner))
         .or_exit(ExitKind::Config)
+}
+
+/// What the paper broker lends: everything, or what its list says, at no cost.
+fn borrow(shorting: Option<&ShortingSection>, instruments: &InstrumentTable) -> BTreeMap<Symbol, Borrow> {
+    let terms =
+        |available| Borrow { fee_bps: Decimal::ZERO, available, located: true, asof: Timestamp::EPOCH };
+    match shorting {
+        None | Some(ShortingSection::Allowed) => {
+            instruments.iter().map(|instrument| (instrument.symbol.clone(), terms(None))).collect()
+        }
+        Some(ShortingSection::Refused) => BTreeMap::new(),
+        Some(ShortingSection::Borrow(list)) => {
+            list.iter().map(|(symbol, units)| (symbol.clone(), terms(Some(units.0)))).collect()
+        }
+    }
 }
 
 /// Checks what a configuration names, as far as that needs no file.

@@ -41,6 +41,7 @@ impl RiskMachine for AtMostHundred {
     }
     fn commit(&mut self, _: &Order, _: &RiskContext<'_>) {}
     fn release(&mut self, _: &OrderId) {}
+    fn withdraw(&mut self, _: &Order) {}
     fn apply(
         &mut self,
         _: &RiskEvent,

@@ -34,7 +34,14 @@ pub enum OperatorAct {
         actor: ActorId,
     },
     /// Puts a new version of an envelope in force.
-    UpdateEnvelope(Box<RiskEnvelope>),
+    UpdateEnvelope {
+        /// The new version.
+        envelope: Box<RiskEnvelope>,
+        /// Who.
+        actor: ActorId,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One input of the core.

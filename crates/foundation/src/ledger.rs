@@ -10,7 +10,7 @@ use crate::ids::{FundId, OrderId};
 use crate::instrument::{Instrument, InstrumentTable};
 use crate::num::{Decimal, exact};
 use crate::order::{Order, OrderType, Side};
-use crate::position::{OutOfRange, PositionChange};
+use crate::position::{OutOfRange, PositionChange, sum};
 use crate::symbol::{Currency, Symbol};
 use crate::time::Timestamp;
 pub use book::{Exposure, FundBook, SymbolExposure, Total, WorkingOrder};
@@ -49,6 +49,21 @@ pub struct Mark {
     pub time: Timestamp,
     /// The ledger's bar count when it entered; staleness of bar-driven runs is measured in bars.
     pub bar: u64,
+}
+
+/// One position as an account reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Signed units, not zero.
+    pub quantity: Decimal,
+    /// Average entry price per unit.
+    pub average_price: Decimal,
+    /// Last price per unit that the account knows.
+    pub last_price: Decimal,
+    /// When that was.
+    pub time: Timestamp,
 }
 
 /// Why the ledger refuses.
@@ -294,7 +309,8 @@ impl Ledger {
             remaining: units,
             price,
             multiplier: instrument.multiplier,
-            at_market: order.order_type == OrderType::Market,
+            // A stop becomes an order at the market when it is reached, at whatever price that is.
+            at_market: matches!(order.order_type, OrderType::Market | OrderType::Stop),
         };
         self.whole(roomy, |ledger| {
             let book = fund(&mut ledger.funds, &order.fund_id)?;
@@ -324,6 +340,52 @@ impl Ledger {
         book.change_working(&symbol, side, -remaining, price, multiplier)?;
         book.refresh(instrument, marks.get(&symbol).map_or(price, |mark| mark.price))?;
         Ok(())
+    }
+
+    /// Puts what an account says in the place of a fund's cash and positions: the account is the truth of a book that is
+    /// not built from fills. Cash becomes what makes net asset value the account's `equity`. Marks and working orders stay; where the market gave no
+    /// mark, the holding's last price is one of unknown age: it dates from the epoch.
+    ///
+    /// # Errors
+    /// [`LedgerError`] for an unknown fund or instrument, or a value out of range; nothing has changed then.
+    pub fn adopt(
+        &mut self,
+        instruments: &InstrumentTable,
+        fund_id: &FundId,
+        equity: Decimal,
+        holdings: &[Adopted],
+    ) -> Result<(), LedgerError> {
+        self.whole(false, |ledger| {
+            for holding in holdings {
+                known(instruments, &holding.symbol)?;
+                let known = ledger.marks.get(&holding.symbol);
+                if known.is_none_or(|mark| mark.time == Timestamp::EPOCH) {
+                    let (price, kind, time) = (holding.last_price, MarkKind::Close, Timestamp::EPOCH);
+                    ledger.marks.insert(holding.symbol.clone(), Mark { price, kind, time, bar: 0 });
+                }
+            }
+            let marks = &ledger.marks;
+            let price = |symbol: &Symbol| marks.get(symbol).map_or(Decimal::ZERO, |mark| mark.price);
+            let old = fund(&mut ledger.funds, fund_id)?;
+            let mut book = FundBook::new(old.base_currency(), Decimal::ZERO);
+            for holding in holdings {
+                let multiplier = known(instruments, &holding.symbol)?.multiplier;
+                book.adopt(holding, multiplier)?;
+                book.mark(&holding.symbol, price(&holding.symbol))?;
+            }
+            book.flow(sum("cash", equity, -book.positions().market_value())?)?;
+            for (order_id, working) in old.working() {
+                let WorkingOrder { symbol, side, remaining, price, multiplier, .. } = working;
+                book.change_working(symbol, *side, *remaining, *price, *multiplier)?;
+                book.insert_working(order_id.clone(), working.clone());
+            }
+            for symbol in book.symbols_in_use() {
+                book.refresh(known(instruments, &symbol)?, price(&symbol))?;
+            }
+            book.check_range()?;
+            *old = book;
+            Ok(())
+        })
     }
 
     /// Moves cash in (positive) or out of a fund.

@@ -36,6 +36,7 @@ pub mod order_record;
 pub mod panel;
 pub mod position;
 pub mod ready;
+pub mod reconcile;
 pub mod reference;
 pub mod registry;
 pub mod risk;

@@ -509,6 +509,7 @@ fn brokers_and_risk() {
     reads::<HaltCause>(r#"{"code":"DAILY_LOSS","limit":"0.03","observed":null}"#);
     words::<LossResponse>(&["halt_fund", "kill_switch"]);
     reads::<Rebased>(r#"{"fund_id":"f","code":"DAILY_LOSS","old":"100","new":"97"}"#);
+    reads::<mts_foundation::reconcile::Difference>(r#"{"symbol":"AAPL","ours":"5","theirs":"-3"}"#);
     reads::<GateOutcome>(r#"{"verdict":"pass","observed":"1","limit":"2"}"#);
     let rejection =
         r#"{"gate":"loss","code":"DAILY_LOSS","limit":"0.03","observed":"0.04","message":"wait"}"#;

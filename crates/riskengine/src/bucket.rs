@@ -3,6 +3,7 @@
 use mts_foundation::risk::RateBucket;
 use mts_foundation::{BrokerName, FundId, GateLimits, Order, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Whose rate a bucket limits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,9 +60,16 @@ impl Bucket {
         self.level(rate, now) >= TOKEN
     }
 
+    /// A token that was taken for nothing.
+    pub(crate) fn give_back(&mut self, rate: RateBucket) {
+        self.tokens = self.tokens.saturating_add(TOKEN).min(u64::from(rate.burst) * TOKEN);
+    }
+
     pub(crate) fn take(&mut self, rate: RateBucket, now: Timestamp) {
         self.tokens = self.level(rate, now).saturating_sub(TOKEN);
-        self.refilled = now;
+        // By whole milliseconds, as tokens are: what is left of one counts towards the next.
+        let elapsed = u64::try_from(now.since(self.refilled).as_millis()).unwrap_or(u64::MAX);
+        self.refilled = self.refilled.plus(Duration::from_millis(elapsed));
     }
 }
 
@@ -82,5 +90,19 @@ mod tests {
         assert!(bucket.has_token(rate, at(3_600)));
         bucket.take(rate, at(3_600));
         assert!(!bucket.has_token(rate, at(3_600)));
+    }
+
+    #[test]
+    fn parts_of_milliseconds_are_not_lost() {
+        let rate = RateBucket { per_minute: 120_000, burst: 1 };
+        let mut bucket = Bucket::full(rate, Timestamp::EPOCH);
+        // One order every 0.6 ms is slower than two a millisecond.
+        for order in 0..1_000_i64 {
+            let now = Timestamp::from_nanos(order * 600_000);
+            let waited = Timestamp::from_nanos(now.nanos() + 400_000);
+            assert!(bucket.has_token(rate, now) || bucket.has_token(rate, waited), "{order}");
+            bucket.take(rate, now);
+        }
+        assert!(bucket.has_token(rate, Timestamp::from_millis(601)));
     }
 }

@@ -2,13 +2,16 @@
 
 use crate::machine::Fund;
 use crate::state::{FundState, Reservation, RiskState};
+use mts_foundation::ledger::SymbolExposure;
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskEnvelope, Verdict};
-use mts_foundation::{Decimal, FundBook, Instrument, Order, Side};
+use mts_foundation::{Decimal, FundBook, Instrument, Order, Side, Symbol};
+use std::cell::RefCell;
 
 /// The outcome of one gate.
 pub(crate) type GateResult = Result<(), Box<Rejection>>;
 
 /// Everything the gates look at.
+#[derive(Clone, Copy)]
 pub(crate) struct Check<'a> {
     pub(crate) order: &'a Order,
     pub(crate) context: &'a RiskContext<'a>,
@@ -16,7 +19,10 @@ pub(crate) struct Check<'a> {
     pub(crate) fund: &'a Fund,
     pub(crate) fund_state: &'a FundState,
     pub(crate) book: &'a FundBook,
+    /// The instrument; a stand-in where `instrument_known` is false.
     pub(crate) instrument: &'a Instrument,
+    /// Whether the instrument is in the table. If not, gate 8 refuses, and no gate before it looks at the stand-in.
+    pub(crate) instrument_known: bool,
     /// Net asset value of the fund.
     pub(crate) nav: Decimal,
     /// The order only shrinks a position, counted after all working closers (decision R4).
@@ -29,12 +35,31 @@ pub(crate) struct Check<'a> {
     pub(crate) buys: Decimal,
     /// Units of working and reserved sells and shorts of this instrument.
     pub(crate) sells: Decimal,
+    /// Where comparisons that fail are collected instead of ending the check.
+    pub(crate) objections: Option<&'a RefCell<Vec<Rejection>>>,
     /// The price a new order in this direction would meet.
     pub(crate) reference: Option<Decimal>,
     /// The price at which the order counts for its value.
     pub(crate) notional_price: Option<Decimal>,
     /// The price that values the position: the mark, else the notional price.
     pub(crate) value_price: Option<Decimal>,
+}
+
+/// Units of working buys and covers, and of working sells and shorts, of one instrument, with what is reserved.
+pub(crate) fn working<'a>(
+    exposure: SymbolExposure,
+    reserved: impl Iterator<Item = &'a Reservation>,
+    symbol: &Symbol,
+) -> (Decimal, Decimal) {
+    let (mut buys, mut sells) = (exposure.buys, exposure.sells);
+    for reserved in reserved.filter(|reserved| reserved.symbol == *symbol) {
+        if reserved.side.sign() > 0 {
+            buys += reserved.quantity;
+        } else {
+            sells += reserved.quantity;
+        }
+    }
+    (buys, sells)
 }
 
 /// Units left to close on the side of the order: what is held less all working closers.
@@ -69,7 +94,10 @@ impl Check<'_> {
     ) -> GateResult {
         if observed > limit {
             let message = format!("{}: {} is more than {}", what(), short(observed), short(limit));
-            return Err(reject(gate, code, Some(limit), Some(observed), message));
+            let rejection = reject(gate, code, Some(limit), Some(observed), message);
+            let Some(objections) = self.objections else { return Err(rejection) };
+            objections.borrow_mut().push(*rejection);
+            return Ok(());
         }
         trace.compared(gate, observed, limit);
         Ok(())

@@ -1,6 +1,9 @@
 //! Halts: who may ask, who may end them.
 
-use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, HaltSeverity, ResumeRequest, RiskRefusal};
+use crate::check::reject;
+use mts_foundation::risk::{
+    Gate, HaltMode, HaltRequest, HaltScope, HaltSeverity, RejectCode, Rejection, ResumeRequest, RiskRefusal,
+};
 use mts_foundation::{ActorId, FundId, StrategyId, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,4 +83,15 @@ pub(crate) fn in_force<'a>(
     // A full halt beats a reduce-only one, whatever their scopes.
     let full = all.iter().find_map(|severity| find(*severity).filter(|halt| halt.mode == HaltMode::Full));
     full.or_else(|| all.iter().find_map(|severity| find(*severity)))
+}
+
+/// The refusal of an order that meets a halt.
+pub(crate) fn halted(halt: &HaltRequest) -> Box<Rejection> {
+    let code = match halt.scope {
+        HaltScope::Strategy(_) => RejectCode::StrategyHalted,
+        HaltScope::Fund(_) => RejectCode::FundHalted,
+        HaltScope::Firm => RejectCode::FirmHalted,
+    };
+    let message = format!("{} is halted since {}: {}", halt.scope, halt.timestamp, halt.reason);
+    reject(Gate::Halts, code, None, None, message)
 }

@@ -12,11 +12,16 @@ mod envelopes;
 mod gates;
 mod halts;
 mod limits;
+mod live_limits;
 mod loss;
 mod machine;
+pub mod safe_broker;
 mod state;
 mod stops;
+pub mod store;
 mod window;
 
 pub use limits::ConfigFaults;
-pub use machine::{FundRisk, OperatorPolicy, RiskPipeline};
+pub use live_limits::{InvalidLiveLimits, LiveLimits};
+pub use machine::{FundRisk, LossBaselines, OperatorPolicy, RiskPipeline};
+pub use safe_broker::SafeBroker;

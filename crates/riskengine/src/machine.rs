@@ -1,23 +1,26 @@
 //! The machine: asks the gates in order, keeps the state.
 
 use crate::bucket::{Bucket, buckets};
-use crate::check::{Check, closable, reject, short};
+use crate::check::{Check, GateResult, closable, reject, short, working};
 use crate::envelopes::loosens;
-use crate::gates::{Applies, PIPELINE};
+use crate::gates::{Applies, PIPELINE, Step};
 pub use crate::halts::OperatorPolicy;
+use crate::halts::{halted, in_force};
 use crate::limits::{ConfigFaults, ExactLimits};
 use crate::loss::reached;
 use crate::state::{Baselines, FundState, Killed, Reservation, RiskState, STATE_VERSION};
 use crate::stops;
+use chrono::NaiveDate;
 use mts_foundation::reference::Borrow;
 use mts_foundation::risk::{
     Gate, GateTrace, HaltCause, HaltMode, HaltRequest, HaltScope, LossResponse, Rebased, RejectCode,
-    ResumeRequest, RiskAction, RiskContext, RiskDecision, RiskEvent, RiskRefusal, Verdict,
+    Rejection, ResumeRequest, RiskAction, RiskContext, RiskDecision, RiskEvent, RiskRefusal, Verdict,
 };
 use mts_foundation::{
-    ActorId, Decimal, FundConfig, FundId, GateLimits, Ledger, Order, OrderId, RiskEnvelope, RiskGate,
-    RiskMachine, Side, Symbol, Timestamp,
+    ActorId, Decimal, FundConfig, FundId, GateLimits, Instrument, Ledger, Order, OrderId, RiskEnvelope,
+    RiskGate, RiskMachine, Symbol, Timestamp,
 };
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,6 +36,19 @@ pub struct FundRisk {
     pub limits: GateLimits,
     /// Terms of borrowing, by instrument.
     pub borrow: BTreeMap<Symbol, Borrow>,
+}
+
+/// Net asset values that losses are measured against, moved by capital flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LossBaselines {
+    /// At the beginning of the trading day.
+    pub day: Decimal,
+    /// At the beginning of the ISO week.
+    pub week: Decimal,
+    /// At the beginning of the month.
+    pub month: Decimal,
+    /// The highest there was.
+    pub high_water: Decimal,
 }
 
 /// A fund as the gates see it: configuration, not state.
@@ -126,40 +142,99 @@ impl RiskPipeline {
         self
     }
 
-    /// Gathers what the gates look at and asks them in order.
+    /// What losses of a fund are measured against; `None` before its first trading day.
+    #[must_use]
+    pub fn baselines(&self, fund_id: &FundId) -> Option<LossBaselines> {
+        let Baselines { day, week, month, high_water } = self.state.funds.get(fund_id)?.baselines?;
+        Some(LossBaselines { day, week, month, high_water })
+    }
+
+    /// The trading day; `None` before the first.
+    #[must_use]
+    pub fn trading_day(&self) -> Option<NaiveDate> {
+        self.state.trading_day
+    }
+
+    /// Everything that any gate objects to, in pipeline order: the pipeline stops at the first. For reports; it costs more
+    /// than a check.
+    #[must_use]
+    pub fn objections(
+        &self,
+        order: &Order,
+        context: &RiskContext<'_>,
+        trace: &mut GateTrace,
+    ) -> Vec<Rejection> {
+        let asked = self.with_check(order, context, |check| {
+            let objections = RefCell::new(Vec::new());
+            let check = Check { objections: Some(&objections), ..*check };
+            for step in PIPELINE {
+                if let Err(rejection) = ask(&check, step, trace) {
+                    objections.borrow_mut().push(*rejection);
+                }
+            }
+            objections.borrow_mut().extend(self.ask_own(&check).err().map(|rejection| *rejection));
+            objections.into_inner()
+        });
+        let objections = asked.unwrap_or_else(|rejection| vec![*rejection]);
+        // The first of a gate is the one that the pipeline would give.
+        objections.iter().rev().for_each(|rejection| trace.rejected(rejection));
+        objections
+    }
+
+    /// Asks the gates in order, up to the first that objects.
     fn run(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
-        let (fund, fund_state, book) = match (
+        let asked = self.with_check(order, context, |check| {
+            trace.verdict(Gate::Idempotency, Verdict::Pass);
+            trace.verdict(Gate::Schema, Verdict::Pass);
+            trace.verdict(Gate::Veto, Verdict::Off);
+            PIPELINE.iter().try_for_each(|step| ask(check, step, trace))?;
+            self.ask_own(check)
+        });
+        match asked.and_then(|verdict| verdict) {
+            Ok(()) => RiskDecision::Approved,
+            Err(rejection) => {
+                trace.rejected(&rejection);
+                RiskDecision::Rejected(rejection)
+            }
+        }
+    }
+
+    /// Gates of one's own are asked of orders that open or grow a position.
+    fn ask_own(&self, check: &Check<'_>) -> GateResult {
+        if check.reducing || check.closing {
+            return Ok(());
+        }
+        let envelope = check.envelope();
+        self.own_gates.iter().try_for_each(|gate| gate.check(check.order, envelope, check.context))
+    }
+
+    /// Gathers what the gates look at.
+    fn with_check<T>(
+        &self,
+        order: &Order,
+        context: &RiskContext<'_>,
+        work: impl FnOnce(&Check<'_>) -> T,
+    ) -> Result<T, Box<Rejection>> {
+        let (Some(fund), Some(fund_state), Some(book)) = (
             self.funds.get(&order.fund_id),
             self.state.funds.get(&order.fund_id),
             context.ledger.fund(&order.fund_id),
-        ) {
-            (Some(fund), Some(state), Some(book)) => (fund, state, book),
-            _ => {
-                let message =
-                    format!("fund {} is not known here; add a [fund] section for it", order.fund_id);
-                return refused(
-                    trace,
-                    reject(Gate::Authorised, RejectCode::FundNotAuthorised, None, None, message),
-                );
-            }
+        ) else {
+            return Err(self.unknown_fund(order, context));
         };
-        let Some(instrument) = context.instruments.get(&order.symbol) else {
-            let message = format!("{} is not in the instrument table; add a row for it", order.symbol);
-            return refused(
-                trace,
-                reject(Gate::Instrument, RejectCode::UnknownInstrument, None, None, message),
-            );
+        let known = context.instruments.get(&order.symbol);
+        // Only on the way to a refusal by gate 8, which the gates before it may come ahead of.
+        let stand_in;
+        let instrument = match known {
+            Some(instrument) => instrument,
+            None => {
+                stand_in = Instrument::us_share(order.symbol.clone());
+                &stand_in
+            }
         };
         let exposure = book.symbol_exposure(&order.symbol);
-        let (mut buys, mut sells) = (exposure.buys, exposure.sells);
         let others = fund_state.reservations.iter().filter(|reserved| reserved.order_id != order.order_id);
-        for reserved in others.filter(|reserved| reserved.symbol == order.symbol) {
-            if reserved.side.sign() > 0 {
-                buys += reserved.quantity;
-            } else {
-                sells += reserved.quantity;
-            }
-        }
+        let (buys, sells) = working(exposure, others, &order.symbol);
         let held = book.positions().quantity(&order.symbol);
         let notional_price = context.ledger.notional_price(order);
         let mark = context.ledger.mark_of(&order.symbol).map(|mark| mark.price);
@@ -171,39 +246,33 @@ impl RiskPipeline {
             fund_state,
             book,
             instrument,
+            instrument_known: known.is_some(),
             nav: book.nav(),
             reducing: !order.side.is_opening() && order.quantity <= closable(order.side, held, buys, sells),
             closing: context.closing && !order.side.is_opening(),
             held,
             buys,
             sells,
+            objections: None,
             reference: context.ledger.reference_price(&order.symbol, order.side),
             notional_price,
             value_price: mark.filter(|price| *price > Decimal::ZERO).or(notional_price),
         };
-        trace.verdict(Gate::Idempotency, Verdict::Pass);
-        trace.verdict(Gate::Schema, Verdict::Pass);
-        trace.verdict(Gate::Veto, Verdict::Off);
-        for (gate, applies, ask) in PIPELINE {
-            let exempt = match applies {
-                Applies::Always => false,
-                Applies::NotReducing => check.reducing || check.closing,
-                Applies::NotClosing => check.closing,
-            };
-            if exempt {
-                trace.verdict(*gate, Verdict::Exempt);
-            } else if let Err(rejection) = ask(&check, trace) {
-                return refused(trace, rejection);
+        Ok(work(&check))
+    }
+
+    /// Why an order of an unknown fund is refused: the switches come before the question who it is from.
+    fn unknown_fund(&self, order: &Order, context: &RiskContext<'_>) -> Box<Rejection> {
+        let halt = in_force(&self.state.halts, &order.fund_id, &order.strategy_id);
+        match (&self.state.killed, halt) {
+            (Some(killed), _) if !context.closing => killed.rejection(),
+            (None, Some(halt)) if !context.closing => halted(halt),
+            _ => {
+                let message =
+                    format!("fund {} is not known here; add a [fund] section for it", order.fund_id);
+                reject(Gate::Authorised, RejectCode::FundNotAuthorised, None, None, message)
             }
         }
-        if !check.reducing && !check.closing {
-            for gate in &self.own_gates {
-                if let Err(rejection) = gate.check(order, fund_state.envelope.as_ref(), context) {
-                    return refused(trace, rejection);
-                }
-            }
-        }
-        RiskDecision::Approved
     }
 
     fn nav(ledger: &Ledger, fund_id: &FundId) -> Option<Decimal> {
@@ -250,37 +319,34 @@ impl RiskPipeline {
         now: Timestamp,
         actions: &mut Vec<RiskAction>,
     ) -> Result<(), RiskRefusal> {
-        let (since, causes): (Timestamp, &[HaltCause]) = match &request.scope {
+        let (since, causes): (Timestamp, Vec<(FundId, HaltCause)>) = match &request.scope {
             None => {
                 let killed = self.state.killed.as_ref();
                 let killed =
                     killed.ok_or_else(|| refusal("the kill switch is not on; there is nothing to resume"))?;
-                (killed.time, &killed.causes)
+                (killed.time, killed.causes.clone())
             }
             Some(scope) => {
-                let halt =
-                    self.state.halts.get(scope).ok_or_else(|| {
-                        refusal(format!("{scope} is not halted; there is nothing to resume"))
-                    })?;
-                (halt.timestamp, &halt.causes)
+                let halt = self.state.halts.get(scope);
+                let halt = halt
+                    .ok_or_else(|| refusal(format!("{scope} is not halted; there is nothing to resume")))?;
+                // Only funds have limits that trip.
+                let causes = match scope {
+                    HaltScope::Fund(id) => halt.causes.iter().map(|cause| (id.clone(), *cause)).collect(),
+                    HaltScope::Firm | HaltScope::Strategy(_) => Vec::new(),
+                };
+                (halt.timestamp, causes)
             }
         };
         self.operators.allows(request, since, now)?;
         let mut rebased = Vec::new();
-        for (fund_id, state) in &mut self.state.funds {
-            let concerned = match &request.scope {
-                Some(HaltScope::Fund(id)) => id == fund_id,
-                None | Some(HaltScope::Firm | HaltScope::Strategy(_)) => true,
-            };
-            let (true, Some(baselines), Some(new)) =
-                (concerned, state.baselines.as_mut(), Self::nav(ledger, fund_id))
-            else {
-                continue;
-            };
-            for cause in causes {
-                if let Some(old) = baselines.rebase(cause.code, new) {
-                    rebased.push(Rebased { fund_id: fund_id.clone(), code: cause.code, old, new });
-                }
+        for (fund_id, cause) in causes {
+            let state = self.state.funds.get_mut(&fund_id);
+            if let (Some(baselines), Some(new)) =
+                (state.and_then(|state| state.baselines.as_mut()), Self::nav(ledger, &fund_id))
+                && let Some(old) = baselines.rebase(cause.code, new)
+            {
+                rebased.push(Rebased { fund_id, code: cause.code, old, new });
             }
         }
         match &request.scope {
@@ -313,6 +379,7 @@ impl Trip {
 
     fn kill(self, fund_id: &FundId, causes: Vec<HaltCause>, actions: &mut Vec<RiskAction>) -> Killed {
         let reason = format!("fund {fund_id}: {}", self.reason());
+        let causes = causes.into_iter().map(|cause| (fund_id.clone(), cause)).collect();
         actions.push(RiskAction::Killed { reason: reason.clone(), actor: self.requested_by.clone() });
         Killed { reason, actor: self.requested_by, time: self.now, causes }
     }
@@ -331,9 +398,18 @@ impl Trip {
     }
 }
 
-fn refused(trace: &mut GateTrace, rejection: Box<mts_foundation::risk::Rejection>) -> RiskDecision {
-    trace.rejected(&rejection);
-    RiskDecision::Rejected(rejection)
+/// Asks one gate, where it applies.
+fn ask(check: &Check<'_>, (gate, applies, gate_fn): &Step, trace: &mut GateTrace) -> GateResult {
+    let exempt = match applies {
+        Applies::Always => false,
+        Applies::NotReducing => check.reducing || check.closing,
+        Applies::NotClosing => check.closing,
+    };
+    if exempt {
+        trace.verdict(*gate, Verdict::Exempt);
+        return Ok(());
+    }
+    gate_fn(check, trace)
 }
 
 fn refusal(message: impl Into<String>) -> RiskRefusal {
@@ -351,26 +427,16 @@ impl RiskMachine for RiskPipeline {
             && let Some(instrument) = context.instruments.get(&order.symbol)
             && let Some(state) = self.state.funds.get_mut(&order.fund_id)
         {
-            let value_of = |price: Option<Decimal>| {
-                price.and_then(|price| order.quantity.checked_mul(price)?.checked_mul(instrument.multiplier))
-            };
-            let mark = context.ledger.mark_of(&order.symbol).map(|mark| mark.price);
-            let notional = context.ledger.notional_price(order);
-            let reducing = matches!(order.side, Side::Sell | Side::Cover);
+            let price = context.ledger.notional_price(order).unwrap_or_default();
+            let value = order.quantity.checked_mul(price);
+            let value = value.and_then(|value| value.checked_mul(instrument.multiplier)).unwrap_or_default();
             let reservation = Reservation {
                 order_id: order.order_id.clone(),
                 symbol: order.symbol.clone(),
                 side: order.side,
                 quantity: order.quantity,
-                value: if reducing { Decimal::ZERO } else { value_of(mark.or(notional)).unwrap_or_default() },
-                committed: if order.side.sign() > 0 {
-                    value_of(notional).unwrap_or_default()
-                } else {
-                    Decimal::ZERO
-                },
-                sector: instrument.sector.clone(),
-                country: instrument.country.clone(),
-                asset_class: instrument.asset_class,
+                price,
+                committed: if order.side.sign() > 0 { value } else { Decimal::ZERO },
             };
             match state.reservations.binary_search_by(|other| other.order_id.cmp(&order.order_id)) {
                 Ok(place) => {
@@ -407,6 +473,19 @@ impl RiskMachine for RiskPipeline {
         }
     }
 
+    fn withdraw(&mut self, order: &Order) {
+        let Some(fund) = self.funds.get(&order.fund_id) else { return };
+        if let Some(state) = self.state.funds.get_mut(&order.fund_id) {
+            state.recent.withdraw(order);
+        }
+        for (key, rate) in buckets(&fund.limits, order).into_iter().flatten() {
+            if let Some(bucket) = self.state.buckets.get_mut(&key) {
+                bucket.give_back(rate);
+            }
+        }
+        self.state.orders_accepted = self.state.orders_accepted.saturating_sub(1);
+    }
+
     fn apply(
         &mut self,
         event: &RiskEvent,
@@ -416,6 +495,10 @@ impl RiskMachine for RiskPipeline {
     ) -> Result<(), RiskRefusal> {
         match event {
             RiskEvent::DayRolled { date } => {
+                if self.state.trading_day.is_some_and(|day| *date <= day) {
+                    // The same day again, or an earlier one, is no new day: no counter begins anew.
+                    return Ok(());
+                }
                 let old = self.state.trading_day.replace(*date);
                 for (fund_id, state) in &mut self.state.funds {
                     let Some(nav) = Self::nav(ledger, fund_id) else { continue };
@@ -433,9 +516,6 @@ impl RiskMachine for RiskPipeline {
                 Ok(())
             }
             RiskEvent::Filled { fund_id, .. } => {
-                if let (Some(state), Some(book)) = (self.state.funds.get_mut(fund_id), ledger.fund(fund_id)) {
-                    stops::forget(book, &mut state.stopped);
-                }
                 self.evaluate(Some(fund_id), None, ledger, now, actions);
                 Ok(())
             }
@@ -455,7 +535,11 @@ impl RiskMachine for RiskPipeline {
                 };
                 if stronger {
                     // In force from now on, whatever the request says: delays are measured from it.
-                    let halt = HaltRequest { timestamp: now, ..halt.clone() };
+                    let mut halt = HaltRequest { timestamp: now, ..halt.clone() };
+                    if let Some(old) = self.state.halts.get(&halt.scope) {
+                        // The limits that tripped stay known to whoever resumes.
+                        halt.causes.splice(0..0, old.causes.iter().copied());
+                    }
                     self.state.halts.insert(halt.scope.clone(), halt.clone());
                     actions.push(RiskAction::Halted(halt));
                 }

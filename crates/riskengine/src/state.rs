@@ -1,14 +1,14 @@
 //! The part of the machine that survives a restart: loss baselines, windows, counters, stops, halts, the kill switch.
 
 use crate::bucket::{Bucket, BucketKey};
+use crate::check::reject;
 use crate::window::Window;
 use chrono::NaiveDate;
 use mts_foundation::num::exact;
 use mts_foundation::order::Side;
-use mts_foundation::risk::{HaltCause, HaltRequest, HaltScope, RiskEnvelope};
+use mts_foundation::risk::{Gate, HaltCause, HaltRequest, HaltScope, RejectCode, Rejection, RiskEnvelope};
 use mts_foundation::{ActorId, Decimal, FundId, OrderId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
-use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Layout of [`RiskState`]; a snapshot with another number is refused.
@@ -45,8 +45,19 @@ pub(crate) struct Killed {
     pub(crate) reason: String,
     pub(crate) actor: ActorId,
     pub(crate) time: Timestamp,
-    /// The loss limits that switched it on, if they did.
-    pub(crate) causes: Vec<HaltCause>,
+    /// The loss limits that switched it on, if they did, and whose.
+    pub(crate) causes: Vec<(FundId, HaltCause)>,
+}
+
+impl Killed {
+    /// The refusal of an order that meets the kill switch.
+    pub(crate) fn rejection(&self) -> Box<Rejection> {
+        let message = format!(
+            "the kill switch is on since {} ({}); only closing passes until it is resumed",
+            self.time, self.reason
+        );
+        reject(Gate::KillSwitch, RejectCode::KillSwitch, None, None, message)
+    }
 }
 
 /// What is kept of one fund.
@@ -101,11 +112,10 @@ pub(crate) struct Reservation {
     pub(crate) side: Side,
     #[serde(with = "exact")]
     pub(crate) quantity: Decimal,
+    /// Price of its worst case per unit when it was reserved.
     #[serde(with = "exact")]
-    pub(crate) value: Decimal,
+    pub(crate) price: Decimal,
+    /// Cash that it would take.
     #[serde(with = "exact")]
     pub(crate) committed: Decimal,
-    pub(crate) sector: SmolStr,
-    pub(crate) country: SmolStr,
-    pub(crate) asset_class: mts_foundation::AssetClass,
 }

@@ -16,6 +16,8 @@ pub(crate) fn evaluate(
     actions: &mut Vec<RiskAction>,
 ) {
     let Some(stop) = stop else { return };
+    // A position that is flat or has turned has its stop back.
+    stopped.retain(|symbol, held| Held::of(book.positions().quantity(symbol)) == Some(*held));
     let mut look = |symbol: &Symbol, holding: &Holding| {
         let Some(held) = Held::of(holding.quantity).filter(|held| reached(*held, holding, stop)) else {
             return;
@@ -44,9 +46,4 @@ fn reached(held: Held, holding: &Holding, stop: Decimal) -> bool {
     };
     // A product out of range is of prices that no loss is small against.
     entry > Decimal::ZERO && last > Decimal::ZERO && entry.checked_mul(stop).is_none_or(|most| loss >= most)
-}
-
-/// Arms the stops of positions that are flat or have turned.
-pub(crate) fn forget(book: &FundBook, stopped: &mut BTreeMap<Symbol, Held>) {
-    stopped.retain(|symbol, held| Held::of(book.positions().quantity(symbol)) == Some(*held));
 }

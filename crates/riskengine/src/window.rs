@@ -136,6 +136,18 @@ impl Window {
         self.link(Accepted::of(order, now));
     }
 
+    /// Forgets the newest order of this content. The others are linked anew: it happens when a venue cannot be reached, and
+    /// not on the way of an order.
+    pub(crate) fn withdraw(&mut self, order: &Order) {
+        let newest = self.entries.iter().rposition(|entry| entry.accepted.same_content(order));
+        let Some(place) = newest else { return };
+        self.entries.remove(place);
+        self.content.fill(0);
+        self.execution.fill(0);
+        let entries: Vec<Entry> = self.entries.drain(..).collect();
+        entries.into_iter().for_each(|entry| self.append(entry.accepted));
+    }
+
     fn link(&mut self, accepted: Accepted) {
         if self.entries.len() >= self.content.len() {
             let heads = self.content.len().saturating_mul(2);

@@ -254,6 +254,11 @@ refusals! {
         let setup = Setup::new().envelope(|limits| limits.require_borrow_locate = true);
         setup.borrow("A", "1", false).build().refused(short("A", "1"))
     };
+    a_borrow_of_unknown_cost_is_refused: BorrowFeeUnknown of ShortSide, "-", "-" => {
+        let mut setup = Setup::new();
+        setup.funds[0].borrow.clear();
+        setup.build().refused(short("A", "1"))
+    };
     a_borrow_that_costs_too_much_is_refused: BorrowFeeTooHigh of ShortSide, "200", "200.5" => {
         Setup::new().borrow("A", "200.5", true).build().refused(short("A", "1"))
     };

@@ -7,6 +7,7 @@
 pub mod formats;
 mod options;
 mod report;
+pub mod safe_broker;
 pub mod virtual_portfolio;
 
 pub use options::{Options, Request, USAGE};

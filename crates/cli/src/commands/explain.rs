@@ -1,17 +1,19 @@
 //! `mts explain`: the whole story of one order, from the journal alone.
 
+use super::gates::{GateLine, lines};
 use super::print::{say, say_json, table};
 use crate::app::App;
 use crate::args::ExplainArgs;
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::export::{open_reader, read_genesis, replay};
+use crate::export::replay;
+use crate::operations::{Operation, operations};
 use crate::report::money;
-use crate::setup::{core, instruments};
+use crate::standing::{Begun, begun};
 use mts_engine::{Input, OrderTrace};
 use mts_foundation::event::Event;
 use mts_foundation::num::{exact, exact_option};
-use mts_foundation::risk::{GateOutcome, Rejection, Verdict};
+use mts_foundation::risk::{Gate, Rejection};
 use mts_foundation::signal::{TargetSet, TargetWeight};
 use mts_foundation::{Decimal, Fill, OrderId, OrderRecord, Timestamp};
 use schemars::JsonSchema;
@@ -31,15 +33,6 @@ struct Sizing {
     target_quantity: Option<Decimal>,
     #[serde(with = "exact")]
     quantity: Decimal,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(inline)]
-struct GateLine {
-    number: u8,
-    gate: String,
-    #[serde(flatten)]
-    outcome: GateOutcome,
 }
 
 /// One fill and what it changed.
@@ -73,20 +66,19 @@ pub(crate) struct Story {
     sizing: Option<Sizing>,
     gates: Vec<GateLine>,
     rejection: Option<Rejection>,
+    /// The halt or the kill switch that refused it: who, when and why.
+    refused_since: Option<Operation>,
     effects: Vec<Effect>,
 }
 
 /// Tells the story.
 pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
     let order_id = OrderId::new(&args.order_id).or_exit(ExitKind::Usage)?;
-    let reader = open_reader(&args.out)?;
-    let genesis = read_genesis(&reader)?;
-    let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
-    let table = instruments(&config, "the journal's instrument table", &genesis.instruments)?;
-    let mut core = core(app, &config, table)?;
+    let Begun { reader, config, mut core, .. } = begun(app, &args.out)?;
     core.set_tracing(true);
     let mut story = Story::default();
     let mut targets: Option<TargetSet> = None;
+    let mut acts: Vec<Operation> = Vec::new();
     let fund_id = config.fund.fund_id.clone();
     let (mut cash, mut nav) = (config.fund.initial_cash, config.fund.initial_cash);
     replay(&reader, &mut core, &mut |input, output, core| {
@@ -94,11 +86,13 @@ pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
             story.note_gates(trace);
             story.decided_at = targets.as_ref().map(|set| set.asof);
         }
+        acts.extend(operations(input, output));
         for event in &output.events {
             match event {
                 Event::TargetsAccepted(set) => targets = Some(set.clone()),
                 Event::GateFailed(failed) if failed.order_id == order_id => {
                     story.rejection = Some(failed.rejection.clone());
+                    story.refused_since = in_force(&acts, &failed.rejection).cloned();
                 }
                 Event::FillCreated {
                     fill,
@@ -151,17 +145,20 @@ pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The act that a refusal by kill switch or halt goes back to.
+fn in_force<'a>(acts: &'a [Operation], rejection: &Rejection) -> Option<&'a Operation> {
+    acts.iter().rev().find(|act| match (rejection.gate, &act.event) {
+        (Gate::KillSwitch, Event::Killed { .. }) => true,
+        (Gate::Halts, Event::HaltRequested(halt)) => {
+            rejection.message.starts_with(&format!("{} is halted", halt.scope))
+        }
+        _ => false,
+    })
+}
+
 impl Story {
     fn note_gates(&mut self, trace: &OrderTrace) {
-        self.gates = trace
-            .gates
-            .iter()
-            .map(|(gate, outcome)| GateLine {
-                number: gate.number(),
-                gate: gate.to_string(),
-                outcome: *outcome,
-            })
-            .collect();
+        self.gates = lines(&trace.gates);
         let planned = trace.planned.as_ref();
         self.target = planned.and_then(|planned| planned.target.clone());
         self.sizing = Some(Sizing {
@@ -186,24 +183,14 @@ impl Story {
             order.strategy_id
         ));
         self.tell_origin(config, order);
-        let rows = self
-            .gates
-            .iter()
-            .map(|line| {
-                let text = |value: Option<Decimal>| value.map(short).unwrap_or_default();
-                vec![
-                    line.number.to_string(),
-                    line.gate.clone(),
-                    verdict(line.outcome.verdict).to_owned(),
-                    text(line.outcome.observed),
-                    text(line.outcome.limit),
-                ]
-            })
-            .collect();
+        let rows = self.gates.iter().map(GateLine::cells).collect();
         say(&format!("\n{}\n", table(&["#", "gate", "verdict", "observed", "limit"], rows, &[0, 3, 4])));
         match (&self.rejection, &order.broker_order_id) {
             (Some(rejection), _) => {
                 say(&format!("refused by {}: {}: {}", rejection.gate, rejection.code, rejection.message));
+                if let Some(act) = &self.refused_since {
+                    say(&format!("{} since {}, by {}: {}", act.what(), act.time, act.who(), act.reason));
+                }
             }
             (None, Some(id)) => {
                 let at = order.submitted_at.map(|time| time.to_string()).unwrap_or_default();
@@ -274,20 +261,5 @@ impl Story {
                 order.created_at
             ));
         }
-    }
-}
-
-fn short(value: Decimal) -> String {
-    let digits = if value.abs() < Decimal::ONE { 6 } else { 2 };
-    value.round_dp(digits).normalize().to_string()
-}
-
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::NotReached => "not reached",
-        Verdict::Off => "off",
-        Verdict::Exempt => "exempt",
-        Verdict::Pass => "pass",
-        Verdict::Reject => "REJECT",
     }
 }

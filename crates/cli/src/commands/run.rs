@@ -7,7 +7,7 @@ use crate::args::RunArgs;
 use crate::config::LogLevel;
 use crate::config::{Loaded, load};
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::export::{RESULT, RunResult, facts, journal_error, open_reader, read_genesis};
+use crate::export::{RunResult, facts, journal_error, open_reader, read_genesis, stored_result};
 use crate::log;
 use crate::report::{count, money, number, percent};
 use crate::setup::{Files, Parts, core, date_of, genesis, instruments, parts, read_files};
@@ -187,12 +187,7 @@ fn check_same(folder: &Path, wanted: &Genesis) -> Result<(), CliError> {
 
 /// The stored result, if it answers the question.
 fn stored(folder: &Path, until: Option<NaiveDate>, genesis: &Genesis) -> Result<Option<RunResult>, CliError> {
-    let Ok(text) = std::fs::read_to_string(folder.join(RESULT)) else { return Ok(None) };
-    // A result that cannot be read is made anew from the journal.
-    let Ok(result) = serde_json::from_str::<RunResult>(&text) else { return Ok(None) };
-    if result.config_hash != genesis.config_hash {
-        return Ok(None);
-    }
+    let Some(result) = stored_result(folder, &genesis.config_hash) else { return Ok(None) };
     match (until, result.last_session) {
         (Some(until), Some(last)) if last > until => Err(CliError::new(
             ExitKind::Usage,
@@ -339,7 +334,7 @@ fn print(ran: &Ran, folder: &Path, json: bool, alerts: Option<AlertCounts>) -> R
     }
     say(&format!("\nstate {}", result.state_hash));
     say(&format!(
-        "files {}: report.html, orders.jsonl, fills.jsonl, incidents.jsonl, nav.csv, {FILE_NAME}",
+        "files {}: report.html, orders.jsonl, fills.jsonl, incidents.jsonl, operations.jsonl, nav.csv, {FILE_NAME}",
         folder.display()
     ));
     if let Some(AlertCounts { sent, failed, dropped, suppressed }) = alerts {

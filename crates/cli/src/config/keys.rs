@@ -99,7 +99,7 @@ keys! {
         "operators", "list", "[]", "Names that may resume after a halt.";
         "single_operator", "true/false", "false", "One operator suffices for funds and the firm, after a delay.";
         "single_operator_delay_s", "seconds", "300", "How long after a halt one operator alone may end it; two need not wait.";
-        "resume", "\"never\" or \"next_session\"", "\"never\"", "Back-tests: next_session lifts a halt in the session after it, once that open's orders have met it.";
+        "resume", "\"never\" or \"next_session\"", "\"never\"", "Back-tests: next_session lifts a limit's halt in the session after it, once that open's orders have met it.";
     }
     "instruments" {
         "path", "file", "required", "CSV table of instruments, relative to this file.";

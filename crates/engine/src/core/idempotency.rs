@@ -12,8 +12,9 @@ pub(crate) struct KeyEntry {
     pub(crate) time: Timestamp,
 }
 
-/// What the key says of an order.
-pub(crate) enum KeyVerdict {
+/// What the key says of an order (gate 3).
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeyVerdict {
     /// Not seen before.
     New,
     /// The same order again: nothing is sent.
@@ -23,7 +24,9 @@ pub(crate) enum KeyVerdict {
 }
 
 impl Core {
-    pub(crate) fn look_up_key(&self, order: &Order) -> KeyVerdict {
+    /// What gate 3 says of an order; changes nothing.
+    #[must_use]
+    pub fn look_up_key(&self, order: &Order) -> KeyVerdict {
         let Some(entry) = self.state.keys.get(&order.idempotency_key) else { return KeyVerdict::New };
         let stored = self.state.orders.get(&entry.order_id);
         let same = stored.is_some_and(|record| record.order.same_content(order));

@@ -11,6 +11,7 @@ mod state;
 use crate::input::{Input, MarkUpdate, OperatorAct};
 use crate::output::{Action, Output};
 use chrono::NaiveDate;
+pub use idempotency::KeyVerdict;
 use mts_foundation::broker::BrokerOrderRef;
 use mts_foundation::event::Event;
 use mts_foundation::fund::NavSnapshot;
@@ -264,7 +265,7 @@ impl Core {
             OperatorAct::Kill { reason, actor } => {
                 RiskEvent::Kill { reason: reason.clone(), actor: actor.clone() }
             }
-            OperatorAct::UpdateEnvelope(envelope) => RiskEvent::EnvelopeUpdated(envelope.clone()),
+            OperatorAct::UpdateEnvelope { envelope, .. } => RiskEvent::EnvelopeUpdated(envelope.clone()),
         };
         self.risk_event(&event, output)
     }

@@ -170,6 +170,10 @@ impl Core {
                 Ok(())
             }
             SubmitOutcome::Rejected { .. } | SubmitOutcome::NotSent { .. } => {
+                if matches!(outcome, SubmitOutcome::NotSent { .. }) {
+                    // What never left uses no window and no rate.
+                    self.risk.withdraw(&record.order);
+                }
                 self.state.counters.rejected = self.state.counters.rejected.saturating_add(1);
                 output.events.push(Event::OrderRejected(record.clone()));
                 self.ended(&record)

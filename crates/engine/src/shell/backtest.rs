@@ -101,7 +101,7 @@ pub enum RunError {
 pub enum OperatorScript {
     /// Nobody resumes: a halt stays to the end of the run.
     None,
-    /// Every halt of an earlier session is lifted in the next session, after the orders of its open have met it.
+    /// Every halt of an earlier session that a limit caused is lifted in the next session, after the orders of its open have met it.
     ResumeNextSession {
         /// Under this name; it must be an operator of the risk machine.
         operator: ActorId,
@@ -479,7 +479,8 @@ impl Runner<'_, '_> {
         let OperatorScript::ResumeNextSession { operator } = &self.run.script else { return Ok(()) };
         let operator = operator.clone();
         for halt in self.run.core.risk().halts() {
-            if halt.timestamp >= open {
+            // A halt without a limit behind it is a person's, and waits for persons.
+            if halt.timestamp >= open || halt.causes.is_empty() {
                 continue;
             }
             let request = ResumeRequest {

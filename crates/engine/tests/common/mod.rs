@@ -43,6 +43,7 @@ impl RiskMachine for Obedient {
     }
     fn commit(&mut self, _: &Order, _: &RiskContext<'_>) {}
     fn release(&mut self, _: &OrderId) {}
+    fn withdraw(&mut self, _: &Order) {}
     fn apply(
         &mut self,
         event: &RiskEvent,

@@ -1,6 +1,6 @@
 //! The book of one fund: cash, positions, working orders, and the exposures that limits are checked against.
 
-use super::LedgerError;
+use super::{Adopted, LedgerError};
 use crate::fill::Fill;
 use crate::ids::OrderId;
 use crate::instrument::Instrument;
@@ -33,7 +33,7 @@ pub struct WorkingOrder {
     /// Money per unit and price point.
     #[serde(with = "exact")]
     pub multiplier: Decimal,
-    /// It trades at whatever price it meets: a market order.
+    /// It trades at whatever price it meets: a market order, or a stop once it is reached.
     pub at_market: bool,
 }
 
@@ -87,6 +87,20 @@ pub struct SymbolExposure {
     high: Decimal,
     #[serde(with = "exact")]
     low: Decimal,
+}
+
+impl SymbolExposure {
+    /// Value if all working buys and covers fill.
+    #[must_use]
+    pub fn high(&self) -> Decimal {
+        self.high
+    }
+
+    /// Value if all working sells and shorts fill.
+    #[must_use]
+    pub fn low(&self) -> Decimal {
+        self.low
+    }
 }
 
 /// Cash, positions and working orders of one fund.
@@ -264,6 +278,20 @@ impl FundBook {
             entry.sells = sum("working units", entry.sells, units)?;
         }
         Ok(())
+    }
+
+    /// Takes over a position as an account reports it.
+    pub(super) fn adopt(&mut self, holding: &Adopted, multiplier: Decimal) -> Result<(), OutOfRange> {
+        let side = if holding.quantity > Decimal::ZERO { Side::Buy } else { Side::Short };
+        let (units, price) = (holding.quantity.abs(), holding.average_price);
+        self.positions.apply(&holding.symbol, side, units, price, multiplier, holding.time)?;
+        self.exposure.by_symbol.entry(holding.symbol.clone()).or_default();
+        Ok(())
+    }
+
+    /// Instruments that are held or have working orders.
+    pub(super) fn symbols_in_use(&self) -> Vec<Symbol> {
+        self.exposure.by_symbol.keys().cloned().collect()
     }
 
     /// Whether values of this instrument's units, `units` more than now and at these prices, stay far from the end of the

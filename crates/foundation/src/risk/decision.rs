@@ -161,6 +161,8 @@ wire_enum! {
         ShortingDisabled = "SHORTING_DISABLED",
         /// Borrowing costs too much.
         BorrowFeeTooHigh = "BORROW_FEE_TOO_HIGH",
+        /// The cost of borrowing has a limit and is not known.
+        BorrowFeeUnknown = "BORROW_FEE_UNKNOWN",
         /// A locate is required and missing.
         NoLocate = "NO_LOCATE",
         /// Not enough cash.

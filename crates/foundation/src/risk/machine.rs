@@ -182,6 +182,9 @@ pub trait RiskMachine: Send {
     /// The reserved order is not sent after all.
     fn release(&mut self, order_id: &OrderId);
 
+    /// The committed order provably never left: it uses no window and no rate.
+    fn withdraw(&mut self, order: &Order);
+
     /// Takes note of an event and says what follows from it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{Catalogue, PositiveDecimal};
 use crate::{
     account, broker, broker_event, calendar, cash_flow, corporate_action, event, fill, fund, ids, instrument,
     journal, key, ledger, lots, market, market_data, market_snapshot, num, order, order_intent, order_record,
-    position, reference, risk, signal, sizing, strategy, symbol, time, trading_session,
+    position, reconcile, reference, risk, signal, sizing, strategy, symbol, time, trading_session,
 };
 
 macro_rules! table {
@@ -89,6 +89,7 @@ table! {
     risk::RateBucket,
     risk::Staleness,
     risk::LossResponse,
+    reconcile::Difference,
     risk::Gate,
     risk::RejectCode,
     risk::Rejection,

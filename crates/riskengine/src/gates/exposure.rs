@@ -1,11 +1,11 @@
 //! Gates 18 to 21 and 23: what could be held if every working order filled, and what it costs.
 
 use super::price::no_price;
-use crate::check::{Check, GateResult, off, pass};
+use crate::check::{Check, GateResult, off, pass, working};
 use crate::state::Reservation;
-use mts_foundation::Decimal;
 use mts_foundation::ledger::Total;
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection};
+use mts_foundation::{Decimal, Instrument};
 
 /// Units of the position if every working order in the order's direction and the order itself fill.
 fn resulting_units(check: &Check<'_>) -> Decimal {
@@ -48,16 +48,64 @@ pub(super) fn position(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     })
 }
 
-/// What the order adds to the worst case of its instrument.
-fn added_worst(check: &Check<'_>, gate: Gate, price: Decimal) -> Result<Decimal, Box<Rejection>> {
-    let up = (check.held + check.buys).abs().max((check.held - check.sells).abs());
-    let after = resulting_units(check).abs().max(up);
-    check.value(gate, after - up, price)
+/// What the order and what is reserved add to the book's exposure: all of it, or that of some instruments.
+#[derive(Default)]
+struct Added {
+    gross: Decimal,
+    high: Decimal,
+    low: Decimal,
 }
 
-/// Worst-case value of orders that are reserved and not yet in the ledger.
-fn reserved(check: &Check<'_>, counts: impl Fn(&Reservation) -> bool) -> Decimal {
-    check.reserved().filter(|reserved| counts(reserved)).map(|reserved| reserved.value).sum()
+/// Adds up, instrument by instrument, what the worst cases become by what is reserved and by the order. Reservations are
+/// few; instruments that have none and are not the order's stay as the book has them.
+fn added(
+    check: &Check<'_>,
+    gate: Gate,
+    price: Decimal,
+    counts: impl Fn(&Instrument) -> bool,
+) -> Result<Added, Box<Rejection>> {
+    let mut sum = Added::default();
+    let (order, table) = (check.order, check.context.instruments);
+    let (mut high, mut low) = (check.held + check.buys, check.held - check.sells);
+    if order.side.sign() > 0 {
+        high += order.quantity;
+    } else {
+        low -= order.quantity;
+    }
+    sum.add(check, gate, check.instrument, price, (high, low))?;
+    for (place, reserved) in check.reserved().enumerate() {
+        let symbol = &reserved.symbol;
+        let again = check.reserved().take(place).any(|other| other.symbol == *symbol);
+        let other = table.get(symbol).filter(|found| !again && *symbol != order.symbol && counts(found));
+        let Some(instrument) = other else { continue };
+        let mark = check.context.ledger.mark_of(symbol).map(|mark| mark.price);
+        let price = mark.filter(|price| *price > Decimal::ZERO).unwrap_or(reserved.price);
+        let held = check.book.positions().quantity(symbol);
+        let (buys, sells) = working(check.book.symbol_exposure(symbol), check.reserved(), symbol);
+        sum.add(check, gate, instrument, price, (held + buys, held - sells))?;
+    }
+    Ok(sum)
+}
+
+impl Added {
+    /// Counts one instrument whose units may come to lie between `low` and `high`.
+    fn add(
+        &mut self,
+        check: &Check<'_>,
+        gate: Gate,
+        instrument: &Instrument,
+        price: Decimal,
+        (high, low): (Decimal, Decimal),
+    ) -> Result<(), Box<Rejection>> {
+        let value =
+            |units: Decimal| check.times(gate, check.times(gate, units, price)?, instrument.multiplier);
+        let (high, low) = (value(high)?, value(low)?);
+        let old = check.book.symbol_exposure(&instrument.symbol);
+        self.gross += high.abs().max(low.abs()) - old.worst;
+        self.high += high - old.high();
+        self.low += low - old.low();
+        Ok(())
+    }
 }
 
 pub(super) fn exposure(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
@@ -67,8 +115,8 @@ pub(super) fn exposure(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         return off(trace, gate);
     }
     let Some(price) = check.value_price else { return no_price(check, gate) };
-    let exposure = check.book.exposure();
-    let gross = exposure.gross + reserved(check, |_| true) + added_worst(check, gate, price)?;
+    let (exposure, added) = (check.book.exposure(), added(check, gate, price, |_| true)?);
+    let gross = exposure.gross + added.gross;
     if let Some(share) = exact.gross {
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxGrossExposure, gross, limit, || {
@@ -81,12 +129,11 @@ pub(super) fn exposure(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         })?;
     }
     let Some(share) = exact.net else { return Ok(()) };
-    let own = check.value(gate, check.order.quantity, price)?;
     let limit = check.share(gate, share)?;
     let net = if check.order.side.sign() > 0 {
-        exposure.net_high + reserved(check, |reserved| reserved.side.sign() > 0) + own
+        exposure.net_high + added.high
     } else {
-        -(exposure.net_low - reserved(check, |reserved| reserved.side.sign() < 0) - own)
+        -(exposure.net_low + added.low)
     };
     let limit = if check.order.side.sign() > 0 { limit } else { limit.abs() };
     check.at_most(trace, gate, RejectCode::MaxNetExposure, net, limit, || {
@@ -101,12 +148,11 @@ pub(super) fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateRes
         return off(trace, gate);
     }
     let Some(price) = check.value_price else { return no_price(check, gate) };
-    let added = added_worst(check, gate, price)?;
     let (exposure, instrument) = (check.book.exposure(), check.instrument);
     let total = |sum: Option<&Total>| sum.map_or(Decimal::ZERO, |total| total.0);
     if let Some(share) = exact.sector {
-        let reserved = reserved(check, |reserved| reserved.sector == instrument.sector);
-        let observed = total(exposure.by_sector.get(&instrument.sector)) + reserved + added;
+        let added = added(check, gate, price, |other| other.sector == instrument.sector)?;
+        let observed = total(exposure.by_sector.get(&instrument.sector)) + added.gross;
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxSector, observed, limit, || {
             format!(
@@ -116,8 +162,8 @@ pub(super) fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateRes
         })?;
     }
     if let Some(share) = exact.asset_class {
-        let reserved = reserved(check, |reserved| reserved.asset_class == instrument.asset_class);
-        let observed = total(exposure.by_class.get(&instrument.asset_class)) + reserved + added;
+        let added = added(check, gate, price, |other| other.asset_class == instrument.asset_class)?;
+        let observed = total(exposure.by_class.get(&instrument.asset_class)) + added.gross;
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxAssetClass, observed, limit, || {
             format!(
@@ -127,8 +173,8 @@ pub(super) fn concentration(check: &Check<'_>, trace: &mut GateTrace) -> GateRes
         })?;
     }
     if let Some(share) = exact.country {
-        let reserved = reserved(check, |reserved| reserved.country == instrument.country);
-        let observed = total(exposure.by_country.get(&instrument.country)) + reserved + added;
+        let added = added(check, gate, price, |other| other.country == instrument.country)?;
+        let observed = total(exposure.by_country.get(&instrument.country)) + added.gross;
         let limit = check.share(gate, share)?;
         check.at_most(trace, gate, RejectCode::MaxCountry, observed, limit, || {
             format!(

@@ -7,6 +7,10 @@ use mts_foundation::{Decimal, Side};
 
 pub(super) fn instrument(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let (order, instrument) = (check.order, check.instrument);
+    if !check.instrument_known {
+        let message = format!("{} is not in the instrument table; add a row for it", order.symbol);
+        return Err(reject(Gate::Instrument, RejectCode::UnknownInstrument, None, None, message));
+    }
     let refuse = |code, limit, observed, message| {
         Err(reject(Gate::Instrument, code, Some(limit), Some(observed), message))
     };

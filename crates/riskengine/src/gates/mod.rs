@@ -26,9 +26,12 @@ pub(crate) enum Applies {
     NotClosing,
 }
 
+/// A gate, when it is asked, and its function.
+pub(crate) type Step = (Gate, Applies, GateFn);
+
 /// The pipeline (decisions R3 and R4). Gates 3 (idempotency) and 4 (schema) have no function here: the engine looks
 /// keys up before the pipeline, and an `Order` is well formed by construction. Gate 25 is asynchronous.
-pub(crate) const PIPELINE: &[(Gate, Applies, GateFn)] = &[
+pub(crate) const PIPELINE: &[Step] = &[
     (Gate::KillSwitch, Applies::NotClosing, switches::kill_switch),
     (Gate::Halts, Applies::NotClosing, switches::halts),
     (Gate::Authorised, Applies::Always, permissions::authorised),

@@ -55,6 +55,10 @@ pub(super) fn assets(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
             format!("{} is not in gates.allowed_assets", order.symbol),
         );
     }
+    if !check.instrument_known {
+        // Of no known class; gate 8 refuses it.
+        return pass(trace, Gate::Assets);
+    }
     let class = check.instrument.asset_class;
     let funds = &check.fund.config.asset_classes;
     if check.envelope().is_some_and(|envelope| !envelope.allowed_asset_classes.contains(&class)) {
@@ -104,6 +108,12 @@ pub(super) fn short_side(check: &Check<'_>, trace: &mut GateTrace) -> GateResult
                 format!("cost of borrowing {}, in basis points a year", check.order.symbol)
             })
         }
-        _ => pass(trace, Gate::ShortSide),
+        (None, Some(_)) => {
+            let symbol = &check.order.symbol;
+            let message =
+                format!("what it costs to borrow {symbol} is not known; give its terms before going short");
+            Err(reject(Gate::ShortSide, RejectCode::BorrowFeeUnknown, None, None, message))
+        }
+        (_, None) => pass(trace, Gate::ShortSide),
     }
 }

@@ -1,36 +1,21 @@
 //! Gates 1, 2 and 24: the kill switch, halts, and the losses that lead to them.
 
 use crate::check::{Check, GateResult, off, pass, reject, short};
-use crate::halts::in_force;
+use crate::halts::{halted, in_force};
 use crate::loss::reached;
 use mts_foundation::Decimal;
-use mts_foundation::risk::{Gate, GateTrace, HaltMode, HaltScope, RejectCode};
+use mts_foundation::risk::{Gate, GateTrace, HaltMode, RejectCode};
 
 pub(super) fn kill_switch(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     match &check.state.killed {
-        Some(killed) => {
-            let message = format!(
-                "the kill switch is on since {} ({}); only closing passes until it is resumed",
-                killed.time, killed.reason
-            );
-            Err(reject(Gate::KillSwitch, RejectCode::KillSwitch, None, None, message))
-        }
+        Some(killed) => Err(killed.rejection()),
         None => pass(trace, Gate::KillSwitch),
     }
 }
 
 pub(super) fn halts(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
-    let halt = in_force(&check.state.halts, &check.order.fund_id, &check.order.strategy_id);
-    match halt {
-        Some(halt) if !(check.reducing && halt.mode == HaltMode::ReduceOnly) => {
-            let code = match halt.scope {
-                HaltScope::Strategy(_) => RejectCode::StrategyHalted,
-                HaltScope::Fund(_) => RejectCode::FundHalted,
-                HaltScope::Firm => RejectCode::FirmHalted,
-            };
-            let message = format!("{} is halted since {}: {}", halt.scope, halt.timestamp, halt.reason);
-            Err(reject(Gate::Halts, code, None, None, message))
-        }
+    match in_force(&check.state.halts, &check.order.fund_id, &check.order.strategy_id) {
+        Some(halt) if !(check.reducing && halt.mode == HaltMode::ReduceOnly) => Err(halted(halt)),
         _ => pass(trace, Gate::Halts),
     }
 }

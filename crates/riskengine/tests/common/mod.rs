@@ -17,7 +17,6 @@ use mts_foundation::{
     TaxLotMethod, Timestamp,
 };
 use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Monday, 5 January 2026, half past two in the afternoon, UTC.
@@ -151,7 +150,9 @@ pub(crate) fn wide_fund(name: &str) -> FundRisk {
         created_at: Timestamp::EPOCH,
         notes: Default::default(),
     };
-    FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow: BTreeMap::new() }
+    let free = Borrow { fee_bps: Decimal::ZERO, available: None, located: true, asof: Timestamp::EPOCH };
+    let borrow = ["A", "B", "C"].map(|name| (symbol(name), free)).into();
+    FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow }
 }
 
 /// A world under construction. Changes concern the fund that was added last.

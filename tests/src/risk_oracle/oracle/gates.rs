@@ -15,6 +15,8 @@ struct Look<'a> {
     question: &'a Question<'a>,
     fund: &'a Fund,
     place: usize,
+    /// Whether the instrument is in the table.
+    known: bool,
     instrument: &'a Instrument,
     /// Reserved orders of others counted as working.
     counts: Counts,
@@ -30,10 +32,17 @@ fn refuse_if(bad: bool, code: RejectCode) -> Verdict {
 pub(super) fn verdict(oracle: &Oracle, question: &Question<'_>) -> Verdict {
     let order = question.order;
     let (fund, place) = (oracle.fund(&order.fund_id), oracle.instrument(&order.symbol));
-    let (Some(fund), Some(place)) = (fund, place) else { return unknown(oracle, question, fund, place) };
+    let Some(fund) = fund else {
+        oracle.kill_switch(question.closing)?;
+        oracle.halted(question, false, question.closing)?;
+        return Err(RejectCode::FundNotAuthorised);
+    };
     let fund = &oracle.funds[fund];
+    // Of an unknown instrument nothing is held; which one stands in for it makes no difference.
+    let (known, place) = (place.is_some(), place.unwrap_or(0));
     let counts = oracle.count_reserved(fund, &order.order_id);
     let open = match order.side {
+        _ if !known => Decimal::ZERO,
         Side::Sell => counts.held[place] - counts.down[place],
         Side::Cover => -counts.held[place] - counts.up[place],
         Side::Buy | Side::Short => Decimal::ZERO,
@@ -44,22 +53,13 @@ pub(super) fn verdict(oracle: &Oracle, question: &Question<'_>) -> Verdict {
         question,
         fund,
         place,
+        known,
         instrument: &oracle.instruments[place],
         counts,
         reducing: closes && order.quantity <= open,
         closing: closes && question.closing,
     };
     look.ask(open)
-}
-
-/// An order of a fund or an instrument that nobody knows: only the gates before the one that says so are asked.
-fn unknown(oracle: &Oracle, question: &Question<'_>, fund: Option<usize>, place: Option<usize>) -> Verdict {
-    if !oracle.deviates(Deviation::UnknownComesFirst) {
-        oracle.kill_switch(question.closing)?;
-        oracle.halted(question, false, question.closing)?;
-    }
-    refuse_if(fund.is_none(), RejectCode::FundNotAuthorised)?;
-    refuse_if(place.is_none(), RejectCode::UnknownInstrument)
 }
 
 impl Oracle {
@@ -94,6 +94,7 @@ impl Look<'_> {
             self.assets()?;
         }
         self.session()?;
+        refuse_if(!self.known, RejectCode::UnknownInstrument)?;
         self.ticks_and_lots(open)?;
         if !self.closing {
             self.duplicate()?;
@@ -144,6 +145,9 @@ impl Look<'_> {
         refuse_if(setup.limits.blocked_assets.contains(symbol), RejectCode::AssetBlocked)?;
         let allowed = &setup.limits.allowed_assets;
         refuse_if(!allowed.is_empty() && !allowed.contains(symbol), RejectCode::AssetNotAllowed)?;
+        if !self.known {
+            return Ok(());
+        }
         let of_envelope = setup.envelope.as_ref();
         let denied = of_envelope.is_some_and(|envelope| !envelope.allowed_asset_classes.contains(&class));
         let of_fund = &setup.config.asset_classes;
@@ -305,7 +309,7 @@ impl Look<'_> {
                 let most = super::written(envelope.max_short_fee_bps);
                 refuse_if(terms.fee_bps > most, RejectCode::BorrowFeeTooHigh)
             }
-            None => refuse_if(!self.oracle.deviates(Deviation::NoTermsPass), RejectCode::BorrowFeeTooHigh),
+            None => refuse_if(!self.oracle.deviates(Deviation::NoTermsPass), RejectCode::BorrowFeeUnknown),
         }
     }
 
