@@ -25,8 +25,8 @@ pub(super) type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Monday, 26 January 2026: the month turns within the first week of every stream.
 const FIRST_DAY: (i32, u32, u32) = (2026, 1, 26);
 
-/// What the clock moves by. Whole milliseconds, because the machine's token buckets lose what is less at every take, and its
-/// documentation does not say so.
+/// What the clock moves by. Whole milliseconds, because the machine's token buckets fill by them: an order may have to wait
+/// for the rest of one.
 const CLOCK_STEP: Duration = Duration::from_millis(1);
 
 /// Machine and oracle disagree, or a limit was passed.
