@@ -25,6 +25,10 @@ pub(super) type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// Monday, 26 January 2026: the month turns within the first week of every stream.
 const FIRST_DAY: (i32, u32, u32) = (2026, 1, 26);
 
+/// What the clock moves by. Whole milliseconds, because the machine's token buckets fill by them: an order may have to wait
+/// for the rest of one.
+const CLOCK_STEP: Duration = Duration::from_millis(1);
+
 /// Machine and oracle disagree, or a limit was passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
@@ -211,8 +215,8 @@ impl Stream {
     /// The next thing that happens.
     fn next(&mut self) -> Fallible<()> {
         let pause = if self.random.chance(20) { 30_000 } else { 700 };
-        let pause = u64::try_from(self.random.between(0, pause)).unwrap_or(0);
-        self.now = self.now.plus(Duration::from_millis(pause));
+        let pause = u32::try_from(self.random.between(0, pause)).unwrap_or(0);
+        self.now = self.now.plus(CLOCK_STEP.saturating_mul(pause));
         match self.random.below(1_000) {
             0..450 => self.ask(),
             450..540 => self.ask_again(),

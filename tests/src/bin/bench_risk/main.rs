@@ -107,12 +107,12 @@ fn timing() -> Fallible<Times> {
     Times::of((0..100_000).map(once).collect())
 }
 
-/// One call after the other.
-fn service(work: Work, orders: usize) -> Fallible<Times> {
+/// Times of calls, each from the instant that `begin` gives.
+fn timed(work: Work, orders: usize, mut begin: impl FnMut() -> Instant) -> Fallible<Times> {
     let mut scene = warm()?;
     let mut times = Vec::with_capacity(orders);
     for _ in 0..orders {
-        let began = Instant::now();
+        let began = begin();
         let decision = work(&mut scene);
         times.push(nanos(began.elapsed()));
         passes(&decision)?;
@@ -121,22 +121,22 @@ fn service(work: Work, orders: usize) -> Fallible<Times> {
     Times::of(times)
 }
 
+/// One call after the other.
+fn service(work: Work, orders: usize) -> Fallible<Times> {
+    timed(work, orders, Instant::now)
+}
+
 /// Calls that are due at a fixed rate.
 fn response(work: Work, orders: usize) -> Fallible<Times> {
-    let mut scene = warm()?;
-    let mut times = Vec::with_capacity(orders);
-    let mut due = Instant::now();
-    for _ in 0..orders {
-        due += DUE_EVERY;
+    let mut last: Option<Instant> = None;
+    timed(work, orders, || {
+        let due = last.map_or_else(Instant::now, |last| last + DUE_EVERY);
         while Instant::now() < due {
             std::hint::spin_loop();
         }
-        let decision = work(&mut scene);
-        times.push(nanos(due.elapsed()));
-        passes(&decision)?;
-        scene.turn();
-    }
-    Times::of(times)
+        last = Some(due);
+        due
+    })
 }
 
 /// Orders a second, without taking the time of each: the best of some rounds.
