@@ -99,6 +99,11 @@ pub(crate) struct Bucket {
     refilled: Timestamp,
 }
 
+/// Whole milliseconds from one instant to another; none when it is not after it.
+pub(crate) fn elapsed_millis(now: Timestamp, then: Timestamp) -> u64 {
+    u64::try_from(now.nanos().saturating_sub(then.nanos()) / 1_000_000).unwrap_or(0)
+}
+
 const TOKEN: u64 = 60_000;
 
 impl Bucket {
@@ -108,7 +113,7 @@ impl Bucket {
 
     /// Units of 1/60,000 token after refilling: one millisecond at one per minute is one unit.
     fn level(self, rate: RateBucket, now: Timestamp) -> u64 {
-        let elapsed = u64::try_from(now.since(self.refilled).as_millis()).unwrap_or(u64::MAX);
+        let elapsed = elapsed_millis(now, self.refilled);
         let gained = elapsed.saturating_mul(u64::from(rate.per_minute));
         self.tokens.saturating_add(gained).min(u64::from(rate.burst) * TOKEN)
     }
@@ -125,7 +130,7 @@ impl Bucket {
     pub(crate) fn take(&mut self, rate: RateBucket, now: Timestamp) {
         self.tokens = self.level(rate, now).saturating_sub(TOKEN);
         // By whole milliseconds, as tokens are: what is left of one counts towards the next.
-        let elapsed = u64::try_from(now.since(self.refilled).as_millis()).unwrap_or(u64::MAX);
+        let elapsed = elapsed_millis(now, self.refilled);
         self.refilled = self.refilled.plus(Duration::from_millis(elapsed));
     }
 }

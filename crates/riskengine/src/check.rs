@@ -1,11 +1,12 @@
 //! One run of the pipeline over one order: what all gates look at, gathered once.
 
+use crate::gates::Added;
 use crate::machine::Fund;
 use crate::state::{FundState, Reservation, RiskState};
 use mts_foundation::ledger::SymbolExposure;
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskEnvelope, Verdict};
 use mts_foundation::{Decimal, FundBook, Instrument, Mark, Order, Side, Symbol};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// The outcome of one gate.
 pub(crate) type GateResult = Result<(), Box<Rejection>>;
@@ -39,6 +40,8 @@ pub(crate) struct Check<'a> {
     pub(crate) buys: Decimal,
     /// Units of working and reserved sells and shorts of this instrument.
     pub(crate) sells: Decimal,
+    /// What the order adds to the exposure of its instrument, once a gate has asked for it.
+    pub(crate) added: &'a Cell<Option<Added>>,
     /// Where comparisons that fail are collected instead of ending the check.
     pub(crate) objections: Option<&'a RefCell<Vec<Rejection>>>,
     /// The price a new order in this direction would meet.

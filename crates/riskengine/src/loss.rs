@@ -63,10 +63,19 @@ pub(crate) fn reached(
         trips(observed, limit).then_some(HaltCause { code, limit: Some(limit), observed: Some(observed) })
     };
     let share = |code: RejectCode, baseline: Decimal, limit: Option<Decimal>| {
-        // A baseline that is not positive has been lost wholly.
-        let lost =
-            if baseline > Decimal::ZERO { (baseline - nav).checked_div(baseline)? } else { Decimal::TWO };
-        cause(code, lost, limit?)
+        let limit = limit?;
+        if baseline <= Decimal::ZERO {
+            // A baseline that is not positive has been lost wholly.
+            return cause(code, Decimal::TWO, limit);
+        }
+        // Mostly there is nothing to tell: a product is exact and costs less than a quotient.
+        let lost = baseline - nav;
+        let tripped = limit.checked_mul(baseline).is_none_or(|most| trips(lost, most));
+        if !tripped {
+            return None;
+        }
+        let observed = lost.checked_div(baseline)?;
+        Some(HaltCause { code, limit: Some(limit), observed: Some(observed) })
     };
     let money =
         limits.daily_loss_money.and_then(|limit| cause(RejectCode::DailyLoss, baselines.day - nav, limit));

@@ -20,7 +20,7 @@ use mts_foundation::{
     ActorId, Decimal, FundConfig, FundId, GateLimits, Instrument, Ledger, Order, OrderId, RiskEnvelope,
     RiskGate, RiskMachine, Symbol, Timestamp,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -249,6 +249,7 @@ impl RiskPipeline {
         let mark = context.ledger.mark_of(&order.symbol);
         let reference = mark.and_then(|mark| mark.reference(order.side));
         let notional_price = notional_price(order, reference);
+        let added = Cell::new(None);
         let check = Check {
             order,
             context,
@@ -266,6 +267,7 @@ impl RiskPipeline {
             held,
             buys,
             sells,
+            added: &added,
             objections: None,
             reference,
             notional_price,

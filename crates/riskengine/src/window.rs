@@ -5,7 +5,6 @@ use mts_foundation::order::{OrderType, Side};
 use mts_foundation::{Decimal, Order, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Most orders that one window holds. A full window refuses (gate 10): what it cannot remember it cannot limit.
 pub(crate) const MAX_RECENT: usize = 65_536;
@@ -60,19 +59,60 @@ impl Accepted {
     }
 
     fn content(&self) -> u64 {
-        hash(&(&self.symbol, self.side, self.order_type, self.quantity, self.limit_price, self.stop_price))
+        let prices = [self.limit_price, self.stop_price];
+        content(&self.symbol, self.side, self.order_type, self.quantity, prices)
     }
 
     fn execution(&self) -> u64 {
-        hash(&(&self.symbol, self.side, &self.strategy))
+        execution(&self.symbol, self.side, &self.strategy)
     }
 }
 
-/// Only places of chains depend on it, never a result: it need not be the same in the next version of the library.
-fn hash(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
+/// A hash of what makes orders the same. Only places of chains depend on it, never a result.
+fn content(
+    symbol: &Symbol,
+    side: Side,
+    order_type: OrderType,
+    quantity: Decimal,
+    [limit, stop]: [Option<Decimal>; 2],
+) -> u64 {
+    let kind = (side as u64) << 8 | (order_type as u64);
+    [Some(quantity), limit, stop].into_iter().fold(fold(text(symbol.as_str()), kind), number)
+}
+
+fn execution(symbol: &Symbol, side: Side, strategy: &StrategyId) -> u64 {
+    fold(fold(text(symbol.as_str()), text(strategy.as_str())), side as u64)
+}
+
+/// Mixes a word into a hash: Knuth's multiplicative hashing by the golden ratio.
+fn fold(hash: u64, word: u64) -> u64 {
+    (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+}
+
+fn text(text: &str) -> u64 {
+    text.bytes().fold(0, |hash, byte| fold(hash, u64::from(byte)))
+}
+
+fn number(hash: u64, value: Option<Decimal>) -> u64 {
+    let Some((digits, scale)) = value.map(plain) else { return fold(hash, u64::MAX) };
+    // The upper half of longer numbers may be lost: their chains are longer then, nothing else.
+    let low = u64::try_from(digits & i128::from(u64::MAX)).unwrap_or(0);
+    fold(fold(hash, low), u64::from(scale))
+}
+
+/// Digits and places of a number without zeros at its end, so that equal numbers are equal here; quicker than
+/// [`Decimal::normalize`] where the digits fit in 64 bits, as they do.
+fn plain(value: Decimal) -> (i128, u32) {
+    let (mantissa, mut scale) = (value.mantissa(), value.scale());
+    let Ok(mut digits) = i64::try_from(mantissa) else {
+        let value = value.normalize();
+        return (value.mantissa(), value.scale());
+    };
+    while scale > 0 && digits % 10 == 0 {
+        digits /= 10;
+        scale -= 1;
+    }
+    (i128::from(digits), scale)
 }
 
 /// An order with the numbers of the orders before it in its two chains; 0 = none.
@@ -108,7 +148,8 @@ impl Default for Window {
 
 /// Whether `then` is less than `window_ms` ago.
 pub(crate) fn within(now: Timestamp, then: Timestamp, window_ms: u64) -> bool {
-    now.since(then).as_millis() < u128::from(window_ms)
+    let window = i64::try_from(window_ms).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    now.nanos().saturating_sub(then.nanos()) < window
 }
 
 /// The slot of a hash among heads, whose number is a power of two.
@@ -186,14 +227,8 @@ impl Window {
 
     /// When the same content was accepted last.
     pub(crate) fn last_same_content(&self, order: &Order) -> Option<Timestamp> {
-        let content = hash(&(
-            &order.symbol,
-            order.side,
-            order.order_type,
-            order.quantity,
-            order.limit_price,
-            order.stop_price,
-        ));
+        let prices = [order.limit_price, order.stop_price];
+        let content = content(&order.symbol, order.side, order.order_type, order.quantity, prices);
         self.chain(head(&self.content, content), |entry| entry.before_content)
             .find(|accepted| accepted.same_content(order))
             .map(|accepted| accepted.time)
@@ -207,7 +242,7 @@ impl Window {
         window_ms: u64,
         enough: u32,
     ) -> usize {
-        let execution = hash(&(&order.symbol, order.side, &order.strategy_id));
+        let execution = execution(&order.symbol, order.side, &order.strategy_id);
         self.chain(head(&self.execution, execution), |entry| entry.before_execution)
             .take_while(|accepted| within(now, accepted.time, window_ms))
             .filter(|accepted| accepted.same_execution(order))

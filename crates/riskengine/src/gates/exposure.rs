@@ -49,11 +49,29 @@ pub(super) fn position(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
 }
 
 /// What the order and what is reserved add to the book's exposure: all of it, or that of some instruments.
-#[derive(Default)]
-struct Added {
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Added {
     gross: Decimal,
     high: Decimal,
     low: Decimal,
+}
+
+/// What the order adds to its own instrument, with what is reserved there.
+fn own(check: &Check<'_>, gate: Gate, price: Decimal) -> Result<Added, Box<Rejection>> {
+    if let Some(added) = check.added.get() {
+        return Ok(added);
+    }
+    let order = check.order;
+    let (mut high, mut low) = (check.held + check.buys, check.held - check.sells);
+    if order.side.sign() > 0 {
+        high += order.quantity;
+    } else {
+        low -= order.quantity;
+    }
+    let mut sum = Added::default();
+    sum.add(check, gate, (check.instrument, price), check.exposure, (high, low))?;
+    check.added.set(Some(sum));
+    Ok(sum)
 }
 
 /// Adds up, instrument by instrument, what the worst cases become by what is reserved and by the order. Reservations are
@@ -64,15 +82,8 @@ fn added(
     price: Decimal,
     counts: impl Fn(&Instrument) -> bool,
 ) -> Result<Added, Box<Rejection>> {
-    let mut sum = Added::default();
     let (order, table) = (check.order, check.context.instruments);
-    let (mut high, mut low) = (check.held + check.buys, check.held - check.sells);
-    if order.side.sign() > 0 {
-        high += order.quantity;
-    } else {
-        low -= order.quantity;
-    }
-    sum.add(check, gate, (check.instrument, price), check.exposure, (high, low))?;
+    let mut sum = own(check, gate, price)?;
     for (place, reserved) in check.reserved().enumerate() {
         let symbol = &reserved.symbol;
         let again = check.reserved().take(place).any(|other| other.symbol == *symbol);

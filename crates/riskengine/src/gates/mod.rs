@@ -10,6 +10,7 @@ mod self_cross;
 mod switches;
 
 use crate::check::{Check, GateResult};
+pub(crate) use exposure::Added;
 use mts_foundation::risk::{Gate, GateTrace};
 
 /// One gate's function.

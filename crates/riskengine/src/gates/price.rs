@@ -1,8 +1,9 @@
 //! Gates 12 to 15: a fresh reference price, and the quantity, value and prices of one order.
 
+use crate::bucket::elapsed_millis;
 use crate::check::{Check, GateResult, off, pass, reject};
+use mts_foundation::Decimal;
 use mts_foundation::risk::{Gate, GateTrace, RejectCode, Staleness, Verdict};
-use mts_foundation::{Decimal, Timestamp};
 
 pub(super) fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
     let symbol = &check.order.symbol;
@@ -29,13 +30,9 @@ pub(super) fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateR
 fn age_of_reference(check: &Check<'_>) -> Option<(u64, u64, &'static str)> {
     let (ledger, mark) = (check.context.ledger, check.mark?);
     Some(match check.fund.limits.staleness? {
-        Staleness::Millis(limit) => (millis(check.context.now, mark.time), limit, "ms"),
+        Staleness::Millis(limit) => (elapsed_millis(check.context.now, mark.time), limit, "ms"),
         Staleness::Bars(limit) => (ledger.bars().saturating_sub(mark.bar).saturating_add(1), limit, "bars"),
     })
-}
-
-fn millis(now: Timestamp, then: Timestamp) -> u64 {
-    u64::try_from(now.since(then).as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) fn order_quantity(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
