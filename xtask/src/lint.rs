@@ -1,5 +1,6 @@
 //! `cargo xtask lint`: everything that can be said about the sources without running them.
 
+use crate::codes;
 use crate::concepts;
 use crate::console;
 use crate::edges;
@@ -28,7 +29,8 @@ Runs the named steps, or all of them, each to its end, and fails if any of them 
   concepts     what may exist once is defined by its owner only (table in xtask/src/concepts.rs)
   manifests    the crates below crates/ say what packing needs, and all places name the same minimum Rust
   docs         cargo doc without a warning
-  invariants   each numbered invariant of docs/architecture.md names a test that exists";
+  invariants   each numbered invariant of docs/architecture.md names a test that exists
+  codes        every reject code has a test that reaches it, and its line in docs/risk.md";
 
 /// The version that CI installs.
 const CARGO_DENY: &str = "cargo install --locked cargo-deny@0.20.2";
@@ -48,6 +50,7 @@ const STEPS: &[Step] = &[
     ("manifests", check_manifests),
     ("docs", docs),
     ("invariants", check_invariants),
+    ("codes", check_codes),
 ];
 
 /// Runs the command.
@@ -131,6 +134,10 @@ fn check_manifests() -> Result<Outcome> {
         &manifests::violations(&members, &read("rust-toolchain.toml"), &documents),
         "gap in what a crate says",
     )
+}
+
+fn check_codes() -> Result<Outcome> {
+    report(&codes::violations()?, "gap in the reject codes")
 }
 
 fn docs() -> Result<Outcome> {

@@ -6,6 +6,7 @@
 //! | `test` | every test of the workspace, then the doc tests |
 //! | `conformance` | runs vectors against the implementation |
 //! | `api` | the public interface of every crate, against docs/api |
+//! | `codes` | the table of reject codes in docs/risk.md |
 //! | `crates` | every crate alone: examples, outside of the workspace, features, packing |
 //! | `bench` | measures |
 //! | `ci` | what a pull request needs, with a table of times |
@@ -18,6 +19,7 @@
 mod api;
 mod bench;
 mod ci;
+mod codes;
 mod concepts;
 mod conformance;
 mod console;
@@ -51,6 +53,7 @@ commands:
   test           every test of the workspace, then the doc tests
   conformance    run test vectors against the implementation
   api            compare the public interface of every crate with docs/api
+  codes          the table of reject codes in docs/risk.md, from the enum
   crates         use every crate alone: examples, outside of the workspace, features, packing
   bench          run one benchmark or all of them
   ci             what a pull request needs; with --full, everything
@@ -70,6 +73,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "test", help: test::HELP, run: test::run },
     Command { name: "conformance", help: conformance::HELP, run: conformance::run },
     Command { name: "api", help: api::HELP, run: api::run },
+    Command { name: "codes", help: codes::HELP, run: codes::run },
     Command { name: "crates", help: crates::HELP, run: crates::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "ci", help: ci::HELP, run: ci::run },

@@ -142,6 +142,17 @@ impl RiskPipeline {
         self
     }
 
+    /// Instruments of a fund whose synthetic stops were reached and are not armed again.
+    #[must_use]
+    pub fn stopped(&self, fund_id: &FundId) -> Vec<Symbol> {
+        self.state.funds.get(fund_id).map_or_else(Vec::new, |state| state.stopped.keys().cloned().collect())
+    }
+
+    /// Frees everything that is reserved: after a restart nobody is being asked any more.
+    pub fn release_all(&mut self) {
+        self.state.funds.values_mut().for_each(|state| state.reservations.clear());
+    }
+
     /// What losses of a fund are measured against; `None` before its first trading day.
     #[must_use]
     pub fn baselines(&self, fund_id: &FundId) -> Option<LossBaselines> {
@@ -512,6 +523,10 @@ impl RiskMachine for RiskPipeline {
             RiskEvent::DayRolled { date } => {
                 if self.state.trading_day.is_some_and(|day| *date <= day) {
                     // The same day again, or an earlier one, is no new day: no counter begins anew.
+                    return Ok(());
+                }
+                if self.state.funds.keys().all(|fund_id| ledger.fund(fund_id).is_none()) {
+                    // Nothing has a value yet: the day begins when something has.
                     return Ok(());
                 }
                 let old = self.state.trading_day.replace(*date);

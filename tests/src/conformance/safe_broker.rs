@@ -555,7 +555,9 @@ impl<'a> Play<'a> {
         if self.scenario.state_file.is_some() {
             return Some(STATE);
         }
-        let other_price = submit.limit_price.is_some_and(|limit| limit != self.price(&submit.asset));
+        let other_price = submit
+            .limit_price
+            .is_some_and(|limit| as_written(limit) != as_written(self.price(&submit.asset)));
         let of_value = matches!(rule, "position_value" | "total_exposure")
             || refused(RejectCode::MaxPositionUsd)
             || refused(RejectCode::MaxTotalExposure);

@@ -30,7 +30,11 @@ pub(super) fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateR
 fn age_of_reference(check: &Check<'_>) -> Option<(u64, u64, &'static str)> {
     let (ledger, mark) = (check.context.ledger, check.mark?);
     Some(match check.fund.limits.staleness? {
-        Staleness::Millis(limit) => (elapsed_millis(check.context.now, mark.time), limit, "ms"),
+        // A price of the future is as far from now as one of the past: a clock is wrong somewhere.
+        Staleness::Millis(limit) => {
+            let (now, then) = (check.context.now, mark.time);
+            (elapsed_millis(now, then).max(elapsed_millis(then, now)), limit, "ms")
+        }
         Staleness::Bars(limit) => (ledger.bars().saturating_sub(mark.bar).saturating_add(1), limit, "bars"),
     })
 }

@@ -1,27 +1,47 @@
 //! Reading the account, taking marks, and what is done every second.
 
-use super::books::{NoticeKind, Seen, ShadowAccount, ToDo};
+use super::books::{NoticeKind, Seen, ShadowAccount};
 use super::error::SafeBrokerError;
 use super::{Notice, SafeBroker};
 use mts_foundation::broker::BrokerError;
 use mts_foundation::num::{MAX_PRICE, fault_of_positive};
-use mts_foundation::risk::RiskEvent;
+use mts_foundation::risk::{RiskEvent, SessionPhase};
 use mts_foundation::{
     Account, Bar, Decimal, MarkKind, OrderRecord, Position, Quote, Symbol, Timestamp, Trade,
 };
 
+/// How long a quote stands against prints.
+const TOUCH_STANDS: std::time::Duration = std::time::Duration::from_secs(5);
+
 impl SafeBroker {
     /// Reads the account where what is known of it is older than an order may be checked against.
     pub(super) async fn fresh_account(&self) -> Result<(), SafeBrokerError> {
-        let now = self.clock.now();
-        let fresh = self.books().seen.is_some_and(|seen| now.since(seen) <= self.account_age);
-        if fresh { Ok(()) } else { self.read_account().await }
+        // A reading that an order's end overtakes does not count; where orders end all the time, what is known from the
+        // last one that counted, with everything that works at its worst case, has to do.
+        for _ in 0..3 {
+            if self.books().readings.is_fresh(self.clock.now(), self.account_age) {
+                break;
+            }
+            self.read_account().await?;
+        }
+        Ok(())
     }
 
     /// Reads open orders, then positions, then balances: an order that fills in between counts twice until the next
     /// reading, never not at all.
     pub(super) async fn read_account(&self) -> Result<(), SafeBrokerError> {
+        self.read(false).await
+    }
+
+    /// Reads orders and positions, and balances as far as they can be had: what is closed is the position, whatever the
+    /// account is worth (decision R4).
+    pub(super) async fn read_positions(&self) -> Result<(), SafeBrokerError> {
+        self.read(true).await
+    }
+
+    async fn read(&self, without_balances: bool) -> Result<(), SafeBrokerError> {
         let asked = self.clock.now();
+        let number = self.books().readings.begin();
         let open = self.venue.open_orders().await?;
         let missing = self.books().missing(&open, asked);
         let mut gone = Vec::new();
@@ -32,17 +52,21 @@ impl SafeBroker {
             }
         }
         let positions = self.venue.positions().await?;
-        let account = self.venue.account().await?;
+        let account = match self.venue.account().await {
+            Ok(account) => Some(account),
+            Err(_) if without_balances => None,
+            Err(error) => return Err(error.into()),
+        };
         let now = self.clock.now();
         let dedupes = self.capabilities.client_id_dedupe;
         let mut books = self.books();
-        if self.shadow.is_some() {
+        if let (Some(_), Some(account)) = (&self.shadow, &account) {
             books.kept.shadow = Some(ShadowAccount { cash: account.cash, positions: positions.clone() });
             books.changed = true;
         }
-        books.see(Seen { asked, open, gone, positions, account, dedupes }, now)?;
+        books.see(Seen { number, asked, open, gone, positions, account, dedupes }, now)?;
         // The first reading is what losses are measured against.
-        books.roll_day(now)
+        if books.readings.any() { books.roll_day(now) } else { Ok(()) }
     }
 
     /// What is to be done about every second: rolls the trading day, reads the account, evaluates losses and stops, carries
@@ -55,10 +79,12 @@ impl SafeBroker {
         let now = self.clock.now();
         {
             let mut books = self.books();
-            if books.day.is_some() {
+            // Without a value a new day would have nothing to measure losses against.
+            if books.readings.any() {
                 books.roll_day(now)?;
             }
             books.apply(&RiskEvent::Marked { symbol: None }, now)?;
+            books.ask_stops_again(now);
         }
         if read.is_ok() {
             self.reconcile_if_due(now)?;
@@ -71,19 +97,29 @@ impl SafeBroker {
     /// Does what the machine asked for: cancels everything after a kill, closes what reached its stop. What fails is noted and
     /// asked for again at the next tick.
     pub(super) async fn carry_out(&self) {
-        let ToDo { cancel_all, stop_outs } = std::mem::take(&mut self.books().to_do);
-        if cancel_all && let Err(error) = self.cancel_all().await {
-            let mut books = self.books();
-            books.to_do.cancel_all = true;
-            books.note(
-                self.clock.now(),
-                NoticeKind::Failed { message: format!("cancelling everything: {error}") },
-            );
+        // Nothing is taken off the list before it is done: this future may be dropped at any await.
+        let (cancel_all, stop_outs) = {
+            let books = self.books();
+            (books.to_do.cancel_all, books.to_do.stop_outs.clone())
+        };
+        if cancel_all {
+            match self.cancel_all().await {
+                Ok(()) => self.books().to_do.cancel_all = false,
+                Err(error) => {
+                    let message = format!("cancelling everything: {error}");
+                    self.books().note(self.clock.now(), NoticeKind::Failed { message });
+                }
+            }
         }
-        for symbol in stop_outs {
-            if let Err(error) = self.close(&symbol).await {
-                let mut books = self.books();
-                books.to_do.stop_outs.insert(symbol.clone());
+        let closed = self.phase(self.clock.now()) == SessionPhase::Closed;
+        // Outside of hours a close would only take the venue's own stops away; it waits for the market.
+        for symbol in stop_outs.into_iter().filter(|_| !closed) {
+            self.books().tried.insert(symbol.clone(), self.clock.now());
+            let closed = self.close(&symbol).await;
+            let mut books = self.books();
+            // What failed is asked for again in a while.
+            books.to_do.stop_outs.remove(&symbol);
+            if let Err(error) = closed {
                 let message = format!("the synthetic stop of {symbol}: {error}");
                 books.note(self.clock.now(), NoticeKind::Failed { message });
             }
@@ -148,6 +184,14 @@ impl SafeBroker {
         let waiting = {
             let now = self.clock.now();
             let mut books = self.books();
+            if let Some(known) = books.ledger.mark_of(symbol) {
+                // What is older says nothing, and a print does not replace the touch while that is fresh (decision R6).
+                let quoted =
+                    matches!(known.kind, MarkKind::Quote { .. }) && !matches!(kind, MarkKind::Quote { .. });
+                if time < known.time || (quoted && time.since(known.time) < TOUCH_STANDS) {
+                    return Ok(());
+                }
+            }
             books.meet(symbol);
             if books.instruments.get(symbol).is_none() {
                 return Ok(());
@@ -172,10 +216,7 @@ impl SafeBroker {
     pub fn capital_flow(&self, amount: Decimal) -> Result<(), SafeBrokerError> {
         let now = self.clock.now();
         let mut books = self.books();
-        let fund_id = books.fund_id.clone();
-        books.changed = true;
-        books.seen = None;
-        books.apply(&RiskEvent::Flowed { fund_id, amount }, now)?;
+        books.flow(amount, now)?;
         Ok(books.save()?)
     }
 

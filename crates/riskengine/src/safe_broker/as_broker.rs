@@ -1,12 +1,12 @@
 //! A broker behind the gates is a broker.
 
 use super::SafeBroker;
+use super::books::NoticeKind;
 use super::error::SafeBrokerError;
 use futures_core::Stream;
 use mts_foundation::broker::{
     BrokerError, BrokerEventStream, BrokerOrderRef, CancelOutcome, Check, Health, OrderRef, SubmitOutcome,
 };
-use mts_foundation::risk::RiskEvent;
 use mts_foundation::{
     Account, Broker, BrokerEvent, Capabilities, Cursor, Order, OrderReport, Position, Symbol,
 };
@@ -47,6 +47,7 @@ impl Broker for SafeBroker {
             Ok(order) => SubmitOutcome::Accepted(order),
             Err(SafeBrokerError::VenueRejected { reason, .. }) => SubmitOutcome::Rejected { reason },
             Err(SafeBrokerError::Unknown { cause, .. }) => SubmitOutcome::Unknown { cause },
+            Err(error @ SafeBrokerError::UnderWay { .. }) => SubmitOutcome::Unknown { cause: short(&error) },
             Err(SafeBrokerError::NotSent { reason, .. }) => SubmitOutcome::NotSent { reason },
             Err(error) => SubmitOutcome::NotSent { reason: short(&error) },
         }
@@ -113,22 +114,27 @@ impl SafeBroker {
     fn saw(&self, event: &BrokerEvent) {
         let now = self.clock.now();
         let mut books = self.books();
-        books.seen = None;
-        if let BrokerEvent::Cash { flow, .. } = event
-            && flow.kind.is_capital()
-        {
-            if books.kept.flows.contains(&flow.id) {
-                return;
-            }
-            if books.kept.flows.len() >= MAX_FLOWS {
-                books.kept.flows.pop_front();
-            }
-            books.kept.flows.push_back(flow.id.clone());
-            let fund_id = books.fund_id.clone();
-            books.changed = true;
-            let flowed = RiskEvent::Flowed { fund_id, amount: flow.amount };
-            // Telling of a flow is never refused.
-            books.apply(&flowed, now).unwrap_or_default();
+        books.readings.dirty();
+        let BrokerEvent::Cash { flow, .. } = event else { return };
+        if !flow.kind.is_capital() || books.kept.flows.contains(&flow.id) {
+            return;
         }
+        if books.account.as_ref().is_some_and(|account| account.base_currency != flow.currency) {
+            let message = format!(
+                "capital flow {} is in {}, which is not the account's currency: tell its value with `capital_flow`",
+                flow.id, flow.currency
+            );
+            books.note(now, NoticeKind::Failed { message });
+            return;
+        }
+        if books.kept.flows.len() >= MAX_FLOWS {
+            books.kept.flows.pop_front();
+        }
+        books.kept.flows.push_back(flow.id.clone());
+        if let Err(error) = books.flow(flow.amount, now) {
+            books.note(now, NoticeKind::Failed { message: format!("capital flow {}: {error}", flow.id) });
+        }
+        // A failure is kept in the books: nothing new leaves any more.
+        books.save().unwrap_or_default();
     }
 }

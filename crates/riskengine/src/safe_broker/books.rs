@@ -12,6 +12,7 @@ use mts_foundation::{
     OrderId, OrderRecord, OrderReport, OrderState, Position, RiskMachine, Side, Symbol, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -27,6 +28,18 @@ pub(super) const MAX_LIVE: usize = 65_536;
 
 /// A hand-over to the venue that has not been answered for so long counts as unknown.
 const SUBMIT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Thesis of the orders that close a position.
+pub(super) const CLOSE: &str = "close position";
+
+/// How long after a try the close of a synthetic stop is tried again.
+const STOP_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long a key cannot be used again after its order was forgotten (decision O6).
+const USED_FOR: Duration = Duration::from_secs(86_400);
+
+/// Most keys that are remembered for that; older ones give way.
+const MAX_USED: usize = 65_536;
 
 /// How long a venue that does not know an order must go on not knowing it.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -120,6 +133,12 @@ pub(super) struct Kept {
     pub(super) shadow: Option<ShadowAccount>,
     /// Ids of the last capital flows, so that one that is told twice counts once.
     pub(super) flows: VecDeque<SmolStr>,
+    /// Hashes of keys whose orders are forgotten, with the time of that; the oldest first.
+    pub(super) used: VecDeque<(u64, Timestamp)>,
+    /// What the state is of; another account is refused.
+    pub(super) account: Option<AccountKey>,
+    /// Part of every id, made at the first start of this state: no other state makes the same ids.
+    pub(super) life: SmolStr,
 }
 
 impl Default for Kept {
@@ -134,6 +153,9 @@ impl Default for Kept {
             orders_placed: 0,
             shadow: None,
             flows: VecDeque::new(),
+            used: VecDeque::new(),
+            account: None,
+            life: SmolStr::default(),
         }
     }
 }
@@ -142,6 +164,13 @@ impl Default for Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Units(#[serde(with = "exact")] pub(super) Decimal);
+
+/// Which account a state is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AccountKey {
+    pub(super) broker: SmolStr,
+    pub(super) shadow: bool,
+}
 
 /// What the paper broker of shadow mode must get back after a restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,17 +198,56 @@ pub(super) enum Closing {
     Sent(OrderId),
 }
 
+/// Which readings of the account count. Numbers, not times: a clock may go back.
+#[derive(Debug, Default)]
+pub(super) struct Readings {
+    /// The last number that was given.
+    issued: u64,
+    /// The newest reading that was taken.
+    applied: u64,
+    applied_at: Option<Timestamp>,
+    /// The last number given before something happened to the account.
+    dirty: u64,
+    /// The last number given before an order ended: older readings may have its position without its fills.
+    ended: u64,
+}
+
+impl Readings {
+    pub(super) fn begin(&mut self) -> u64 {
+        self.issued = self.issued.saturating_add(1);
+        self.issued
+    }
+
+    /// Something happened: what was read before is no longer fresh.
+    pub(super) fn dirty(&mut self) {
+        self.dirty = self.issued;
+    }
+
+    pub(super) fn is_fresh(&self, now: Timestamp, age: Duration) -> bool {
+        let young = |at: Timestamp| now >= at && now.since(at) <= age;
+        self.applied > self.dirty && self.applied_at.is_some_and(young)
+    }
+
+    /// Whether the account has been read at all.
+    pub(super) fn any(&self) -> bool {
+        self.applied > 0
+    }
+}
+
 /// What the account said, in the order in which it was asked: an order that filled in between counts twice, never not at
 /// all.
 #[derive(Debug)]
 pub(super) struct Seen {
+    /// Its number: readings overlap, and their order is not that of their answers.
+    pub(super) number: u64,
     /// When asking began.
     pub(super) asked: Timestamp,
     pub(super) open: Vec<OrderReport>,
     /// Orders of ours that were no longer open, with what the venue says of them.
     pub(super) gone: Vec<(OrderId, Option<OrderReport>)>,
     pub(super) positions: Vec<Position>,
-    pub(super) account: mts_foundation::Account,
+    /// `None`: it could not be had; the equity of the last reading stands.
+    pub(super) account: Option<mts_foundation::Account>,
     /// Whether the venue knows every order by our id, so that its not knowing one says something.
     pub(super) dedupes: bool,
 }
@@ -201,7 +269,17 @@ pub(super) struct Books {
     pub(super) suspects: BTreeMap<Symbol, Decimal>,
     /// Orders that the venue did not know, since when.
     pub(super) absent: BTreeMap<OrderId, Timestamp>,
-    pub(super) seen: Option<Timestamp>,
+    pub(super) readings: Readings,
+    /// When our own orders last filled, by instrument: positions may lag behind that.
+    pub(super) fills: BTreeMap<Symbol, Timestamp>,
+    /// Instruments whose positions do not have our last fills yet.
+    pub(super) unsettled: BTreeSet<Symbol>,
+    /// Instruments that the account holds and the user's table does not have: they are valued and closed, not opened.
+    pub(super) strangers: BTreeSet<Symbol>,
+    /// Synthetic stops whose close was tried, when.
+    pub(super) tried: BTreeMap<Symbol, Timestamp>,
+    /// Hashes of [`Kept::used`].
+    pub(super) used: BTreeSet<u64>,
     pub(super) account: Option<mts_foundation::Account>,
     pub(super) day: Option<chrono::NaiveDate>,
     pub(super) store: Option<Box<dyn RiskStore>>,
@@ -236,12 +314,41 @@ fn assumed(symbol: &Symbol, currency: Currency) -> Option<Instrument> {
 impl Books {
     /// Makes sure that the instrument is known where no table was given.
     pub(super) fn meet(&mut self, symbol: &Symbol) {
-        if !self.has_table && self.instruments.get(symbol).is_none() {
-            let currency = self.account.as_ref().map_or(Currency::USD, |account| account.base_currency);
-            if let Some(instrument) = assumed(symbol, currency) {
-                self.instruments.insert(instrument).unwrap_or_default();
-            }
+        if !self.has_table
+            && self.instruments.get(symbol).is_none()
+            && let Some(instrument) = assumed(symbol, self.currency())
+        {
+            self.instruments.insert(instrument).unwrap_or_default();
         }
+    }
+
+    fn currency(&self) -> Currency {
+        self.account.as_ref().map_or(Currency::USD, |account| account.base_currency)
+    }
+
+    /// Makes sure that what the account has can be valued and closed, also where nobody said what it is. The multiplier is
+    /// the one by which the account itself values it.
+    fn meet_held(&mut self, symbol: &Symbol, held: Option<&Position>, now: Timestamp) {
+        self.meet(symbol);
+        if self.instruments.get(symbol).is_some() {
+            return;
+        }
+        let unit = held.and_then(|held| held.quantity.checked_mul(held.last_price)).unwrap_or_default();
+        let multiplier = held.and_then(|held| held.market_value_usd.checked_div(unit));
+        let multiplier = multiplier.filter(|multiplier| *multiplier > Decimal::ZERO).unwrap_or(Decimal::ONE);
+        let share = Instrument::us_share(symbol.clone());
+        let currency = self.currency();
+        let stand_in = Instrument { currency, multiplier, tick: NO_STEP, lot: NO_STEP, ..share };
+        self.instruments.insert(stand_in).unwrap_or_default();
+        self.strangers.insert(symbol.clone());
+        let message =
+            format!("{symbol} is in the account and not in the instrument table; it can only be closed");
+        self.note(now, NoticeKind::Failed { message });
+    }
+
+    /// Whether an order would open or grow what is known from the account alone.
+    pub(super) fn is_strange(&self, order: &Order) -> bool {
+        order.side.is_opening() && self.strangers.contains(&order.symbol)
     }
 
     pub(super) fn note(&mut self, time: Timestamp, kind: NoticeKind) {
@@ -267,6 +374,34 @@ impl Books {
             self.note(now, NoticeKind::Risk(action));
         }
         Ok(())
+    }
+
+    /// Capital moved: value and what losses are measured against move together, until the next reading has it.
+    pub(super) fn flow(&mut self, amount: Decimal, now: Timestamp) -> Result<(), SafeBrokerError> {
+        let fund_id = self.fund_id.clone();
+        self.changed = true;
+        self.readings.dirty();
+        if self.ledger.fund(&fund_id).is_some() {
+            self.ledger.flow(&fund_id, amount).map_err(out_of_range)?;
+        }
+        self.apply(&RiskEvent::Flowed { fund_id, amount }, now)
+    }
+
+    /// Stops that were reached, whose positions are still held and that nothing closes: after a crash, a dropped call or a
+    /// refusal. Tried again every minute.
+    pub(super) fn ask_stops_again(&mut self, now: Timestamp) {
+        let reached = self.machine.stopped(&self.fund_id);
+        self.tried.retain(|symbol, _| reached.contains(symbol));
+        for symbol in reached {
+            let lately = self.tried.get(&symbol).is_some_and(|at| now.since(*at) < STOP_AGAIN);
+            let closer = self.is_closing(&symbol)
+                || self.kept.live.values().any(|record| {
+                    record.order.symbol == symbol && record.order.thesis.as_deref() == Some(CLOSE)
+                });
+            if !lately && !closer && !self.held(&symbol).is_zero() {
+                self.to_do.stop_outs.insert(symbol);
+            }
+        }
     }
 
     /// Rolls the trading day where it has ended, also inside a running process.
@@ -306,11 +441,16 @@ impl Books {
         }
     }
 
-    /// An order of which it is unknown whether it is live, in this instrument.
-    pub(super) fn unresolved_in(&self, symbol: &Symbol) -> Option<OrderId> {
-        let unknown =
-            |record: &&OrderRecord| record.state == OrderState::Unknown && record.order.symbol == *symbol;
-        self.kept.live.values().find(unknown).map(|record| record.order.order_id.clone())
+    /// An order of which it is unknown whether it is live, and that stands in the way of this one: any in the instrument,
+    /// and for one that opens any of its strategy (decision O7).
+    pub(super) fn unresolved(&self, order: &Order) -> Option<(Symbol, OrderId)> {
+        let in_the_way = |record: &&OrderRecord| {
+            let same = record.order.symbol == order.symbol;
+            let of_strategy = order.side.is_opening() && record.order.strategy_id == order.strategy_id;
+            record.state == OrderState::Unknown && (same || of_strategy)
+        };
+        let found = self.kept.live.values().find(in_the_way)?;
+        Some((found.order.symbol.clone(), found.order.order_id.clone()))
     }
 
     /// The order that a key belongs to.
@@ -321,6 +461,13 @@ impl Books {
         let order_id = self.keys.get(key)?;
         let live = self.kept.live.get(order_id);
         live.or_else(|| self.kept.ended.iter().find(|record| record.order.order_id == *order_id)).cloned()
+    }
+
+    /// Whether an order of this id is live, remembered or being asked about.
+    pub(super) fn has_id(&self, order_id: &OrderId) -> bool {
+        self.kept.live.contains_key(order_id)
+            || self.claimed.values().any(|order| order.order_id == *order_id)
+            || self.kept.ended.iter().any(|record| record.order.order_id == *order_id)
     }
 
     /// An order does not leave after all: what it reserved is free, and so is its key.
@@ -345,6 +492,7 @@ impl Books {
     /// An order has ended: it counts no longer; its key is remembered for a while.
     pub(super) fn end(&mut self, order_id: &OrderId, now: Timestamp) {
         let Some(mut record) = self.kept.live.remove(order_id) else { return };
+        self.readings.ended = self.readings.issued;
         // The book may have forgotten it with its last fill.
         self.ledger.remove_working(&self.instruments, &self.fund_id, order_id).unwrap_or_default();
         self.closing.retain(|_, closing| *closing != Closing::Sent(order_id.clone()));
@@ -359,8 +507,21 @@ impl Books {
         while let Some(oldest) =
             self.kept.ended.front().filter(|record| now.since(record.updated_at) >= memory)
         {
+            let hash = hash(&oldest.order.idempotency_key);
             self.keys.remove(&oldest.order.idempotency_key);
+            self.kept.used.push_back((hash, now));
+            self.used.insert(hash);
             self.kept.ended.pop_front();
+        }
+        while let Some((hash, _)) = self
+            .kept
+            .used
+            .front()
+            .filter(|(_, at)| now.since(*at) >= USED_FOR || self.kept.used.len() > MAX_USED)
+            .copied()
+        {
+            self.kept.used.pop_front();
+            self.used.remove(&hash);
         }
         self.kept.ended.len() < MAX_ENDED && self.kept.live.len() < MAX_LIVE
     }
@@ -375,6 +536,7 @@ impl Books {
             record.filled = report.filled;
             record.average_price = report.average_price;
             self.changed = true;
+            self.fills.insert(symbol.clone(), now);
             if let Some(ours) = &mut self.kept.ours {
                 let slot = ours.entry(symbol).or_insert(Units(Decimal::ZERO));
                 slot.0 += units;
@@ -435,16 +597,18 @@ impl Books {
 
     /// Takes the account as it was just read.
     pub(super) fn see(&mut self, seen: Seen, now: Timestamp) -> Result<(), SafeBrokerError> {
-        if self.seen.is_some_and(|last| last > seen.asked) {
-            // A reading that began later is in already.
+        if seen.number <= self.readings.applied || seen.number <= self.readings.ended {
+            // A later one is in already, or an order ended since this one began, whose fills it may not have.
             return Ok(());
         }
-        let Seen { asked, open, gone, positions, account, dedupes } = seen;
+        let Seen { number, asked, open, gone, positions, account, dedupes } = seen;
+        let Some(account) = account.or_else(|| self.account.clone()) else { return Ok(()) };
         self.account = Some(account.clone());
-        for symbol in
-            open.iter().map(|report| &report.symbol).chain(positions.iter().map(|held| &held.symbol))
-        {
-            self.meet(symbol);
+        for held in &positions {
+            self.meet_held(&held.symbol, Some(held), now);
+        }
+        for report in &open {
+            self.meet_held(&report.symbol, None, now);
         }
         self.open_fund(&account)?;
         for (order_id, report) in &gone {
@@ -461,6 +625,7 @@ impl Books {
             }
         }
         self.recount_foreign(&foreign, asked)?;
+        self.settle(&positions, now)?;
         let holdings: Vec<Adopted> = positions
             .iter()
             .filter(|held| !held.quantity.is_zero())
@@ -479,8 +644,57 @@ impl Books {
             self.kept.ours = Some(units.collect());
             self.changed = true;
         }
-        self.seen = Some(asked);
+        self.readings.applied = number;
+        self.readings.applied_at = Some(asked);
         Ok(())
+    }
+
+    /// Positions may lag behind the orders that made them. For a while after our own fills a difference between both counts
+    /// at its worst case, and nothing is closed that may be closed already.
+    fn settle(&mut self, positions: &[Position], now: Timestamp) -> Result<(), SafeBrokerError> {
+        self.fills.retain(|_, at| now.since(*at) < SETTLE);
+        self.unsettled.clear();
+        let Some(ours) = &self.kept.ours else { return Ok(()) };
+        let mut late = Vec::new();
+        for symbol in self.fills.keys() {
+            let theirs = positions.iter().find(|held| held.symbol == *symbol);
+            let theirs = theirs.map_or(Decimal::ZERO, |held| held.quantity);
+            let ours = ours.get(symbol).map_or(Decimal::ZERO, |units| units.0);
+            if ours != theirs {
+                late.push((symbol.clone(), ours - theirs));
+            }
+        }
+        for (symbol, units) in late {
+            let side = if units > Decimal::ZERO { Side::Buy } else { Side::Short };
+            let order = self.stand_in(&format!("unsettled:{symbol}"), &symbol, side, units.abs(), now)?;
+            self.ledger.add_working(&self.instruments, &order, units.abs()).map_err(out_of_range)?;
+            self.unsettled.insert(symbol);
+        }
+        Ok(())
+    }
+
+    /// An order that stands for something that may change a position and is none of ours.
+    fn stand_in(
+        &self,
+        id: &str,
+        symbol: &Symbol,
+        side: Side,
+        units: Decimal,
+        now: Timestamp,
+    ) -> Result<Order, SafeBrokerError> {
+        Ok(Order::builder()
+            .order_id(id)
+            .idempotency_key(id)
+            .symbol(symbol.as_str())
+            .side(side)
+            .quantity(units)
+            .order_type(mts_foundation::OrderType::Market)
+            .fund_id(self.fund_id.as_str())
+            .strategy_id("foreign")
+            .broker("foreign")
+            .actor("foreign")
+            .created_at(now)
+            .build()?)
     }
 
     fn open_fund(&mut self, account: &mts_foundation::Account) -> Result<(), SafeBrokerError> {
@@ -517,14 +731,24 @@ impl Books {
                     self.end(order_id, now);
                 }
             }
+            // Stays unknown, at its worst case, until there is evidence or an operator says so.
+            OrderState::Unknown => {}
             OrderState::Submitting => {
                 // Handed over long ago and never answered.
                 record.unknown(now).unwrap_or_default();
                 self.changed = true;
                 self.note(now, NoticeKind::OrderUnknown { order_id: order_id.clone() });
             }
-            // No evidence: it stays as it is, at its worst case.
-            _ => {}
+            // The venue had it and does not know it any more: not open, and what became of it nobody says.
+            _ => {
+                let first = *self.absent.entry(order_id.clone()).or_insert(now);
+                if now.since(first) >= SETTLE {
+                    record.state = OrderState::Unknown;
+                    self.absent.remove(order_id);
+                    self.changed = true;
+                    self.note(now, NoticeKind::OrderUnknown { order_id: order_id.clone() });
+                }
+            }
         }
     }
 
@@ -558,19 +782,8 @@ impl Books {
             if left <= Decimal::ZERO || report.state.is_terminal() {
                 continue;
             }
-            let order = Order::builder()
-                .order_id(format!("venue:{}", report.broker_order_id))
-                .idempotency_key(format!("venue:{}", report.broker_order_id))
-                .symbol(report.symbol.as_str())
-                .side(report.side)
-                .quantity(report.quantity)
-                .order_type(mts_foundation::OrderType::Market)
-                .fund_id(self.fund_id.as_str())
-                .strategy_id("foreign")
-                .broker("foreign")
-                .actor("foreign")
-                .created_at(now)
-                .build()?;
+            let id = format!("venue:{}", report.broker_order_id);
+            let order = self.stand_in(&id, &report.symbol, report.side, report.quantity, now)?;
             self.ledger.add_working(&self.instruments, &order, left).map_err(out_of_range)?;
         }
         Ok(())
@@ -579,6 +792,15 @@ impl Books {
     /// Signed units held.
     pub(super) fn held(&self, symbol: &Symbol) -> Decimal {
         self.ledger.fund(&self.fund_id).map_or(Decimal::ZERO, |book| book.positions().quantity(symbol))
+    }
+
+    /// Whether the position is being closed: nothing else is sent in it meanwhile.
+    pub(super) fn is_closing(&self, symbol: &Symbol) -> bool {
+        match self.closing.get(symbol) {
+            Some(Closing::Begun) => true,
+            Some(Closing::Sent(order_id)) => self.kept.live.contains_key(order_id),
+            None => false,
+        }
     }
 
     /// Side and units that close what is held.
@@ -590,6 +812,12 @@ impl Books {
             std::cmp::Ordering::Equal => None,
         }
     }
+}
+
+/// The beginning of a key's SHA-256.
+pub(super) fn hash(key: &IdempotencyKey) -> u64 {
+    let digest = Sha256::digest(key.as_str().as_bytes());
+    digest.iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
 pub(super) fn out_of_range(error: impl std::fmt::Display) -> SafeBrokerError {

@@ -1,6 +1,6 @@
 //! Putting a broker behind the gates.
 
-use super::books::{Books, KEPT_VERSION, Kept, ShadowAccount, ToDo};
+use super::books::{AccountKey, Books, KEPT_VERSION, Kept, Readings, ShadowAccount, ToDo};
 use super::reconcile::Schedule;
 use super::{Identity, SafeBroker};
 use crate::live_limits::{InvalidLiveLimits, LiveLimits};
@@ -16,7 +16,8 @@ use mts_foundation::{
     MarketCalendar, OrderRecord, OrderState, RiskEnvelope, RiskGate, RiskMachine, Side, StrategyId, Symbol,
     Timestamp,
 };
-use std::collections::{BTreeMap, VecDeque};
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -224,15 +225,22 @@ impl SafeBrokerBuilder {
             halt_value: self.reconcile_halt_value,
             last: Mutex::new(None),
         };
-        let mut books = self.books(&identity, now)?;
+        let mut books = self.books(&identity, shadow.is_some(), now)?;
         if let (Some(shadow), Some(kept)) = (&shadow, &books.kept.shadow) {
             give_back(&**shadow, kept, &books.kept.live, now)?;
         }
-        if kill && books.machine.killed().is_none() {
-            let reason = "Manual activation".to_owned();
+        let replaced = books.store.as_ref().is_some_and(|store| store.is_replaced());
+        if (kill || replaced) && books.machine.killed().is_none() {
+            let reason = if replaced {
+                "the risk state was replaced: what it held is not known".to_owned()
+            } else {
+                "Manual activation".to_owned()
+            };
             let kill = RiskEvent::Kill { reason, actor: identity.actor.clone() };
             books.apply(&kill, now).map_err(|error| StartError::State(error.to_string()))?;
         }
+        // Nobody knows whether the last process got as far as cancelling everything.
+        books.to_do.cancel_all = books.machine.killed().is_some();
         books.changed = true;
         books.save()?;
         let books = Mutex::new(books);
@@ -251,7 +259,7 @@ impl SafeBrokerBuilder {
         })
     }
 
-    fn books(self, identity: &Identity, now: Timestamp) -> Result<Books, StartError> {
+    fn books(self, identity: &Identity, shadow: bool, now: Timestamp) -> Result<Books, StartError> {
         let config =
             FundConfig::new(identity.fund_id.clone(), identity.broker.clone(), Decimal::ONE_HUNDRED, now);
         let Self { envelope, limits, borrow, operators, own_gates, instruments, mut store, .. } = self;
@@ -269,7 +277,19 @@ impl SafeBrokerBuilder {
                         kept.version
                     )));
                 }
+                let configured = machine.envelope(&identity.fund_id).cloned();
                 machine.restore(&kept.machine).map_err(|refusal| StartError::State(refusal.message))?;
+                if let (Some(ours), Some(theirs)) = (machine.envelope(&identity.fund_id), configured)
+                    && ours.version <= theirs.version
+                    && *ours != (RiskEnvelope { created_at: ours.created_at, ..theirs.clone() })
+                {
+                    return Err(StartError::State(format!(
+                        "its envelope of version {} is not the one of the configuration, version {}: start with the one it \
+                         has, then put the new one in force with `update_envelope`",
+                        ours.version, theirs.version
+                    )));
+                }
+                machine.release_all();
                 kept
             }
         };
@@ -277,6 +297,23 @@ impl SafeBrokerBuilder {
         for record in kept.live.values_mut().filter(|record| record.state == OrderState::Submitting) {
             record.unknown(now).unwrap_or_default();
         }
+        let of = AccountKey { broker: identity.broker.as_str().into(), shadow };
+        match &kept.account {
+            Some(known) if *known != of => {
+                return Err(StartError::State(format!(
+                    "it is of broker {}{}, not of {}{}: give every account a state of its own",
+                    known.broker,
+                    if known.shadow { " in shadow mode" } else { "" },
+                    of.broker,
+                    if shadow { " in shadow mode" } else { "" },
+                )));
+            }
+            _ => kept.account = Some(of),
+        }
+        if kept.life.is_empty() {
+            kept.life = life(now);
+        }
+        let used = kept.used.iter().map(|(hash, _)| *hash).collect();
         let of_record =
             |record: &OrderRecord| (record.order.idempotency_key.clone(), record.order.order_id.clone());
         let keys = kept.live.values().chain(kept.ended.iter()).map(of_record).collect();
@@ -295,7 +332,12 @@ impl SafeBrokerBuilder {
             closing: BTreeMap::new(),
             suspects: BTreeMap::new(),
             absent: BTreeMap::new(),
-            seen: None,
+            readings: Readings::default(),
+            fills: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            tried: BTreeMap::new(),
+            used,
             account: None,
             store,
             stopped: None,
@@ -304,6 +346,17 @@ impl SafeBrokerBuilder {
             notices: VecDeque::new(),
         })
     }
+}
+
+/// A part of ids that no other state has, unless it began in the same nanosecond: the time of the first start in base 36.
+fn life(now: Timestamp) -> SmolStr {
+    let mut rest = now.nanos().unsigned_abs();
+    let mut digits = Vec::new();
+    while rest > 0 {
+        digits.push(char::from_digit(u32::try_from(rest % 36).unwrap_or(0), 36).unwrap_or('0'));
+        rest /= 36;
+    }
+    digits.into_iter().rev().collect()
 }
 
 /// Gives the paper broker its account back: the positions as if each had been bought at once, and what still works.

@@ -1,11 +1,12 @@
 //! Getting out: cancel what works in a position, then close what is confirmed to be held (decision R4).
 
 use super::SafeBroker;
-use super::books::Closing;
+use super::books::{CLOSE, Closing};
 use super::error::SafeBrokerError;
-use super::orders::reference;
-use mts_foundation::broker::CancelOutcome;
-use mts_foundation::{IdempotencyKey, Order, OrderId, OrderReport, OrderState, OrderType, Symbol};
+use mts_foundation::{
+    IdempotencyKey, Order, OrderId, OrderRecord, OrderReport, OrderState, OrderType, Symbol,
+};
+use std::collections::BTreeSet;
 
 impl SafeBroker {
     /// Closes a position: cancels every working order in it, waits for the confirmations, and sends one market order over what
@@ -43,25 +44,36 @@ impl SafeBroker {
         {
             let mut books = self.books();
             match books.closing.get(symbol) {
-                Some(Closing::Sent(order_id)) => {
-                    let working = books.kept.live.get(order_id).map(|record| record.order.clone());
-                    return Ok(working);
+                Some(Closing::Sent(order_id)) => match books.kept.live.get(order_id) {
+                    Some(record) if record.state == OrderState::Unknown => {
+                        let (symbol, order_id) = (symbol.clone(), order_id.clone());
+                        return Err(SafeBrokerError::Unresolved { symbol, order_id });
+                    }
+                    Some(record) => return Ok(Some(record.order.clone())),
+                    // It has ended since.
+                    None => {}
+                },
+                Some(Closing::Begun) => {
+                    return Err(SafeBrokerError::ClosingAlready { symbol: symbol.clone() });
                 }
-                Some(Closing::Begun) => return Ok(None),
-                None => books.closing.insert(symbol.clone(), Closing::Begun),
-            };
+                None => {}
+            }
+            books.closing.insert(symbol.clone(), Closing::Begun);
         }
         // Taken back when this future is dropped or fails before the closing order is on its way.
         let _begun = Begun { shell: self, symbol };
         self.cancel_in(symbol).await?;
-        self.read_account().await?;
+        self.read_positions().await?;
         let order = {
             let now = self.clock.now();
             let mut books = self.books();
+            if books.unsettled.contains(symbol) {
+                return Err(SafeBrokerError::Unsettled { symbol: symbol.clone() });
+            }
             let Some((side, units)) = books.to_close(symbol) else { return Ok(None) };
             let order_id = self.next_order_id(&mut books);
             let key = IdempotencyKey::hashed(&["close", &order_id]);
-            let order = Order::builder()
+            Order::builder()
                 .order_id(&order_id)
                 .idempotency_key(key.as_str())
                 .symbol(symbol.as_str())
@@ -73,25 +85,10 @@ impl SafeBroker {
                 .broker(self.identity.broker.as_str())
                 .actor(self.identity.actor.as_str())
                 .created_at(now)
-                .thesis("close position")
-                .build()?;
-            books.closing.insert(symbol.clone(), Closing::Sent(order.order_id.clone()));
-            order
+                .thesis(CLOSE)
+                .build()?
         };
-        let order_id = order.order_id.clone();
-        let placed = self.place(order, true).await;
-        if matches!(&placed, Err(error) if !may_be_live(error)) {
-            self.books().closing.remove(symbol);
-        }
-        placed.map(Some).inspect_err(|_| self.forget_close(symbol, &order_id))
-    }
-
-    /// Ends a close whose order is not live, so that the next call begins anew.
-    fn forget_close(&self, symbol: &Symbol, order_id: &OrderId) {
-        let mut books = self.books();
-        if !books.kept.live.contains_key(order_id) {
-            books.closing.remove(symbol);
-        }
+        self.place(order, true).await.map(Some)
     }
 
     /// Cancels every working order in an instrument, ours and others of the account.
@@ -123,41 +120,57 @@ impl SafeBroker {
         })
     }
 
+    /// Cancels what is open, and is content only when nothing is open any more and nothing of ours may come to be.
     async fn cancel_where(&self, wanted: impl Fn(&Symbol) -> bool) -> Result<(), SafeBrokerError> {
-        let open = self.venue.open_orders().await?;
+        let mine = |report: &OrderReport| wanted(&report.symbol) && !report.state.is_terminal();
         let mut failed = None;
-        for report in open.iter().filter(|report| wanted(&report.symbol) && !report.state.is_terminal()) {
-            let reference = self.reference_to(report)?;
-            let order_id = reference.order_id.clone();
-            let outcome = self.venue.cancel(&reference).await;
-            self.canceled(&reference, &outcome);
-            let ended = match outcome {
-                CancelOutcome::Confirmed | CancelOutcome::NotFound => true,
-                CancelOutcome::TooLate { state } => state.is_terminal(),
-                CancelOutcome::Unknown { .. } => false,
-            };
-            if !ended {
-                failed.get_or_insert((report.symbol.clone(), order_id));
+        for report in self.venue.open_orders().await?.iter().filter(|report| mine(report)) {
+            match self.reference_to(report) {
+                Ok(reference) => {
+                    let outcome = self.venue.cancel(&reference).await;
+                    self.canceled(&reference, &outcome);
+                }
+                // One that cannot be named must not keep the others.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        // Orders of ours that are under way, or of which it is unknown whether they live, may fill as well.
+        // What the venue had before it is asked again, and does not name then, has ended.
+        let settled: BTreeSet<OrderId> = self
+            .live(None)
+            .into_iter()
+            .filter(was_taken)
+            .map(|record| record.order.order_id.clone())
+            .collect();
+        if let Some(left) = self.venue.open_orders().await?.iter().find(|report| mine(report)) {
+            let order_id = self.reference_to(left)?.order_id;
+            return Err(SafeBrokerError::CancelUnconfirmed { symbol: left.symbol.clone(), order_id });
+        }
+        // Orders of ours that were not open: under way, unknown, or taken while we asked.
         let hidden = self.live(None).into_iter().find(|record| {
             wanted(&record.order.symbol)
-                && matches!(record.state, OrderState::Submitting | OrderState::Unknown)
-                && reference(&record.order).is_none()
+                && !record.state.is_terminal()
+                && !settled.contains(&record.order.order_id)
         });
-        let failed =
-            failed.or(hidden.map(|record| (record.order.symbol.clone(), record.order.order_id.clone())));
-        match failed {
-            Some((symbol, order_id)) => Err(SafeBrokerError::CancelUnconfirmed { symbol, order_id }),
-            None => Ok(()),
+        match (failed, hidden) {
+            (Some(error), _) => Err(error),
+            (None, Some(record)) => {
+                let (symbol, order_id) = (record.order.symbol.clone(), record.order.order_id.clone());
+                Err(SafeBrokerError::CancelUnconfirmed { symbol, order_id })
+            }
+            (None, None) => Ok(()),
         }
     }
 }
 
-/// Whether the order of this failure may be live at the venue.
-fn may_be_live(error: &SafeBrokerError) -> bool {
-    matches!(error, SafeBrokerError::Unknown { .. })
+/// Whether the venue has said that it has the order.
+fn was_taken(record: &OrderRecord) -> bool {
+    matches!(
+        record.state,
+        OrderState::Accepted
+            | OrderState::PartiallyFilled
+            | OrderState::Triggered
+            | OrderState::PendingCancel
+    )
 }
 
 /// A close that has begun and not sent its order.

@@ -41,6 +41,26 @@ pub enum SafeBrokerError {
         /// Which order.
         order_id: OrderId,
     },
+    /// The same order is just being asked about or handed over; it may still be refused. Ask again.
+    #[error("order {order_id} is under way; ask again for what becomes of it")]
+    UnderWay {
+        /// Which order.
+        order_id: OrderId,
+    },
+    /// A position is not closed, because the account does not have our last fills yet.
+    #[error(
+        "{symbol} is not closed: the account's position lags behind our last fills; ask again in a few seconds"
+    )]
+    Unsettled {
+        /// Which instrument.
+        symbol: Symbol,
+    },
+    /// Another call is just closing the position.
+    #[error("{symbol} is just being closed by another call")]
+    ClosingAlready {
+        /// Which instrument.
+        symbol: Symbol,
+    },
     /// A position is not closed, because an order in it may still fill.
     #[error("{symbol} is not closed: the cancellation of {order_id} is not confirmed; ask again")]
     CancelUnconfirmed {

@@ -1,7 +1,7 @@
 //! The way of an order: account, gates, reservation, asynchronous gates, gates again, durable, venue.
 
 use super::SafeBroker;
-use super::books::{Books, NoticeKind, out_of_range};
+use super::books::{Books, Closing, NoticeKind, hash, out_of_range};
 use super::error::SafeBrokerError;
 use super::ticket::OrderTicket;
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
@@ -84,18 +84,22 @@ impl SafeBroker {
     pub(super) fn next_order_id(&self, books: &mut Books) -> String {
         books.kept.next_order = books.kept.next_order.saturating_add(1);
         books.changed = true;
-        format!("{}-{}", self.identity.fund_id, books.kept.next_order)
+        format!("{}-{}-{}", self.identity.fund_id, books.kept.life, books.kept.next_order)
     }
 
     /// Takes an order all the way to the venue.
     pub(super) async fn place(&self, order: Order, closing: bool) -> Result<Order, SafeBrokerError> {
-        self.fresh_account().await?;
+        if !closing {
+            self.fresh_account().await?;
+        }
         if let Known::Same(record) = self.reserve(&order, closing)? {
             return stored(*record);
         }
         let reserved = Reserved { shell: self, order: &order, held: true };
-        let asked = !closing && self.ask_others(&order).await?;
-        self.commit(reserved, closing, asked)?;
+        if !closing {
+            self.ask_others(&order).await?;
+        }
+        self.commit(reserved, closing)?;
         if let Some(shadow) = &self.shadow {
             shadow.set_time(self.clock.now());
         }
@@ -125,15 +129,24 @@ impl SafeBroker {
             return Err(stopped(why));
         }
         books.roll_day(now)?;
-        if !closing && let Some(order_id) = books.unresolved_in(&order.symbol) {
-            return Err(SafeBrokerError::Unresolved { symbol: order.symbol.clone(), order_id });
+        if !closing && let Some((symbol, order_id)) = books.unresolved(order) {
+            return Err(SafeBrokerError::Unresolved { symbol, order_id });
         }
-        match self.look_up(&mut books, order, now) {
+        if !closing && books.is_closing(&order.symbol) {
+            return Err(SafeBrokerError::ClosingAlready { symbol: order.symbol.clone() });
+        }
+        match self.look_up(&mut books, order, closing, now) {
             Ok(Known::New) => {}
             Ok(known) => return Ok(known),
             Err(rejection) => return Err(self.refused(&mut books, order, rejection, now)),
         }
         books.meet(&order.symbol);
+        if books.is_strange(order) {
+            let message = format!("{} is not in the instrument table; add a row for it", order.symbol);
+            let (gate, code) = (Gate::Instrument, RejectCode::UnknownInstrument);
+            let rejection = Box::new(Rejection { gate, code, limit: None, observed: None, message });
+            return Err(self.refused(&mut books, order, rejection, now));
+        }
         let mut trace = if closing { GateTrace::on() } else { GateTrace::off() };
         let decision = {
             let Books { machine, ledger, instruments, .. } = &mut *books;
@@ -158,8 +171,14 @@ impl SafeBroker {
     }
 
     /// Whether the key says that this order has been sent (decision O6: the gate for callers without the engine).
-    fn look_up(&self, books: &mut Books, order: &Order, now: Timestamp) -> Result<Known, Box<Rejection>> {
-        let room = books.forget_keys(now);
+    fn look_up(
+        &self,
+        books: &mut Books,
+        order: &Order,
+        closing: bool,
+        now: Timestamp,
+    ) -> Result<Known, Box<Rejection>> {
+        let room = books.forget_keys(now) || closing;
         let refuse = |code, message: String| {
             Err(Box::new(Rejection { gate: Gate::Idempotency, code, limit: None, observed: None, message }))
         };
@@ -175,6 +194,17 @@ impl SafeBroker {
             None if !room => refuse(
                 RejectCode::OrderRate,
                 "no more orders can be remembered within the window of their keys; send slower".to_owned(),
+            ),
+            None if books.used.contains(&hash(&order.idempotency_key)) => refuse(
+                RejectCode::IdempotencyKeyReused,
+                format!(
+                    "key {} was used before and its window is over; make a new key",
+                    order.idempotency_key
+                ),
+            ),
+            None if books.has_id(&order.order_id) => refuse(
+                RejectCode::IdempotencyConflict,
+                format!("order id {} belongs to another order; make a new id", order.order_id),
             ),
             None => Ok(Known::New),
         }
@@ -196,21 +226,25 @@ impl SafeBroker {
         }
     }
 
-    /// Gates that must ask somebody. Orders that only shrink a position are exempt (decision R4). Answers whether anybody was
-    /// asked.
-    async fn ask_others(&self, order: &Order) -> Result<bool, SafeBrokerError> {
+    /// Gates that must ask somebody. Orders that only shrink a position are exempt (decision R4).
+    async fn ask_others(&self, order: &Order) -> Result<(), SafeBrokerError> {
         if self.gates.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let (envelope, told) = {
             let books = self.books();
             let context = self.context(&books.ledger, &books.instruments, self.clock.now(), false);
             if books.machine.reduces(order, &context) {
-                return Ok(false);
+                return Ok(());
             }
             (books.machine.envelope(&order.fund_id).cloned(), context.of_order(order))
         };
-        let Some(told) = told else { return Ok(false) };
+        let Some(told) = told else {
+            let message = format!("fund {} is not known here", order.fund_id);
+            let (gate, code) = (Gate::Authorised, RejectCode::FundNotAuthorised);
+            let rejection = Box::new(Rejection { gate, code, limit: None, observed: None, message });
+            return Err(self.refused(&mut self.books(), order, rejection, self.clock.now()));
+        };
         for gate in &self.gates {
             let answer = gate.check(order, envelope.as_ref(), &told).await;
             let now = self.clock.now();
@@ -222,24 +256,29 @@ impl SafeBroker {
                 return Err(self.refused(&mut books, order, rejection, now));
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// The pure gates again, where somebody was asked; then the order counts as working, durably.
-    fn commit(&self, mut reserved: Reserved<'_>, closing: bool, asked: bool) -> Result<(), SafeBrokerError> {
+    /// The pure gates again, because the lock was free in between: other orders were committed, somebody may have been asked,
+    /// the kill switch may be on. Then the order counts as working, durably, all in one go.
+    fn commit(&self, mut reserved: Reserved<'_>, closing: bool) -> Result<(), SafeBrokerError> {
         let (order, now) = (reserved.order, self.clock.now());
         let mut books = self.books();
         reserved.held = false;
-        if asked {
-            let decision = {
-                let Books { machine, ledger, instruments, .. } = &mut *books;
-                let context = self.context(ledger, instruments, now, closing);
-                machine.check(order, &context, &mut GateTrace::off())
-            };
-            if let RiskDecision::Rejected(rejection) = decision {
-                books.let_go(order);
-                return Err(self.refused(&mut books, order, rejection, now));
-            }
+        if let Some(why) = &books.stopped
+            && !closing
+        {
+            let error = stopped(why);
+            books.let_go(order);
+            return Err(error);
+        }
+        let decision = {
+            let context = self.context(&books.ledger, &books.instruments, now, closing);
+            books.machine.check(order, &context, &mut GateTrace::off())
+        };
+        if let RiskDecision::Rejected(rejection) = decision {
+            books.let_go(order);
+            return Err(self.refused(&mut books, order, rejection, now));
         }
         if let Err(error) = books.begin(order, now) {
             books.let_go(order);
@@ -249,6 +288,9 @@ impl SafeBroker {
             let Books { machine, ledger, instruments, .. } = &mut *books;
             let context: RiskContext<'_> = self.context(ledger, instruments, now, closing);
             machine.commit(order, &context);
+        }
+        if closing {
+            books.closing.insert(order.symbol.clone(), Closing::Sent(order.order_id.clone()));
         }
         match books.save() {
             Ok(()) => Ok(()),
@@ -268,7 +310,7 @@ impl SafeBroker {
         let order_id = order.order_id.clone();
         books.changed = true;
         // The account has changed, or may have.
-        books.seen = None;
+        books.readings.dirty();
         let result = match outcome {
             SubmitOutcome::Accepted(accepted) => {
                 books.kept.orders_placed = books.kept.orders_placed.saturating_add(1);
@@ -360,7 +402,7 @@ impl SafeBroker {
         outcome: &CancelOutcome,
     ) -> bool {
         let mut books = self.books();
-        books.seen = None;
+        books.readings.dirty();
         let confirmed = *outcome == CancelOutcome::Confirmed;
         if let Some(record) = books.kept.live.get_mut(&reference.order_id).filter(|_| confirmed) {
             // It counts until the next reading, which has what it filled before.
@@ -429,13 +471,16 @@ pub(super) fn reference(order: &Order) -> Option<mts_foundation::broker::BrokerO
     })
 }
 
-/// What the same request gets that was made before: the order, which may still be under way, or what became of it.
+/// What the same request gets that was made before: the order as the venue took it, or what became of it.
 fn stored(record: OrderRecord) -> Result<Order, SafeBrokerError> {
     let OrderRecord { order, state, .. } = record;
     let (order_id, reason) = (order.order_id.clone(), order.rejected_reason.clone().unwrap_or_default());
     match state {
         OrderState::Rejected => Err(SafeBrokerError::VenueRejected { order_id, reason }),
         OrderState::NotSent => Err(SafeBrokerError::NotSent { order_id, reason }),
+        OrderState::Created | OrderState::PendingRisk | OrderState::Submitting => {
+            Err(SafeBrokerError::UnderWay { order_id })
+        }
         OrderState::Unknown => {
             let cause = "it has not been resolved since".into();
             Err(SafeBrokerError::Unknown { order_id, cause })

@@ -16,12 +16,13 @@ impl SafeBroker {
     pub async fn enable_kill_switch(&self, reason: &str) -> Result<(), SafeBrokerError> {
         let actor = self.identity.actor.clone();
         let saved = self.act(&RiskEvent::Kill { reason: reason.to_owned(), actor });
-        self.books().to_do.cancel_all = false;
-        if let Err(error) = self.cancel_all().await {
-            self.books().to_do.cancel_all = true;
-            return saved.and(Err(error));
+        // On the list until it is done: this future may be dropped.
+        self.books().to_do.cancel_all = true;
+        let canceled = self.cancel_all().await;
+        if canceled.is_ok() {
+            self.books().to_do.cancel_all = false;
         }
-        saved
+        saved.and(canceled)
     }
 
     /// Disables the kill switch: the same act as a resume, by operators and with a reason (decision R9).

@@ -28,6 +28,7 @@ pub struct StateFile {
     generation: u64,
     state: Option<Vec<u8>>,
     stopped: bool,
+    replaced: bool,
 }
 
 impl StateFile {
@@ -42,7 +43,9 @@ impl StateFile {
         match (path.exists(), last) {
             (true, _) => Err(StoreError::Exists { path }),
             (false, Some(_)) => Err(StoreError::Lost { path, fault: "was there and is gone" }),
-            (false, None) => Ok(Self { path, lock, generation: 0, state: None, stopped: false }),
+            (false, None) => {
+                Ok(Self { path, lock, generation: 0, state: None, stopped: false, replaced: false })
+            }
         }
     }
 
@@ -73,7 +76,7 @@ impl StateFile {
             return Err(StoreError::Lost { path, fault: "is older than the last one that was kept" });
         }
         let state = Some(state.to_vec());
-        Ok(Self { path, lock, generation, state, stopped: false })
+        Ok(Self { path, lock, generation, state, stopped: false, replaced: false })
     }
 
     /// Opens the file, or makes it if none was ever made.
@@ -95,10 +98,12 @@ impl StateFile {
     /// [`StoreError::Locked`] or [`StoreError::Io`].
     pub fn replace(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        let (lock, last) = Self::lock(&path)?;
+        let lock = Self::take_lock(&path)?;
+        // What cannot be read is what is replaced.
+        let last = Self::generation_in(&path, &lock).ok().flatten();
         let kept = read(&path).ok().and_then(|bytes| decode(&bytes).ok().map(|(generation, _)| generation));
         let generation = last.max(kept).unwrap_or(0);
-        Ok(Self { path, lock, generation, state: None, stopped: false })
+        Ok(Self { path, lock, generation, state: None, stopped: false, replaced: true })
     }
 
     /// Where it is.
@@ -109,6 +114,12 @@ impl StateFile {
 
     /// Takes the lock; answers the last generation that was kept.
     fn lock(path: &Path) -> Result<(File, Option<u64>), StoreError> {
+        let file = Self::take_lock(path)?;
+        let last = Self::generation_in(path, &file)?;
+        Ok((file, last))
+    }
+
+    fn take_lock(path: &Path) -> Result<File, StoreError> {
         let io = |operation| move |source| StoreError::Io { path: path.to_path_buf(), operation, source };
         let file = OpenOptions::new()
             .read(true)
@@ -123,11 +134,21 @@ impl StateFile {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: path.to_path_buf() }),
             Err(TryLockError::Error(source)) => return Err(io("locking")(source)),
         }
-        let mut text = String::new();
-        (&file).take(64).read_to_string(&mut text).map_err(io("reading the lock"))?;
+        Ok(file)
+    }
+
+    /// The generation that the lock's file holds; `None` before the first save.
+    fn generation_in(path: &Path, lock: &File) -> Result<Option<u64>, StoreError> {
+        let mut bytes = Vec::new();
+        lock.take(64).read_to_end(&mut bytes).map_err(|source| StoreError::Io {
+            path: path.to_path_buf(),
+            operation: "reading the lock",
+            source,
+        })?;
+        let text = String::from_utf8_lossy(&bytes);
         let text = text.trim();
         let last = (!text.is_empty()).then(|| text.parse::<u64>());
-        last.transpose().map(|last| (file, last)).map_err(|_| StoreError::Damaged {
+        last.transpose().map_err(|_| StoreError::Damaged {
             path: lock_path(path),
             fault: "it holds no generation".to_owned(),
         })
@@ -168,6 +189,10 @@ impl StateFile {
 impl RiskStore for StateFile {
     fn load(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.state.take())
+    }
+
+    fn is_replaced(&self) -> bool {
+        self.replaced
     }
 
     fn save(&mut self, state: &[u8]) -> Result<(), StoreError> {

@@ -17,6 +17,12 @@ pub trait RiskStore: Send {
     /// [`StoreError`] when there is, or was, one that cannot be had: never a fresh start.
     fn load(&mut self) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Whether an operator put this store in the place of one that was damaged or lost. Whoever begins with it knows nothing of
+    /// halts and counters, and begins with the kill switch on.
+    fn is_replaced(&self) -> bool {
+        false
+    }
+
     /// Keeps a state. When this returns, the state outlives the process and a power loss.
     ///
     /// # Errors

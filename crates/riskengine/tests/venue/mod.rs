@@ -1,5 +1,7 @@
 //! A venue that lives in this process and does what a test tells it.
 
+#![allow(dead_code, reason = "not every test program uses all of it")]
+
 use mts_foundation::broker::{
     BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Check, ErrorStatus,
     Health, OrderRef, SubmitOutcome,
