@@ -169,7 +169,10 @@ mod tests {
         let arguments = owned(&["lnit"]);
         let Err(error) = request(&arguments) else { panic!("`lnit` was understood") };
         assert_eq!(error.code(), 2);
-        assert!(error.to_string().contains("lint, test, conformance, api, crates, bench, ci"), "{error}");
+        assert!(
+            error.to_string().contains("lint, test, conformance, api, codes, crates, bench, ci"),
+            "{error}"
+        );
     }
 
     #[test]
