@@ -64,7 +64,7 @@ keys! {
         "require_borrow_locate", "true/false", "false", "Whether a short sale needs a locate.";
         "enable_synthetic_stop", "true/false", "true", "Whether a position that loses too much is closed.";
         "synthetic_stop_pct", "share, above 0 to 1", "0.10", "Loss of a position, as a share of its entry, that closes it.";
-        "cro_veto_enabled", "true/false", "false", "Whether the advisory veto is asked; takes effect when asynchronous gates arrive.";
+        "cro_veto_enabled", "true/false", "false", "Whether the advisory veto is asked; SafeBroker does, runs will with the live loop.";
         "cro_veto_confidence_threshold", "0 to 1", "0.85", "Confidence from which the veto counts.";
         "cro_veto_timeout_s", "seconds", "5.0", "How long the veto may take.";
         "version", "number", "1", "Version of the envelope.";
