@@ -136,6 +136,7 @@ fn the_kill_switch_stays_until_two_operators_agree() {
         assert!(done.stderr.contains("operator"), "{}", done.stderr);
     }
     assert!(resume(["ann", "ann"], "it is out").stderr.contains("needs 2 different operators, 1 agreed"));
+    assert!(resume(["ann", "operator-script"], "it is out").stderr.contains("no person"));
     assert_eq!(resume(["ann", "bob"], "  ").code, 2, "a resume needs a reason");
     assert_eq!(journal(out), before, "what is refused leaves no trace");
     let resumed = resume(["ann", "bob"], "it is out");

@@ -91,7 +91,9 @@ fn a_refusal_names_gate_code_and_numbers_and_has_its_exit_code() {
     assert_eq!(answer["rejection"]["code"], "MAX_ORDER_NOTIONAL_PCT");
     assert_eq!(gate(&answer, "order_notional")["verdict"], "reject");
     assert_eq!(gate(&answer, "order_notional")["headroom_share"], -0.2);
-    assert_eq!(gate(&answer, "position")["verdict"], "not_reached");
+    // What else stands in the way, and what does not, is told as well.
+    assert_eq!(gate(&answer, "position")["verdict"], "reject");
+    assert_eq!(gate(&answer, "exposure")["verdict"], "pass");
     let (code, answer) = check(&buy("1"), &[]);
     assert_eq!((code, &answer["rejection"]["code"]), (7, &"NO_REFERENCE_PRICE".into()));
     let (code, answer) = check(&buy("1"), &["--price", "AAPL=100", "--session", "closed"]);
@@ -116,7 +118,7 @@ fn the_table_is_for_people() {
         run(["risk", "check", "--config", CONFIG, "--order", text(&file), "--price", "AAPL=100"]);
     assert_eq!(code, 7);
     assert!(
-        stdout.contains("14  order_notional      REJECT         300000  250000    -50000  -20.0%"),
+        stdout.contains("14  order_notional      REJECT     300000   250000    -50000  -20.0%"),
         "{stdout}"
     );
     assert!(stdout.contains("filled in: order_id, idempotency_key"), "{stdout}");

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Name of the operator that stands for the script of a back-test.
-const SCRIPT: &str = "operator-script";
+pub(crate) const SCRIPT: &str = "operator-script";
 
 /// The files of a run, read.
 pub(crate) struct Files {

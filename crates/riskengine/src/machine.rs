@@ -173,32 +173,6 @@ impl RiskPipeline {
         self.with_check(order, context, |check| check.reducing).unwrap_or(false)
     }
 
-    /// Everything that any gate objects to, in pipeline order: the pipeline stops at the first. For reports; it costs more
-    /// than a check.
-    #[must_use]
-    pub fn objections(
-        &self,
-        order: &Order,
-        context: &RiskContext<'_>,
-        trace: &mut GateTrace,
-    ) -> Vec<Rejection> {
-        let asked = self.with_check(order, context, |check| {
-            let objections = RefCell::new(Vec::new());
-            let check = Check { objections: Some(&objections), ..*check };
-            for step in PIPELINE {
-                if let Err(rejection) = ask(&check, step, trace) {
-                    objections.borrow_mut().push(*rejection);
-                }
-            }
-            objections.borrow_mut().extend(self.ask_own(&check).err().map(|rejection| *rejection));
-            objections.into_inner()
-        });
-        let objections = asked.unwrap_or_else(|rejection| vec![*rejection]);
-        // The first of a gate is the one that the pipeline would give.
-        objections.iter().rev().for_each(|rejection| trace.rejected(rejection));
-        objections
-    }
-
     /// Asks the gates in order, up to the first that objects.
     fn run(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
         let asked = self.with_check(order, context, |check| self.ask_all(check, trace));
@@ -448,6 +422,29 @@ fn refusal(message: impl Into<String>) -> RiskRefusal {
 impl RiskMachine for RiskPipeline {
     fn check(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
         self.run(order, context, trace)
+    }
+
+    fn objections(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> Vec<Rejection> {
+        for (gate, verdict) in
+            [(Gate::Idempotency, Verdict::Pass), (Gate::Schema, Verdict::Pass), (Gate::Veto, Verdict::Off)]
+        {
+            trace.verdict(gate, verdict);
+        }
+        let asked = self.with_check(order, context, |check| {
+            let objections = RefCell::new(Vec::new());
+            let check = Check { objections: Some(&objections), ..*check };
+            for step in PIPELINE {
+                if let Err(rejection) = ask(&check, step, trace) {
+                    objections.borrow_mut().push(*rejection);
+                }
+            }
+            objections.borrow_mut().extend(self.ask_own(&check).err().map(|rejection| *rejection));
+            objections.into_inner()
+        });
+        let objections = asked.unwrap_or_else(|rejection| vec![*rejection]);
+        // The first of a gate is the one that the pipeline would give.
+        objections.iter().rev().for_each(|rejection| trace.rejected(rejection));
+        objections
     }
 
     fn reserve(&mut self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {

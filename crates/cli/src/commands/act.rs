@@ -10,6 +10,7 @@ use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::{journal_error, open_reader, read_genesis, replay, stored_result};
 use crate::operations::{Operation, operations};
+use crate::setup::SCRIPT;
 use crate::standing::{Begun, begun};
 use mts_engine::record::{INPUT_V1, decode, encode};
 use mts_engine::{Core, Input, OperatorAct, Output};
@@ -161,6 +162,12 @@ pub(crate) fn halt(app: &App, args: &HaltArgs) -> Result<(), CliError> {
 
 /// Ends a halt, or switches the kill switch off.
 pub(crate) fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError> {
+    if args.operators.iter().any(|operator| operator.as_str() == SCRIPT) {
+        let message = format!(
+            "{SCRIPT} is the script of a back-test, no person; name an operator of operator.operators"
+        );
+        return Err(CliError::new(ExitKind::Usage, message));
+    }
     let held = hold(app, &args.act.out)?;
     let request = ResumeRequest {
         scope: args.what.scope(),

@@ -10,7 +10,7 @@ use crate::report::percent;
 use crate::standing::Standing;
 use mts_engine::core::KeyVerdict;
 use mts_foundation::num::exact_option;
-use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskDecision, Verdict};
+use mts_foundation::risk::{Gate, GateTrace, RejectCode, Rejection, RiskContext};
 use mts_foundation::{Decimal, Order, Symbol, Timestamp};
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
@@ -151,15 +151,10 @@ fn ask(
         closing: args.closing,
     };
     let mut trace = GateTrace::on();
-    match core.risk().check(order, &context, &mut trace) {
-        RiskDecision::Approved => Ok((Answer::Approved, None, trace)),
-        RiskDecision::Rejected(rejection) => {
-            for gate in [Gate::Idempotency, Gate::Schema] {
-                trace.verdict(gate, Verdict::Pass);
-            }
-            Ok((Answer::Refused, Some(*rejection), trace))
-        }
-    }
+    // All gates, not only those up to the first that objects: whoever asks wants to know what else stands in the way.
+    let first = core.risk().objections(order, &context, &mut trace).into_iter().next();
+    let answer = if first.is_none() { Answer::Approved } else { Answer::Refused };
+    Ok((answer, first, trace))
 }
 
 /// A refusal before the machine is asked.

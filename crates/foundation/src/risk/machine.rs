@@ -228,6 +228,15 @@ pub trait RiskMachine: Send {
     /// Asks all gates; changes nothing.
     fn check(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision;
 
+    /// Everything that any gate objects to, in pipeline order, with `trace` over all of them; for reports. The first is what
+    /// [`Self::check`] answers, and a machine that cannot say more says only that.
+    fn objections(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> Vec<Rejection> {
+        match self.check(order, context, trace) {
+            RiskDecision::Approved => Vec::new(),
+            RiskDecision::Rejected(rejection) => vec![*rejection],
+        }
+    }
+
     /// Asks all gates and, on approval, reserves the order's worst case until it is committed or released.
     fn reserve(&mut self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision;
 
