@@ -187,6 +187,12 @@ impl Core {
         hash.finalize().into()
     }
 
+    /// Whether a price must enter the core at once, because it trips something; changes nothing.
+    #[must_use]
+    pub fn would_trip(&self, symbol: &Symbol, price: Decimal) -> bool {
+        self.risk.would_trip(symbol, price, &self.state.ledger, &self.config.instruments)
+    }
+
     /// Takes one input. `output` is appended to, not cleared.
     ///
     /// # Errors
