@@ -16,6 +16,7 @@ pub mod config;
 mod error;
 mod export;
 mod files;
+mod live;
 mod log;
 mod operations;
 pub mod report;

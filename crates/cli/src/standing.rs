@@ -12,6 +12,7 @@ use mts_engine::{Core, Input, Output};
 use mts_foundation::{Decimal, FundBook, RiskMachine, Symbol, Timestamp};
 use mts_journal::JournalReader;
 use mts_riskengine::LossBaselines;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A journal that is open for reading, and the core at its beginning.
@@ -27,7 +28,7 @@ pub(crate) fn begun(app: &App, folder: &Path) -> Result<Begun, CliError> {
     let genesis = read_genesis(&reader)?;
     let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
     let table = instruments(&config, "the journal's instrument table", &genesis.instruments)?;
-    let core = core(app, &config, table)?;
+    let core = core(app, &config, table, &genesis.venues)?;
     Ok(Begun { reader, config, core })
 }
 
@@ -80,7 +81,7 @@ impl Standing {
         let path = loaded.folder.join(&config.instruments.path);
         let text = files::read(&path, "instrument table", ExitKind::Data)?;
         let table = instruments(&config, &path.display().to_string(), &text)?;
-        let mut core = core(app, &config, table)?;
+        let mut core = core(app, &config, table, &BTreeMap::new())?;
         let sessions = calendar(&config)?.sessions(config.run.start, config.run.end);
         let Some(session) = sessions.or_exit(ExitKind::Config)?.first() else {
             let message = format!(

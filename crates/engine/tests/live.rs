@@ -9,7 +9,9 @@ use common::{core_with, fund_id};
 use desk::{Desk, Doer, Log, Quotes, SystemClock, buy};
 use mts_engine::input::OperatorAct;
 use mts_engine::shell::backtest::Trader;
-use mts_engine::shell::live::{LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue};
+use mts_engine::shell::live::{
+    KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue,
+};
 use mts_foundation::{ActorId, Decimal, Event, OrderState, Symbol};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -24,6 +26,7 @@ struct Scene {
     feed: Quotes,
     rules: LiveRules,
     heard: Heard,
+    kill_flag: Option<Box<dyn KillFlag>>,
 }
 
 impl Scene {
@@ -39,6 +42,7 @@ impl Scene {
                 ..LiveRules::default()
             },
             heard: Heard::default(),
+            kill_flag: None,
         }
     }
 
@@ -54,6 +58,7 @@ impl Scene {
             traders: vec![Trader { strategy: Box::new(doer), fund_id: fund_id() }],
             calendar: None,
             rules: self.rules,
+            kill_flag: self.kill_flag,
             observe: Box::new(move |told| {
                 let line = match told {
                     Told::Event(Event::Incident { code, .. }) => code.to_string(),
@@ -294,4 +299,42 @@ fn an_operator_is_answered_when_the_act_is_durable() {
 fn run_without_connect_is_refused() {
     let mut engine = Scene::new().engine(Doer::new(|_, _, _| Ok(())));
     assert!(matches!(engine.run(), Err(LiveError::NotConnected)));
+}
+
+/// A flag that is set as soon as an order is about to leave for the second time.
+struct Second {
+    looks: u32,
+    taken: Arc<Mutex<bool>>,
+    log: Log,
+}
+
+impl KillFlag for Second {
+    fn wanted(&mut self) -> Option<(String, ActorId)> {
+        self.looks += 1;
+        let orders = self.log.committed.lock().unwrap().len();
+        (orders > 8 && !*self.taken.lock().unwrap())
+            .then(|| ("drill".to_owned(), ActorId::new("ann").unwrap()))
+    }
+    fn taken(&mut self) {
+        *self.taken.lock().unwrap() = true;
+    }
+}
+
+#[test]
+fn a_kill_flag_from_outside_holds_back_what_was_decided_before_it() {
+    let mut scene = Scene::new();
+    (scene.feed.left, scene.feed.every) = (40, Duration::from_millis(5));
+    let (desk, heard, taken) =
+        (Arc::clone(&scene.desk), Arc::clone(&scene.heard), Arc::new(Mutex::new(false)));
+    scene.kill_flag = Some(Box::new(Second { looks: 0, taken: Arc::clone(&taken), log: scene.log.clone() }));
+    let doer = Doer::new(|nth, _, commands| {
+        commands.submit(buy(&format!("k{nth}"), 1));
+        Ok(())
+    });
+    let (engine, _) = run(scene.engine(doer));
+    assert!(*taken.lock().unwrap());
+    assert!(heard.lock().unwrap().iter().any(|line| line == "mts.v1.risk.kill.activated"));
+    let (sent, cancels) = (desk.sent(), desk.book.lock().unwrap().cancels.len());
+    assert!(sent < 40 && sent == cancels, "{sent} sent, {cancels} cancelled");
+    assert!(engine.core().risk().killed().is_some());
 }
