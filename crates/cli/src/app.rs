@@ -243,6 +243,12 @@ impl App {
         }
         match command {
             Command::Run(args) => commands::run(self, &args),
+            Command::Status(args) => commands::status(self, &args),
+            Command::Orders(args) => commands::orders(self, &args),
+            Command::Fills(args) => commands::fills(self, &args),
+            Command::Positions(args) => commands::list_positions(self, &args),
+            Command::Incidents(args) => commands::list_incidents(self, &args),
+            Command::Replay(args) => commands::replay(self, &args),
             Command::Explain(args) => commands::explain(self, &args),
             Command::Risk(RiskCommand::Check(args)) => commands::check_order(self, &args),
             Command::Risk(RiskCommand::Show(args)) => commands::show_risk(self, &args),

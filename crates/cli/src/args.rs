@@ -1,11 +1,13 @@
 //! The command line.
 
+pub(crate) mod look;
 pub(crate) mod operator;
 
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
+use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
 use std::path::PathBuf;
 
@@ -27,6 +29,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a configuration, or goes on with an interrupted run.
     Run(RunArgs),
+    /// Shows on one screen how a run stands and what needs a person.
+    Status(StatusArgs),
+    /// Lists the orders of a run.
+    Orders(OrdersArgs),
+    /// Lists the fills of a run.
+    Fills(TradesArgs),
+    /// Lists the positions of a run.
+    Positions(PositionsArgs),
+    /// Lists the incidents of a run.
+    Incidents(IncidentsArgs),
+    /// Rebuilds the state of a run from its journal, at its end or at any input before.
+    Replay(ReplayArgs),
     /// Tells the whole story of one order.
     Explain(ExplainArgs),
     /// Asks the gates, and shows limits.

@@ -8,15 +8,15 @@ use crate::app::App;
 use crate::args::operator::{HaltArgs, KillArgs, ResumeArgs};
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::export::{journal_error, open_reader, read_genesis, replay, stored_result};
+use crate::export::stored_result;
 use crate::operations::{Operation, operations};
+use crate::run_folder::{RunFolder, journal_error, last_time, open_reader, read_genesis};
 use crate::setup::SCRIPT;
-use crate::standing::{Begun, begun};
-use mts_engine::record::{INPUT_V1, decode, encode};
+use mts_engine::record::{INPUT_V1, encode};
 use mts_engine::{Core, Input, OperatorAct, Output};
 use mts_foundation::Timestamp;
 use mts_foundation::event::Event;
-use mts_foundation::journal::{Journal, JournalError, JournalRecord};
+use mts_foundation::journal::{Journal, JournalError};
 use mts_foundation::risk::{HaltRequest, HaltScope, ResumeRequest};
 use mts_journal::FileJournal;
 use serde::Serialize;
@@ -74,8 +74,9 @@ fn lock(folder: &Path) -> Result<FileJournal, CliError> {
 /// Takes the lock and replays.
 pub(super) fn hold(app: &App, folder: &Path) -> Result<Held, CliError> {
     let journal = lock(folder)?;
-    let Begun { reader, config, mut core, .. } = begun(app, folder)?;
-    replay(&reader, &mut core, &mut |_, _, _| {})?;
+    let mut run = RunFolder::open(app, folder)?;
+    run.replay(&mut |_| {})?;
+    let RunFolder { config, core, .. } = run;
     Ok(Held { journal, config, core })
 }
 
@@ -187,19 +188,7 @@ pub(crate) fn kill(args: &KillArgs) -> Result<(), CliError> {
     }
     let folder = &args.act.out;
     let mut journal = lock(folder)?;
-    let mut last: Option<JournalRecord> = None;
-    open_reader(folder)?
-        .replay(&mut |record| {
-            last = Some(record).filter(|record| record.sequence > 0);
-            Ok(())
-        })
-        .map_err(journal_error)?;
-    let time = match last {
-        Some(record) => {
-            decode(record.sequence, record.kind, &record.payload).or_exit(ExitKind::Journal)?.time()
-        }
-        None => Timestamp::from_nanos(i64::MIN),
-    };
+    let time = last_time(&open_reader(folder)?)?.unwrap_or(Timestamp::from_nanos(i64::MIN));
     let act = OperatorAct::Kill { reason: args.reason.clone(), actor: args.actor.clone() };
     let operation = Operation {
         time,
