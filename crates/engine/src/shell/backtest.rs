@@ -397,6 +397,8 @@ impl Runner<'_, '_> {
                         outcome: ready(self.run.venue.cancel(&reference))?,
                         time,
                     },
+                    // A simulated venue always answers, so nothing is ever asked for.
+                    Action::LookUp { .. } | Action::Snapshot { .. } => continue,
                 };
                 self.take(&answer)?;
             }
