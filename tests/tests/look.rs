@@ -10,10 +10,11 @@
 mod common;
 
 use common::{changed, folder, root, run, start, text};
-use mts_engine::Input;
 use mts_engine::record::{INPUT_V1, decode, encode};
-use mts_foundation::Decimal;
+use mts_engine::{AccountAnswer, Input};
 use mts_foundation::broker::SubmitOutcome;
+use mts_foundation::journal::Journal;
+use mts_foundation::{Decimal, Timestamp};
 use mts_journal::{FILE_NAME, FileJournal};
 use serde_json::Value;
 use std::io::Write;
@@ -233,6 +234,54 @@ fn what_needs_a_person_is_said_and_checked() {
     assert_eq!(run(["status", text(&out)]).code, 0, "only --check fails");
     let killed = listed("incidents", &out, ["--code", "KILLED"]);
     assert_eq!((killed.len(), &killed[0]["message"]), (1, &"an audit".into()));
+}
+
+/// What a live process would have journalled of an account that holds more than the books.
+fn see_a_stranger_in_the_account(out: &Path, time: Timestamp) {
+    let account = serde_json::json!({
+        "open_orders": [],
+        "positions": [{
+            "fund_id": "momentum", "symbol": "KO", "quantity": "7", "avg_price": "50", "last_price": "50",
+            "market_value_usd": "350", "unrealized_pl_usd": "0", "realized_pl_ytd_usd": "0", "last_updated": time,
+        }],
+        "account": {
+            "base_currency": "USD", "cash": "1000000", "equity": "1000350", "buying_power": null, "asof": time
+        },
+    });
+    let answer = AccountAnswer::Seen(Box::new(serde_json::from_value(account).unwrap()));
+    let seen = Input::AccountSeen { broker: "paper".parse().unwrap(), answer, time };
+    let mut journal = FileJournal::open(out).unwrap();
+    let mut record = Vec::new();
+    // A difference that stays at the second look is one.
+    for input in [Input::Started { time }, seen.clone(), seen] {
+        encode(&input, &mut record).unwrap();
+        journal.append(INPUT_V1, &record).unwrap();
+    }
+    journal.commit().unwrap();
+}
+
+#[test]
+fn an_account_that_the_books_do_not_explain_needs_a_person() {
+    let out = folder();
+    let out = out.path();
+    run_to(&root().join("examples/momentum.toml"), out, "2000-01-14");
+    let before = run(["status", text(out), "--json"]).json();
+    assert_eq!((&before["mode"], &before["accounts"]), (&"backtest".into(), &Value::Array(vec![])));
+    let time = before["time"].as_str().unwrap();
+    see_a_stranger_in_the_account(out, time.parse().unwrap());
+    let after = run(["status", text(out), "--json"]).json();
+    let account = serde_json::json!({
+        "broker": "paper", "connected": true, "compared": time,
+        "unexplained": [{ "symbol": "KO", "ours": "0", "theirs": "7" }],
+    });
+    assert_eq!((&after["mode"], &after["accounts"]), (&"live".into(), &Value::Array(vec![account])));
+    let checked = run(["status", text(out), "--check"]);
+    assert_eq!(checked.code, 8);
+    assert!(checked.stderr.contains("a person is needed: 1 unexplained position"), "{}", checked.stderr);
+    let words = format!(
+        "account at paper: connected, compared with the books at {time}\n it holds 7 KO, the books 0"
+    );
+    assert!(checked.stdout.contains(&words), "{}", checked.stdout);
 }
 
 #[test]

@@ -7,16 +7,21 @@ mod common;
 use common::*;
 use mts_engine::core::Progress;
 use mts_engine::record::{INPUT_V1, decode, encode};
-use mts_engine::{Core, CoreError, Input, OperatorAct, Output};
+use mts_engine::{AccountAnswer, Action, Core, CoreError, Input, LookUp, OperatorAct, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
-use mts_foundation::{ActorId, Decimal, Event, MarketCalendar, OrderState, Timestamp};
+use mts_foundation::{ActorId, BrokerName, Decimal, Event, MarketCalendar, OrderState, Timestamp};
 use std::time::Duration;
+
+fn broker_name() -> BrokerName {
+    "paper".parse().unwrap()
+}
 
 /// Every kind of input at one instant.
 fn inputs(time: Timestamp, core: &mut Core) -> Vec<Input> {
     let date = time.to_datetime().date_naive();
     let order = submitted(&step(core, &decide(1, vec![buy("k", 10)])))[0].clone();
     let order_id = order.order_id.clone();
+    let looked_up = order_id.clone();
     let outcome = SubmitOutcome::Unknown { cause: "timeout".into() };
     let cancel = CancelOutcome::Unknown { cause: "timeout".into() };
     let kill = OperatorAct::Kill { reason: "fire".to_owned(), actor: ActorId::new("ann").unwrap() };
@@ -33,6 +38,16 @@ fn inputs(time: Timestamp, core: &mut Core) -> Vec<Input> {
         Input::SessionClose { date, time },
         Input::Decided { strategy_id, fund_id, time, commands, memory },
         Input::Operator { act: kill, time },
+        Input::Started { time },
+        Input::Timer { time },
+        Input::Marks { time, marks: vec![mark(12)] },
+        Input::Connection { broker: broker_name(), connected: false, time },
+        Input::LookedUp { order_id: looked_up, answer: LookUp::NotKnown, time },
+        Input::AccountSeen {
+            broker: broker_name(),
+            answer: AccountAnswer::Failed { message: "no".into() },
+            time,
+        },
     ]
 }
 
@@ -104,6 +119,22 @@ fn a_jump_forward_sends_nothing_again_and_makes_nothing_negative() {
     // The clock was wrong and is put right: that is an end, not a guess.
     let input = Input::Closes { time: at(62), marks: vec![mark(10)] };
     assert!(matches!(core.step(&input, &mut Output::default()), Err(CoreError::TimeWentBack { .. })));
+}
+
+#[test]
+fn a_timer_that_a_jump_has_passed_is_due_once() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    let outcome = SubmitOutcome::Unknown { cause: "timeout".into() };
+    step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at(1) });
+    // In this hour the order would have been asked for, and the account compared, many times.
+    let asked = step(&mut core, &Input::Timer { time: at(61) }).actions;
+    let look_ups = asked.iter().filter(|action| matches!(action, Action::LookUp { .. })).count();
+    let snapshots = asked.iter().filter(|action| matches!(action, Action::Snapshot { .. })).count();
+    assert_eq!((look_ups, snapshots, asked.len()), (1, 1, 2), "{asked:?}");
+    assert!(core.next_timer().unwrap() > at(61), "what comes next counts from now");
+    // Woken too early, nothing is due.
+    assert!(step(&mut core, &Input::Timer { time: at(61) }).actions.is_empty());
 }
 
 /// The clocks change in New York, London and Sydney, forward and back; the sessions of the week around go on in order, and

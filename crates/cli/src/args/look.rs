@@ -11,8 +11,8 @@ pub(crate) struct StatusArgs {
     /// Folder of the run; another process may be writing it.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// Fails with exit code 8 when something needs a person: an unknown order, a fill that cannot be booked, a halt, the
-    /// kill switch.
+    /// Fails with exit code 8 when something needs a person: an unknown order, a fill that cannot be booked, a position
+    /// that the books do not explain, a halt, the kill switch.
     #[arg(long)]
     pub(crate) check: bool,
     /// Prints one JSON object.

@@ -3,7 +3,7 @@
 use super::books::{FundLine, POSITIONS, funds, funds_table, position_cells, positions};
 use super::gates::short;
 use super::lists::{ORDERS, order_cells};
-use super::print::{say, say_json, table};
+use super::print::{exactly, say, say_json, table};
 use super::risk_show::tell_switches;
 use crate::app::App;
 use crate::args::look::StatusArgs;
@@ -12,10 +12,11 @@ use crate::incidents::{Incident, incidents};
 use crate::report::count;
 use crate::run_folder::{RunFolder, is_written};
 use chrono::NaiveDate;
-use mts_engine::core::Progress;
+use mts_engine::core::{AccountStanding, Progress};
 use mts_foundation::position::Position;
+use mts_foundation::reconcile::Difference;
 use mts_foundation::risk::{HaltRequest, RejectCode};
-use mts_foundation::{Fill, OrderRecord, OrderState, Timestamp};
+use mts_foundation::{BrokerName, Fill, OrderRecord, OrderState, Timestamp};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
@@ -25,8 +26,17 @@ use std::path::Path;
 const TOP: usize = 10;
 /// Incidents that are shown.
 const LAST_INCIDENTS: usize = 5;
-/// What a journal of this program is of.
-const MODE: &str = "backtest";
+
+/// An account that is compared with the books.
+#[derive(Debug, Serialize)]
+struct AccountLine {
+    broker: BrokerName,
+    connected: bool,
+    /// When it was compared last; `None` = not since the start or the last reconnection.
+    compared: Option<Timestamp>,
+    /// What it holds and the books do not explain.
+    unexplained: Vec<Difference>,
+}
 
 /// How a run stands.
 #[derive(Debug, Serialize)]
@@ -45,6 +55,8 @@ struct Status<'a> {
     session: Option<NaiveDate>,
     session_progress: &'static str,
     funds: Vec<FundLine>,
+    /// What is traded at venues; empty in a back-test.
+    accounts: Vec<AccountLine>,
     /// The largest; `mts positions` has all.
     positions: Vec<Position>,
     working_orders: usize,
@@ -84,12 +96,31 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         .orders()
         .filter(|record| record.state.is_working())
         .partition(|record| record.state == OrderState::Unknown);
+    let accounts: Vec<AccountLine> = run
+        .core
+        .accounts()
+        .map(|AccountStanding { broker, connected, reconciled, unexplained }| AccountLine {
+            broker,
+            connected,
+            compared: reconciled,
+            unexplained,
+        })
+        .collect();
     let halts = risk.halts();
-    let needs = needs(risk.killed().is_some(), halts.len(), unknown.len(), state.unbooked_fills().len());
+    let needs = needs(
+        risk.killed().is_some(),
+        &[
+            (halts.len(), "halt"),
+            (unknown.len(), "unknown order"),
+            (state.unbooked_fills().len(), "unbooked fill"),
+            (accounts.iter().map(|account| account.unexplained.len()).sum(), "unexplained position"),
+        ],
+    );
     let status = Status {
         folder: &args.folder,
         name: &run.config.run.name,
-        mode: MODE,
+        // Only a process that talks to venues watches accounts.
+        mode: if accounts.is_empty() { "backtest" } else { "live" },
         program: &run.genesis.program,
         config_hash: &run.genesis.config_hash,
         is_written: is_written(&args.folder),
@@ -97,6 +128,7 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         time: (state.inputs() > 0).then_some(state.now()),
         session: state.session(),
         session_progress: progress(state.progress()),
+        accounts,
         funds: funds(app, &run.config, &run.core)?,
         positions: positions(&run.core, None).into_iter().take(TOP).collect(),
         working_orders: working.len(),
@@ -142,15 +174,13 @@ fn latest(mut orders: Vec<&OrderRecord>) -> Vec<&OrderRecord> {
 }
 
 /// What needs a person, in words.
-fn needs(killed: bool, halts: usize, unknown: usize, unbooked: usize) -> Vec<String> {
-    let some = |number: usize, what: &str| match number {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        number => Some(format!("{number} {what}s")),
-    };
+fn needs(killed: bool, counted: &[(usize, &str)]) -> Vec<String> {
     let killed = killed.then(|| "the kill switch is on".to_owned());
-    let counted = [(halts, "halt"), (unknown, "unknown order"), (unbooked, "unbooked fill")];
-    killed.into_iter().chain(counted.into_iter().filter_map(|(number, what)| some(number, what))).collect()
+    let counted = counted.iter().filter(|(number, _)| *number > 0).map(|(number, what)| {
+        let plural = if *number == 1 { "" } else { "s" };
+        format!("{number} {what}{plural}")
+    });
+    killed.into_iter().chain(counted).collect()
 }
 
 impl Status<'_> {
@@ -177,6 +207,9 @@ impl Status<'_> {
         };
         say(&format!("configuration {hash}, {at}\n"));
         say(&funds_table(&self.funds));
+        for account in &self.accounts {
+            account.tell();
+        }
         let held = self.funds.iter().map(FundLine::positions).sum();
         heading("positions", held, self.positions.len(), "mts positions");
         if held > 0 {
@@ -210,6 +243,19 @@ impl Status<'_> {
         heading(what, all, shown.len(), command);
         if !shown.is_empty() {
             say(&table(ORDERS.0, shown.iter().map(|record| order_cells(record)).collect(), ORDERS.1));
+        }
+    }
+}
+
+impl AccountLine {
+    fn tell(&self) {
+        let connection = if self.connected { "connected" } else { "NOT CONNECTED" };
+        let compared = self.compared.map_or("not compared with the books".to_owned(), |time| {
+            format!("compared with the books at {time}")
+        });
+        say(&format!("account at {}: {connection}, {compared}", self.broker));
+        for Difference { symbol, ours, theirs } in &self.unexplained {
+            say(&format!(" it holds {} {symbol}, the books {}", exactly(*theirs), exactly(*ours)));
         }
     }
 }
