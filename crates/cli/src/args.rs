@@ -135,6 +135,9 @@ pub(crate) struct RunArgs {
     /// Starts anew, in an empty or new folder; never touches an existing run.
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Real orders may leave: needed where live.mode is live.
+    #[arg(long)]
+    pub(crate) live: bool,
     /// What is logged to the error stream [default: $MTS_LOG, else off]; the file of [log] has its own.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<LogLevel>,

@@ -17,6 +17,7 @@ mod error;
 mod export;
 mod files;
 mod incidents;
+mod live;
 mod log;
 mod operations;
 mod orders;

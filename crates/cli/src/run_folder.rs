@@ -57,7 +57,7 @@ impl RunFolder {
         let genesis = read_genesis(&reader)?;
         let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
         let table = instruments(&config, "the journal's instrument table", &genesis.instruments)?;
-        let core = core(app, &config, table)?;
+        let core = core(app, &config, table, &genesis.venues)?;
         Ok(Self { reader, genesis, config, core })
     }
 

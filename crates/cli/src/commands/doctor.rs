@@ -181,7 +181,7 @@ fn configuration(app: &App, path: &Path, checks: &mut Checks) -> Option<Loaded> 
             return None;
         }
     };
-    let built = dry(app, &loaded).and_then(|(files, _)| genesis(&loaded.config, &files));
+    let built = dry(app, &loaded).and_then(|(files, _)| genesis(app, &loaded.config, &files));
     match built {
         Ok(genesis) => {
             checks.ok("configuration", format!("{}, hash {}", path.display(), short(&genesis.config_hash)));

@@ -4,10 +4,10 @@ use super::print::{say, say_json, sparkline, table};
 use crate::alerts::{Alert, AlertCounts, Alerts, Severity};
 use crate::app::App;
 use crate::args::RunArgs;
-use crate::config::LogLevel;
-use crate::config::{Loaded, load};
+use crate::config::{LiveMode, Loaded, LogLevel, load};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::{RunResult, facts, stored_result};
+use crate::live;
 use crate::log;
 use crate::report::{count, money, number, percent};
 use crate::run_folder::{RunFolder, journal_error, open_reader, read_genesis};
@@ -22,6 +22,7 @@ use mts_foundation::event::Event;
 use mts_foundation::journal::JournalError;
 use mts_journal::{FILE_NAME, FileJournal};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -116,9 +117,10 @@ fn execute(
     )]
     let began = Instant::now();
     let files = read_files(loaded)?;
-    let genesis = genesis(&loaded.config, &files)?;
+    let genesis = genesis(app, &loaded.config, &files)?;
+    confirmed(args, loaded)?;
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
-    let parts = parts(app, &loaded.config, &files)?;
+    let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
     let mut journal = match begin(folder, &genesis)? {
         Some(journal) => journal,
@@ -131,13 +133,35 @@ fn execute(
         }
     };
     let last = parts.feed.range.1;
-    let stopped = trade(parts, loaded, end, &mut journal, args.json, alerts)?;
-    let finished = stopped.is_none() && end >= loaded.config.run.end.min(last);
+    let (stopped, finished) = if loaded.config.live.is_some() {
+        let ran = live::trade(app, parts, loaded, folder, journal, alerts)?;
+        journal = FileJournal::open(folder).map_err(journal_error)?;
+        (ran.stopped, false)
+    } else {
+        let stopped = trade(parts, loaded, end, &mut journal, args.json, alerts)?;
+        (stopped, stopped.is_none() && end >= loaded.config.run.end.min(last))
+    };
     let facts = facts(RunFolder::open(app, folder)?)?;
     let result = facts.result(finished, began.elapsed().as_secs_f64());
     facts.write(folder, &result, loaded.report)?;
     drop(journal);
     Ok(Ran { result, stored: false, values: facts.values(), stopped })
+}
+
+/// Real money wants two words: one in the file, one on the command line.
+fn confirmed(args: &RunArgs, loaded: &Loaded) -> Result<(), CliError> {
+    let is_live = loaded.config.live.as_ref().is_some_and(|live| live.mode == LiveMode::Live);
+    match (is_live, args.live) {
+        (true, false) => Err(CliError::new(
+            ExitKind::Usage,
+            "live.mode is live: real orders would leave; say --live if that is what you want",
+        )),
+        (false, true) => Err(CliError::new(
+            ExitKind::Usage,
+            "--live is given and live.mode is not live; change one of them",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Where the run goes. `--fresh` never touches what exists.
@@ -348,6 +372,6 @@ fn print(ran: &Ran, folder: &Path, json: bool, alerts: Option<AlertCounts>) -> R
 /// Used by `config check`: everything is built, nothing is run.
 pub(crate) fn dry(app: &App, loaded: &Loaded) -> Result<(Files, Parts), CliError> {
     let files = read_files(loaded)?;
-    let parts = parts(app, &loaded.config, &files)?;
+    let parts = parts(app, &loaded.config, &files, &BTreeMap::new())?;
     Ok((files, parts))
 }

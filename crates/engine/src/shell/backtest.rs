@@ -539,6 +539,8 @@ impl Runner<'_, '_> {
                 session: Some(session),
                 calendar: Some(self.run.calendar),
                 bars,
+                quotes: &[],
+                trades: &[],
                 fund_id: &fund_id,
                 book,
                 open_orders: &open_orders,
@@ -592,7 +594,7 @@ fn failed(trader: &Trader, date: NaiveDate, error: &(dyn std::error::Error + Sen
 }
 
 /// Whether an event is about an order of this fund.
-fn concerns(event: &Event, fund_id: &FundId) -> bool {
+pub(super) fn concerns(event: &Event, fund_id: &FundId) -> bool {
     match event {
         Event::FillCreated { fund_id: owner, .. } => owner == fund_id,
         event => event.order().is_some_and(|record| record.order.fund_id == *fund_id),
