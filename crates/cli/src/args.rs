@@ -2,6 +2,7 @@
 
 pub(crate) mod look;
 pub(crate) mod operator;
+pub(crate) mod order;
 
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
@@ -9,6 +10,7 @@ use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
 use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
+use order::{AllArgs, OrderCommand, ReconcileArgs};
 use std::path::PathBuf;
 
 /// A trading system: the same strategy from back-test to live, every order through the gates, nothing lost.
@@ -52,6 +54,15 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Switches the kill switch on: nothing new leaves, everything working is cancelled, only closing passes.
     Kill(KillArgs),
+    /// Trades by hand, through the running engine.
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Cancels everything that works.
+    CancelAll(AllArgs),
+    /// Cancels and closes everything at the market.
+    Flatten(AllArgs),
+    /// Compares accounts with the books, shows what differs, or takes it over.
+    Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
     /// Checks and explains configurations.
