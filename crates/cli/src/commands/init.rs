@@ -167,7 +167,14 @@ fn render(answers: &Answers, file: &Path) -> String {
     for key in KEYS {
         if key.section != section {
             section = key.section;
-            text.push_str(&format!("\n[{section}]\n"));
+            // A section that nobody asked for and that cannot do without an answer is left out.
+            let lacks = |key: &&Key| {
+                key.section == section
+                    && key.default == "required"
+                    && !answers.contains_key(&(key.section, key.name))
+            };
+            let mark = if KEYS.iter().any(|key| lacks(&key)) { "# " } else { "" };
+            text.push_str(&format!("\n{mark}[{section}]\n"));
         }
         text.push_str(&format!("# {} ({}; when absent: {})\n", key.doc, key.kind, key.default));
         match answers.get(&(key.section, key.name)).filter(|_| asked_of(answers, key)) {

@@ -64,7 +64,7 @@ impl<J: Journal> World<J> {
             max_open_orders: Some(1_000),
             price_collar_pct: Some(0.1),
             staleness: Some(Staleness::Millis(3_600_000)),
-            max_orders_per_minute: Some(100_000),
+            max_orders_per_minute: Some(65_000),
             buying_power: true,
             max_drawdown_pct: Some(0.2),
             blocked_assets: vec![Symbol::new("BLOCKED")?],
@@ -78,7 +78,7 @@ impl<J: Journal> World<J> {
         (settings.sessions, settings.key_memory) = (false, MEMORY);
         let core = Core::new(settings, Box::new(pipeline), Box::new(WeightPlanner::new(Decimal::ZERO)?))?;
         let mut paper = PaperConfig { initial_cash: cash, ..PaperConfig::default() };
-        paper.exchange.delay = Duration::ZERO;
+        paper.exchange.submit_delay = Duration::ZERO;
         // It lives as long as the process: the stream borrows it.
         let paper: &'static PaperBroker = Box::leak(Box::new(PaperBroker::new(paper)?));
         ready(Broker::connect(paper))??;
