@@ -20,6 +20,16 @@ pub struct MarkUpdate {
     pub price: Decimal,
 }
 
+/// Units of an instrument that the market traded since it was told last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VolumeUpdate {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Units; a number that is not greater than zero is not taken.
+    #[serde(with = "exact")]
+    pub units: Decimal,
+}
+
 /// What an operator does. Refused acts become incidents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum OperatorAct {
@@ -247,6 +257,13 @@ pub enum Input {
         /// When.
         time: Timestamp,
     },
+    /// Volume that the market traded, for algorithms that follow it.
+    Volumes {
+        /// When it was known.
+        time: Timestamp,
+        /// At most one per symbol.
+        volumes: Vec<VolumeUpdate>,
+    },
 }
 
 impl Input {
@@ -267,7 +284,8 @@ impl Input {
             | Self::Marks { time, .. }
             | Self::Connection { time, .. }
             | Self::LookedUp { time, .. }
-            | Self::AccountSeen { time, .. } => *time,
+            | Self::AccountSeen { time, .. }
+            | Self::Volumes { time, .. } => *time,
         }
     }
 }
