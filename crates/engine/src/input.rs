@@ -7,7 +7,7 @@ use mts_foundation::num::exact;
 use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{HaltRequest, ResumeRequest, RiskEnvelope};
 use mts_foundation::strategy::{Command, OrderRequest};
-use mts_foundation::{ActorId, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
+use mts_foundation::{ActorId, Bar, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A price that enters the ledger.
@@ -28,6 +28,14 @@ pub struct VolumeUpdate {
     /// Units; a number that is not greater than zero is not taken.
     #[serde(with = "exact")]
     pub units: Decimal,
+}
+
+impl VolumeUpdate {
+    /// The volume of a bar.
+    #[must_use]
+    pub fn of(bar: &Bar) -> Self {
+        Self { symbol: bar.symbol.clone(), units: bar.volume }
+    }
 }
 
 /// What an operator does. Refused acts become incidents.

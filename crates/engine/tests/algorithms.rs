@@ -130,6 +130,7 @@ fn at_the_end_what_is_left_is_cancelled_or_sent() {
         step(&mut core, &fill(&first[0], "x", 15, 2));
         let second = orders(&step(&mut core, &Input::Timer { time: at(16) }));
         accept(&mut core, &second[0], 16);
+        step(&mut core, &Input::Marks { time: at(17), marks: vec![mark(10)] });
         let end = step(&mut core, &Input::Timer { time: at(31) });
         assert_eq!(cancelled(&end).len(), 2);
         step(&mut core, &cancel_answer(&first[0], CancelOutcome::Confirmed, 32));
@@ -231,10 +232,16 @@ fn pov_follows_the_volume() {
     step(&mut core, &decide(4, vec![Command::Cancel(two[0].order_id.clone())]));
     step(&mut core, &cancel_answer(&two[0], CancelOutcome::Confirmed, 4));
     // 50 were given back, of volume that is older than the look-back by now: only the new volume's share is sent.
-    assert_eq!(units(&orders(&step(&mut core, &volume(100, 30)))), [20]);
-    let end = step(&mut core, &Input::Timer { time: at(121) });
-    assert_eq!(parent(&core).state, OrderState::Accepted.max(OrderState::PartiallyFilled));
-    assert!(orders(&end).is_empty());
+    let three = orders(&step(&mut core, &volume(100, 30)));
+    assert_eq!(units(&three), [20]);
+    accept(&mut core, &three[0], 30);
+    // The horizon ends once the market was seen after the last child left.
+    let wait = step(&mut core, &Input::Timer { time: at(121) });
+    assert!(wait.actions.is_empty() && core.next_timer().is_none());
+    assert!(step(&mut core, &Input::Marks { time: at(122), marks: vec![mark(10)] }).actions.is_empty());
+    let end = step(&mut core, &Input::Marks { time: at(123), marks: vec![mark(10)] });
+    assert_eq!(cancelled(&end), std::slice::from_ref(&three[0].order_id));
+    assert!(orders(&step(&mut core, &volume(1_000, 124))).is_empty());
 }
 
 #[test]

@@ -276,6 +276,7 @@ impl Core {
     }
 
     fn marks(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
+        self.end_horizons(output)?;
         for MarkUpdate { symbol, price } in marks {
             // Zero is a missing price, never a price (decision R7); the last one stands.
             if let Some(fault) = fault_of_positive(*price, MAX_PRICE) {

@@ -476,8 +476,7 @@ impl Runner<'_, '_> {
     fn tell_volumes(&mut self, time: Timestamp, bars: &[Bar]) -> Result<(), RunError> {
         let core = &self.run.core;
         let wanted = bars.iter().filter(|bar| core.wants_volume(&bar.symbol, time));
-        let volumes: Vec<VolumeUpdate> =
-            wanted.map(|bar| VolumeUpdate { symbol: bar.symbol.clone(), units: bar.volume }).collect();
+        let volumes: Vec<VolumeUpdate> = wanted.map(VolumeUpdate::of).collect();
         if volumes.is_empty() {
             return Ok(());
         }

@@ -77,6 +77,7 @@ impl Core {
         let parent_key = record.order.idempotency_key.clone();
         let Some(schedule) = self.state.algorithms.get_mut(parent) else { return Ok(()) };
         schedule.number = schedule.number.saturating_add(1);
+        schedule.last_sent = Some(self.state.now);
         let key = IdempotencyKey::for_child(&parent_key, schedule.number)?;
         let asked = &schedule.asked.parent;
         let request = OrderRequest {

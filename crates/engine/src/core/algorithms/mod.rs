@@ -73,6 +73,8 @@ pub(crate) struct Schedule {
     recent: VecDeque<Traded>,
     refusals: u32,
     not_before: Option<Timestamp>,
+    /// When the last child left.
+    last_sent: Option<Timestamp>,
 }
 
 /// A price that may be kept.
@@ -124,6 +126,7 @@ impl Core {
             recent: VecDeque::new(),
             refusals: 0,
             not_before: None,
+            last_sent: None,
         };
         self.state.algorithms.insert(order_id.clone(), schedule);
         self.advance(&order_id, output)
@@ -177,6 +180,20 @@ impl Core {
             for order_id in affected {
                 self.advance(&order_id, output)?;
             }
+        }
+        Ok(())
+    }
+
+    /// A price is about to come: what waits for one at the end of its horizon goes on, by the prices until now.
+    pub(crate) fn end_horizons(&mut self, output: &mut Output) -> Result<(), CoreError> {
+        let now = self.state.now;
+        let over = |schedule: &Schedule| {
+            schedule.phase == Phase::Working && schedule.ends.is_some_and(|end| end <= now)
+        };
+        let parents = self.state.algorithms.iter().filter(|(_, schedule)| over(schedule));
+        let parents: Vec<OrderId> = parents.map(|(parent, _)| parent.clone()).collect();
+        for parent in parents {
+            self.advance(&parent, output)?;
         }
         Ok(())
     }
@@ -264,12 +281,19 @@ impl Core {
             self.start_algorithm(parent);
         }
         let Some(schedule) = self.state.algorithms.get_mut(parent) else { return Ok(()) };
-        let over = filled || schedule.refusals >= MAX_REFUSALS || schedule.ends.is_some_and(|end| end <= now);
+        // A horizon ends once the market was seen after the last child left: between two daily bars it is not, and its
+        // children would never meet it.
+        let mark = self.state.ledger.mark_of(&schedule.asked.parent.symbol);
+        let seen = schedule.last_sent.is_none_or(|sent| mark.is_none_or(|mark| mark.time > sent));
+        let ended = seen && schedule.ends.is_some_and(|end| end <= now);
+        let over = filled || schedule.refusals >= MAX_REFUSALS || ended;
         if over && schedule.phase == Phase::Working {
             schedule.phase = Phase::Ending;
         }
         match schedule.phase {
             Phase::Waiting => Ok(()),
+            // It waits for a price to end by.
+            Phase::Working if schedule.ends.is_some_and(|end| end <= now) => Ok(()),
             Phase::Working => {
                 self.send_due_child(parent, output)?;
                 self.set_algorithm_timer(parent);
@@ -370,7 +394,9 @@ impl Core {
         let Some(schedule) = self.state.algorithms.get(parent) else { return };
         let next = plan(&schedule.asked.algorithm).next(&moment);
         let pause = schedule.not_before.filter(|at| *at > now);
-        let Some(at) = [next, pause, schedule.ends].into_iter().flatten().min() else { return };
+        // What lies in the past waits for a price, not for a timer.
+        let due = [next, pause, schedule.ends].into_iter().flatten().filter(|at| *at > now);
+        let Some(at) = due.min().filter(|_| schedule.ends.is_none_or(|end| end > now)) else { return };
         if let Some(schedule) = self.state.algorithms.get_mut(parent) {
             schedule.timer = Some(at);
         }
