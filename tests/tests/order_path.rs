@@ -12,11 +12,13 @@ use chrono::NaiveDate;
 use mts_brokers::{PaperBroker, PaperConfig};
 use mts_engine::shell::backtest::{Backtest, OperatorScript, RunEnd, RunError, Trader};
 use mts_engine::{Core, CoreConfig, FundSetup};
+use mts_foundation::algorithm::{Algorithm, AlgorithmRequest, AlmgrenChriss, AtEnd, ChildType, Twap};
 use mts_foundation::broker::{
     BoxFuture, BrokerError, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities, Check, DynBroker,
     Health, OrderChange, OrderRef, ReplaceOutcome, SimulatedBroker, SubmitOutcome,
 };
 use mts_foundation::broker_event::{Cursor, OrderReport};
+use mts_foundation::contingent::OrderGroup;
 use mts_foundation::journal::{Journal, JournalError, JournalRecord, Sequence};
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::risk::SessionPhase;
@@ -282,6 +284,86 @@ impl Strategy for Busy {
     }
 }
 
+/// Sends brackets and has orders worked, so that a run can be cut between their parts.
+struct Contingent {
+    id: StrategyId,
+    sessions: u8,
+    heard: Heard,
+}
+
+impl Strategy for Contingent {
+    fn id(&self) -> &StrategyId {
+        &self.id
+    }
+
+    fn on_order_event(&mut self, _: &View<'_>, event: &Event, _: &mut Commands) -> Result<(), StrategyError> {
+        let line = match event {
+            Event::OrderRejected(record) => {
+                let order = &record.order;
+                format!(
+                    "refused {} {} {}: {:?}",
+                    order.symbol, order.side, order.quantity, order.rejected_reason
+                )
+            }
+            Event::FillCreated { fill, .. } => format!("{} {} {}", fill.symbol, fill.side, fill.quantity),
+            _ => return Ok(()),
+        };
+        self.heard.lock().unwrap().push(line);
+        Ok(())
+    }
+
+    fn on_data(&mut self, _: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
+        self.sessions += 1;
+        let units = Decimal::from(20);
+        let market = |symbol: &str, side: Side| {
+            Ok::<_, StrategyError>(OrderRequest::market(Symbol::new(symbol)?, side, units))
+        };
+        match self.sessions % 10 {
+            1 => commands.group(OrderGroup::bracket(
+                market("AAPL", Side::Buy)?,
+                Decimal::from(108),
+                Decimal::from(101),
+            )),
+            2 => {
+                let twap = Twap {
+                    n_slices: 4,
+                    horizon_minutes: 30,
+                    child_order_type: ChildType::Market,
+                    ..Twap::default()
+                };
+                commands.algorithm(AlgorithmRequest::new(market("KO", Side::Buy)?, Algorithm::Twap(twap)));
+            }
+            5 => {
+                let chriss = AlmgrenChriss {
+                    horizon_minutes: 5,
+                    child_order_type: ChildType::Market,
+                    ..AlmgrenChriss::default()
+                };
+                let chriss = Algorithm::AlmgrenChriss(chriss);
+                commands.algorithm(AlgorithmRequest::new(market("KO", Side::Buy)?, chriss));
+            }
+            8 => {
+                // Prices move in steps of one: a limit at the last close rests, and its rest leaves at the next open.
+                let twap = Algorithm::Twap(Twap { n_slices: 2, ..Twap::default() });
+                let asked = AlgorithmRequest::new(market("KO", Side::Buy)?, twap);
+                commands.algorithm(AlgorithmRequest { at_end: AtEnd::Send, ..asked });
+            }
+            0 => commands.close(Symbol::new("KO")?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        Some(vec![self.sessions])
+    }
+
+    fn restore(&mut self, memory: &[u8]) -> Result<(), StrategyError> {
+        self.sessions = *memory.first().ok_or("no memory")?;
+        Ok(())
+    }
+}
+
 const INSTRUMENTS: &str = "symbol,asset_class,currency,calendar,sector,country,tick,lot,multiplier\n\
     AAPL,equities,USD,XNYS,a,US,0.01,1,1\nKO,equities,USD,XNYS,b,US,0.01,1,1\n";
 
@@ -347,6 +429,11 @@ fn two_busy(heard: &Heard) -> Vec<Box<dyn Strategy>> {
         Box::new(Busy { id, sessions: 0, told: 0, heard: Arc::clone(heard) })
     };
     vec![busy("one"), busy("two")]
+}
+
+fn contingent(heard: &Heard) -> Vec<Box<dyn Strategy>> {
+    let id = StrategyId::new("contingent").unwrap();
+    vec![Box::new(Contingent { id, sessions: 0, heard: Arc::clone(heard) })]
 }
 
 fn world() -> World {
@@ -447,6 +534,22 @@ fn a_run_with_resting_orders_cut_at_every_commit_ends_in_the_same_state() {
     assert!(count("fills.created") > 20 && count("orders.created") > 40, "{heard:?}");
     assert!(count("orders.canceled") > 4, "a strategy hears of what it cancelled");
     assert_eq!(core.state().counters().incidents, 0);
+}
+
+/// Brackets and algorithms with the real gates and the real venue, in a back-test of daily bars.
+#[test]
+fn a_run_with_groups_and_algorithms_cut_at_every_commit_ends_in_the_same_state() {
+    let (core, heard) = cut_everywhere(contingent);
+    let of = |word: &str| heard.iter().filter(|line| line.starts_with(word)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("refused"), Vec::<String>::new(), "both exits of a bracket pass the gates");
+    // 40 sessions in rounds of ten: every bracket is entered and left whole, every parent filled by its children.
+    assert_eq!((of("AAPL buy 20").len(), of("AAPL sell 20").len()), (4, 4), "{heard:?}");
+    assert_eq!(of("KO buy 5").len(), 16, "four slices each: {heard:?}");
+    assert_eq!(of("KO buy 4").len(), 20, "five minutes each: {heard:?}");
+    assert_eq!(of("KO buy 10").len(), 2, "limits that the bar met: {heard:?}");
+    assert_eq!(of("KO buy 20").len(), 3, "limits that it did not meet leave at the next open: {heard:?}");
+    let book = core.state().ledger().funds().next().unwrap().1;
+    assert!(book.positions().quantity(&Symbol::new("AAPL").unwrap()).is_zero());
 }
 
 #[test]

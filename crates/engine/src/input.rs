@@ -7,7 +7,7 @@ use mts_foundation::num::exact;
 use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{HaltRequest, ResumeRequest, RiskEnvelope};
 use mts_foundation::strategy::{Command, OrderRequest};
-use mts_foundation::{ActorId, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
+use mts_foundation::{ActorId, Bar, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A price that enters the ledger.
@@ -18,6 +18,24 @@ pub struct MarkUpdate {
     /// Its last price; one that is not greater than zero is not taken.
     #[serde(with = "exact")]
     pub price: Decimal,
+}
+
+/// Units of an instrument that the market traded since it was told last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VolumeUpdate {
+    /// Instrument.
+    pub symbol: Symbol,
+    /// Units; a number that is not greater than zero is not taken.
+    #[serde(with = "exact")]
+    pub units: Decimal,
+}
+
+impl VolumeUpdate {
+    /// The volume of a bar.
+    #[must_use]
+    pub fn of(bar: &Bar) -> Self {
+        Self { symbol: bar.symbol.clone(), units: bar.volume }
+    }
 }
 
 /// What an operator does. Refused acts become incidents.
@@ -247,6 +265,13 @@ pub enum Input {
         /// When.
         time: Timestamp,
     },
+    /// Volume that the market traded, for algorithms that follow it.
+    Volumes {
+        /// When it was known.
+        time: Timestamp,
+        /// At most one per symbol.
+        volumes: Vec<VolumeUpdate>,
+    },
 }
 
 impl Input {
@@ -267,7 +292,8 @@ impl Input {
             | Self::Marks { time, .. }
             | Self::Connection { time, .. }
             | Self::LookedUp { time, .. }
-            | Self::AccountSeen { time, .. } => *time,
+            | Self::AccountSeen { time, .. }
+            | Self::Volumes { time, .. } => *time,
         }
     }
 }

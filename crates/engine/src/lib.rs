@@ -6,6 +6,10 @@
 //! journals them, and carries out the [`Action`]s that come back. State is what replaying the inputs gives, bit for
 //! bit; [`Core::state_hash`] says so in 32 bytes.
 
+// The unit tests share the helpers of the integration tests, which name the crate from outside.
+#[cfg(test)]
+extern crate self as mts_engine;
+
 pub mod core;
 pub mod input;
 pub mod output;
@@ -14,6 +18,6 @@ pub mod replay;
 pub mod shell;
 
 pub use crate::core::{AccountStanding, Core, CoreConfig, CoreError, FundSetup, State, VenueFacts};
-pub use input::{AccountAnswer, Input, LookUp, OperatorAct};
+pub use input::{AccountAnswer, Input, LookUp, OperatorAct, VolumeUpdate};
 pub use output::{Action, OrderTrace, Output};
 pub use record::{Genesis, RecordError};

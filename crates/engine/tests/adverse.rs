@@ -4,9 +4,12 @@
 
 mod common;
 
-use common::{accept, at, buy, core, decide, fill, fund_id, incidents, mark, open, step, submitted};
+use common::{
+    accept, at, buy, cancel_answer, cancelled, core, decide, fill, fund_id, held, incidents, mark, open,
+    step, submitted,
+};
 use mts_engine::input::{Input, OperatorAct};
-use mts_engine::{Action, Core, Output};
+use mts_engine::{Core, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::strategy::{Command, OrderRequest};
@@ -31,19 +34,11 @@ fn kill(core: &mut Core, minute: i64) -> Output {
 }
 
 fn cancels(output: &Output) -> usize {
-    output.actions.iter().filter(|action| matches!(action, Action::Cancel(_))).count()
-}
-
-fn cancel_answer(order: &Order, outcome: CancelOutcome, minute: i64) -> Input {
-    Input::Canceled { order_id: order.order_id.clone(), outcome, time: at(minute) }
+    cancelled(output).len()
 }
 
 fn state(core: &Core, order: &Order) -> OrderState {
     core.state().order(&order.order_id).unwrap().state
-}
-
-fn held(core: &Core) -> Decimal {
-    core.state().ledger().fund(&fund_id()).unwrap().positions().quantity(&aapl())
 }
 
 fn report(order: &Order, state: OrderState, minute: i64) -> Input {

@@ -10,10 +10,12 @@
 //! are `f64`; instants are [`Timestamp`]s (nanoseconds, UTC); every public enum has one documented wire spelling.
 
 pub mod account;
+pub mod algorithm;
 pub mod broker;
 pub mod broker_event;
 pub mod calendar;
 pub mod cash_flow;
+pub mod contingent;
 pub mod corporate_action;
 pub mod event;
 pub mod fill;

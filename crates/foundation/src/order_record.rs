@@ -192,6 +192,16 @@ impl OrderRecord {
         self.step(OrderState::Submitting, at)
     }
 
+    /// An execution algorithm works it: its children go to the venue, it does not, so it counts as accepted without a
+    /// venue's id.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] unless created or pending risk.
+    pub fn work(&mut self, at: Timestamp) -> Result<(), IllegalTransition> {
+        self.step(OrderState::Submitting, at)?;
+        self.step(OrderState::Accepted, at)
+    }
+
     /// The venue acknowledged it. An acknowledgement after the first fill keeps the fill's state.
     ///
     /// # Errors

@@ -1,12 +1,15 @@
 //! Strategies: a frozen view in, a list of commands out (decision S1).
 
+use crate::algorithm::AlgorithmRequest;
 use crate::calendar::{MarketCalendar, Session};
+use crate::contingent::OrderGroup;
 use crate::event::Event;
 use crate::ids::{FundId, OrderId, StrategyId};
 use crate::ledger::FundBook;
 use crate::market::{Bar, Quote, Trade};
 use crate::num::{Decimal, exact, exact_option};
-use crate::order::{OrderType, Side, TimeInForce};
+use crate::order::{Order, OrderType, Side, TimeInForce};
+use crate::order_builder::{OrderBuilder, OrderFault};
 use crate::order_record::OrderRecord;
 use crate::signal::TargetSet;
 use crate::symbol::Symbol;
@@ -126,6 +129,44 @@ impl OrderRequest {
             thesis: None,
         }
     }
+
+    /// An order with what is asked for; ids, key, fund, strategy, broker, actor and time are still to be given.
+    #[must_use]
+    pub fn builder(&self) -> OrderBuilder {
+        let mut builder = Order::builder()
+            .symbol(self.symbol.as_str())
+            .side(self.side)
+            .quantity(self.quantity)
+            .order_type(self.order_type)
+            .tif(self.tif)
+            .extended_hours(self.extended_hours);
+        if let Some(price) = self.limit_price {
+            builder = builder.limit_price(price);
+        }
+        if let Some(price) = self.stop_price {
+            builder = builder.stop_price(price);
+        }
+        if let Some(thesis) = &self.thesis {
+            builder = builder.thesis(thesis);
+        }
+        builder
+    }
+
+    /// What is wrong with it, by the rules of orders (decision O1); nothing where an order can be made of it.
+    #[must_use]
+    pub fn faults(&self) -> Vec<OrderFault> {
+        const ANY: &str = "any";
+        let order = self
+            .builder()
+            .order_id(ANY)
+            .idempotency_key(ANY)
+            .fund_id(ANY)
+            .strategy_id(ANY)
+            .broker(ANY)
+            .actor(ANY)
+            .created_at(Timestamp::EPOCH);
+        order.build().err().map(|faults| faults.0).unwrap_or_default()
+    }
 }
 
 /// One thing a strategy wants.
@@ -140,6 +181,10 @@ pub enum Command {
     Close(Symbol),
     /// Reach these weights; what is held and not named is sold.
     Targets(TargetSet),
+    /// Send orders that depend on each other.
+    Group(OrderGroup),
+    /// Have an order worked by an execution algorithm.
+    Algorithm(AlgorithmRequest),
 }
 
 /// Most commands of one call; a runaway strategy is stopped here.
@@ -182,6 +227,16 @@ impl Commands {
     /// Asks for a cancellation.
     pub fn cancel(&mut self, order_id: OrderId) {
         self.push(Command::Cancel(order_id));
+    }
+
+    /// Asks for orders that depend on each other.
+    pub fn group(&mut self, group: OrderGroup) {
+        self.push(Command::Group(group));
+    }
+
+    /// Asks for an order that an execution algorithm works.
+    pub fn algorithm(&mut self, request: AlgorithmRequest) {
+        self.push(Command::Algorithm(request));
     }
 
     /// Asks for a position to be closed.

@@ -5,8 +5,13 @@
 #[cfg(feature = "schema")]
 mod agreement;
 
+use mts_foundation::algorithm::{
+    Algorithm, AlgorithmRequest, AlmgrenChriss, AtEnd, ChildType, Iceberg, ImplementationShortfall, Pov,
+    Twap, VolumeProfile, Vwap,
+};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
+use mts_foundation::contingent::{Exits, OrderGroup};
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::ledger::MarkKind;
 use mts_foundation::risk::{
@@ -204,12 +209,45 @@ fn every_other_type_comes_back_exactly() {
         rank: None,
         asof: time,
     });
+    let request = || OrderRequest::market(symbol.clone(), Side::Buy, d("100"));
+    let iceberg = Iceberg { display_qty: d("10"), refill_threshold: d("5"), limit_price: d("9.5") };
+    let shortfall =
+        ImplementationShortfall { arrival_price: Some(d("10")), ..ImplementationShortfall::default() };
+    round_trips(&Twap::default());
+    round_trips(&Vwap::default());
+    round_trips(&Pov::default());
+    round_trips(&iceberg);
+    round_trips(&AlmgrenChriss::default());
+    round_trips(&shortfall);
+    round_trips(&AtEnd::Send);
+    round_trips(&ChildType::Limit);
+    round_trips(&VolumeProfile::Uniform);
+    round_trips(&AlgorithmRequest::new(request(), Algorithm::Iceberg(iceberg.clone())));
+    round_trips(&Algorithm::Iceberg(iceberg.clone()));
+    let group = OrderGroup::bracket(request(), d("110"), d("90.5"));
+    round_trips(&group);
+    round_trips(&group.contingency);
+    round_trips(&Exits { take_profit: d("2"), stop_loss: d("1"), stop_limit: None, tif: TimeInForce::Day });
+    let algorithms = [
+        Algorithm::Twap(Twap::default()),
+        Algorithm::Vwap(Vwap::default()),
+        Algorithm::Pov(Pov::default()),
+        Algorithm::Iceberg(iceberg),
+        Algorithm::AlmgrenChriss(AlmgrenChriss::default()),
+        Algorithm::ImplementationShortfall(shortfall),
+    ];
     for command in [
         Command::Targets(targets.clone()),
         Command::Close(symbol.clone()),
         Command::Cancel("o".parse().unwrap()),
         Command::Submit(OrderRequest::market(symbol.clone(), Side::Short, d("2"))),
-    ] {
+        Command::Group(OrderGroup::one_cancels_other(vec![request(), request()])),
+        Command::Group(OrderGroup::one_triggers_other(request(), vec![request()])),
+        Command::Group(OrderGroup::bracket(request(), d("110"), d("90.5"))),
+    ]
+    .into_iter()
+    .chain(algorithms.map(|algorithm| Command::Algorithm(AlgorithmRequest::new(request(), algorithm))))
+    {
         round_trips(&command);
         bytes_round_trip(&command);
     }

@@ -16,6 +16,7 @@ impl Core {
     ) -> Result<(), CoreError> {
         let owner = (fund_id.clone(), symbol.clone());
         self.state.closes.entry(owner).or_insert_with(|| strategy_id.clone());
+        self.stop_kin(Some(fund_id), Some(symbol), output)?;
         for order_id in self.working_in(fund_id, symbol) {
             self.request_cancel(&order_id, output);
         }

@@ -7,7 +7,7 @@ use crate::output::Output;
 use mts_foundation::event::Event;
 use mts_foundation::sizing::PlanStage;
 use mts_foundation::strategy::{Command, MAX_COMMANDS, OrderRequest};
-use mts_foundation::{ActorId, FundId, IdempotencyKey, Order, StrategyId};
+use mts_foundation::{ActorId, FundId, IdempotencyKey, Order, StrategyId, Timestamp};
 
 impl Core {
     /// Takes the commands of one decision, in order.
@@ -25,6 +25,7 @@ impl Core {
         }
         self.state.decided.insert(owner, self.state.now);
         for (index, command) in commands.iter().enumerate() {
+            let before = commands.get(..index).unwrap_or_default();
             match command {
                 Command::Submit(request) => {
                     if self.state.waiting.len() >= MAX_COMMANDS {
@@ -36,7 +37,7 @@ impl Core {
                         fund_id: fund_id.clone(),
                         strategy_id: strategy_id.clone(),
                         decided: self.state.now,
-                        leg: leg(request, commands.get(..index).unwrap_or_default()),
+                        leg: leg(request, before),
                         request: request.clone(),
                     });
                 }
@@ -45,12 +46,20 @@ impl Core {
                         record.order.fund_id == *fund_id && record.order.strategy_id == *strategy_id
                     });
                     if own {
-                        self.request_cancel(order_id, output);
+                        self.cancel_by_request(order_id, output)?;
                     } else {
                         let message =
                             format!("strategy {strategy_id} cancels {order_id}, which is not its order");
                         self.incident("NOT_OWN_ORDER", message, Some(order_id), output);
                     }
+                }
+                Command::Group(group) => {
+                    let leg = group.head().map_or(1, |head| leg(head, before));
+                    self.begin_group((fund_id, strategy_id), group, leg, output)?;
+                }
+                Command::Algorithm(request) => {
+                    let leg = leg(&request.parent, before);
+                    self.begin_algorithm((fund_id, strategy_id), request, leg, output)?;
                 }
                 Command::Close(symbol) => self.close_position(fund_id, strategy_id, symbol, output)?,
                 Command::Targets(targets)
@@ -81,11 +90,7 @@ impl Core {
             let WaitingOrder { fund_id, strategy_id, decided, leg, request } = waiting;
             let key = match request.idempotency_key.clone() {
                 Some(key) => key,
-                None => {
-                    let (symbol, side) = (&request.symbol, request.side);
-                    let key = IdempotencyKey::for_rebalance(&fund_id, &strategy_id, decided, symbol, side)?;
-                    IdempotencyKey::for_child(&key, leg)?
-                }
+                None => Self::key_of((&fund_id, &strategy_id), decided, &request, leg)?,
             };
             let actor = Self::actor_of(&strategy_id)?;
             self.propose_request((&fund_id, &strategy_id, &actor), key, &request, output)?;
@@ -96,56 +101,74 @@ impl Core {
     /// Makes an order of what somebody asks for and takes it through the gates.
     pub(crate) fn propose_request(
         &mut self,
-        (fund_id, strategy_id, actor): (&FundId, &StrategyId, &ActorId),
+        owner: (&FundId, &StrategyId, &ActorId),
         key: IdempotencyKey,
         request: &OrderRequest,
         output: &mut Output,
     ) -> Result<(), CoreError> {
+        match self.order_of(owner, &key, request, output) {
+            Some(order) => self.propose(order, None, false, output),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes an order of what somebody asks for; where that cannot be, an incident says why.
+    pub(crate) fn order_of(
+        &mut self,
+        (fund_id, strategy_id, actor): (&FundId, &StrategyId, &ActorId),
+        key: &IdempotencyKey,
+        request: &OrderRequest,
+        output: &mut Output,
+    ) -> Option<Order> {
         let Some(broker) = self.brokers.get(fund_id).cloned() else {
             let message = format!("there is no fund {fund_id}; `mts status` names them");
             self.incident("UNKNOWN_FUND", message, None, output);
-            return Ok(());
+            return None;
         };
-        let mut builder = Order::builder()
+        let order = request
+            .builder()
             .order_id(self.next_order_id(fund_id.as_str()))
             .idempotency_key(key.as_str())
-            .symbol(request.symbol.as_str())
-            .side(request.side)
-            .quantity(request.quantity)
-            .order_type(request.order_type)
-            .tif(request.tif)
-            .extended_hours(request.extended_hours)
             .fund_id(fund_id.as_str())
             .strategy_id(strategy_id.as_str())
             .broker(broker.as_str())
             .actor(actor.as_str())
-            .created_at(self.state.now);
-        if let Some(price) = request.limit_price {
-            builder = builder.limit_price(price);
-        }
-        if let Some(price) = request.stop_price {
-            builder = builder.stop_price(price);
-        }
-        if let Some(thesis) = &request.thesis {
-            builder = builder.thesis(thesis);
-        }
-        match builder.build() {
-            Ok(order) => self.propose(order, None, false, output),
+            .created_at(self.state.now)
+            .build();
+        match order {
+            Ok(order) => Some(order),
             Err(faults) => {
                 let message = format!("{actor} asks for an impossible order: {faults}");
                 self.incident("ORDER_INVALID", message, None, output);
-                Ok(())
+                None
             }
         }
+    }
+
+    /// The key of a request that brings none: fund, strategy, time, instrument, direction, and which of them it is.
+    pub(crate) fn key_of(
+        (fund_id, strategy_id): (&FundId, &StrategyId),
+        decided: Timestamp,
+        request: &OrderRequest,
+        leg: u32,
+    ) -> Result<IdempotencyKey, CoreError> {
+        let (symbol, side) = (&request.symbol, request.side);
+        let key = IdempotencyKey::for_rebalance(fund_id, strategy_id, decided, symbol, side)?;
+        Ok(IdempotencyKey::for_child(&key, leg)?)
     }
 }
 
 /// Which order in this instrument and direction it is, from 1. The orders of targets have the key without a number, so
 /// that one decision can hold both.
 fn leg(request: &OrderRequest, before: &[Command]) -> u32 {
-    let same = before.iter().filter(|command| match command {
-        Command::Submit(other) => other.symbol == request.symbol && other.side == request.side,
-        _ => false,
+    let same = before.iter().filter(|command| {
+        let other = match command {
+            Command::Submit(other) => Some(other),
+            Command::Group(group) => group.head(),
+            Command::Algorithm(algorithm) => Some(&algorithm.parent),
+            Command::Cancel(_) | Command::Close(_) | Command::Targets(_) => None,
+        };
+        other.is_some_and(|other| other.symbol == request.symbol && other.side == request.side)
     });
     u32::try_from(same.count()).unwrap_or(u32::MAX).saturating_add(1)
 }

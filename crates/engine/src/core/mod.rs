@@ -1,10 +1,13 @@
 //! The deterministic machine.
 
 mod accounts;
+mod algorithms;
 mod broker_events;
 mod closing;
 mod commands;
+mod groups;
 mod idempotency;
+mod kin;
 mod operator;
 mod orders;
 mod rebalance;
@@ -116,6 +119,21 @@ pub enum CoreError {
     /// An id that the core makes itself is not usable.
     #[error("an id cannot be made: {0}")]
     Id(#[from] mts_foundation::ids::InvalidId),
+    /// Children of an order would be more than the order: the last gate before the venue.
+    #[error(
+        "order {order_id} would make the children of {parent} {children}, which is more than its {quantity}; it does not \
+         leave"
+    )]
+    ChildrenExceedParent {
+        /// The child that was about to leave.
+        order_id: OrderId,
+        /// Its parent.
+        parent: OrderId,
+        /// Σ of what children have filled and may still fill, this one included.
+        children: Decimal,
+        /// The parent's quantity.
+        quantity: Decimal,
+    },
 }
 
 /// The machine: configuration, gates, planner and state.
@@ -127,6 +145,8 @@ pub struct Core {
     state: State,
     tracing: bool,
     risk_actions: Vec<RiskAction>,
+    /// Orders that changed in this step and belong to others; empty between steps, so no part of the state.
+    touched: Vec<OrderId>,
 }
 
 impl std::fmt::Debug for Core {
@@ -153,7 +173,8 @@ impl Core {
             brokers.insert(fund_id.clone(), broker.clone());
         }
         let state = State::new(ledger);
-        Ok(Self { config, brokers, risk, planner, state, tracing: false, risk_actions: Vec::new() })
+        let (risk_actions, touched) = (Vec::new(), Vec::new());
+        Ok(Self { config, brokers, risk, planner, state, tracing: false, risk_actions, touched })
     }
 
     /// Whether every order's gates and sizing are written to [`Output::traces`].
@@ -207,12 +228,18 @@ impl Core {
         self.state.inputs = self.state.inputs.saturating_add(1);
         let first_event = output.events.len();
         match input {
-            Input::SessionOpen { date, .. } => self.open_session(*date, output)?,
+            Input::SessionOpen { date, time } => {
+                self.state.session_opened = Some(*time);
+                self.open_session(*date, output)?;
+            }
             Input::Closes { marks, .. } => self.closes(marks, output)?,
             Input::Submitted { order_id, outcome, .. } => self.submitted(order_id, outcome, output)?,
             Input::Canceled { order_id, outcome, .. } => self.cancel_answered(order_id, outcome, output)?,
             Input::Broker { broker, event, .. } => self.broker_event(broker, event, output)?,
-            Input::SessionClose { date, .. } => self.close_session(*date, output),
+            Input::SessionClose { date, .. } => {
+                self.close_session(*date, output);
+                self.algorithms_close(output)?;
+            }
             Input::Decided { strategy_id, fund_id, commands, memory, .. } => {
                 self.decided(strategy_id, fund_id, commands, memory.as_ref(), output)?;
             }
@@ -223,7 +250,9 @@ impl Core {
             Input::Connection { broker, connected, .. } => self.connection(broker, *connected, output),
             Input::LookedUp { order_id, answer, .. } => self.looked_up(order_id, answer, output)?,
             Input::AccountSeen { broker, answer, .. } => self.account_seen(broker, answer, output)?,
+            Input::Volumes { volumes, .. } => self.volumes(volumes, output)?,
         }
+        self.follow_up(output)?;
         self.send_waiting_closes(output)?;
         self.state.chain_events(output.events.get(first_event..).unwrap_or_default());
         Ok(())
@@ -236,6 +265,7 @@ impl Core {
         self.state.forget(self.config.key_memory);
         self.risk_event(&RiskEvent::DayRolled { date }, output)?;
         self.send_waiting_orders(output)?;
+        self.kin_open(output)?;
         self.advance_rebalances(output)
     }
 
@@ -246,6 +276,7 @@ impl Core {
     }
 
     fn marks(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
+        self.end_horizons(output)?;
         for MarkUpdate { symbol, price } in marks {
             // Zero is a missing price, never a price (decision R7); the last one stands.
             if let Some(fault) = fault_of_positive(*price, MAX_PRICE) {
@@ -317,13 +348,16 @@ impl Core {
         }
         for action in actions.drain(..) {
             match action {
-                RiskAction::Halted(halt) => output.events.push(Event::HaltRequested(halt)),
+                RiskAction::Halted(halt) => {
+                    self.cancel_entries(&halt.scope, output);
+                    output.events.push(Event::HaltRequested(halt));
+                }
                 RiskAction::Resumed { request, rebased } => {
                     output.events.push(Event::HaltResumed { request, rebased });
                 }
                 RiskAction::Killed { reason, .. } => {
                     output.events.push(Event::Killed { reason, time: self.state.now });
-                    self.cancel_all(None, output);
+                    self.cancel_all(None, output)?;
                 }
                 RiskAction::EnvelopeUpdated(envelope) => {
                     output.events.push(Event::EnvelopeUpdated(*envelope))
@@ -356,7 +390,8 @@ impl Core {
     }
 
     /// Cancels everything that works, of one fund or of all.
-    fn cancel_all(&mut self, fund_id: Option<&FundId>, output: &mut Output) {
+    fn cancel_all(&mut self, fund_id: Option<&FundId>, output: &mut Output) -> Result<(), CoreError> {
+        self.stop_kin(fund_id, None, output)?;
         let ids: Vec<OrderId> = self
             .state
             .ledger
@@ -367,6 +402,7 @@ impl Core {
         for order_id in ids {
             self.request_cancel(&order_id, output);
         }
+        Ok(())
     }
 
     /// Asks the venue to cancel, again if it was asked before. An order of which no venue id is known yet is cancelled as
@@ -392,6 +428,11 @@ impl Core {
         if self.state.cancels_wanted.remove(order_id) {
             self.request_cancel(order_id, output);
         }
+    }
+
+    /// Whether orders may leave now.
+    fn market_is_open(&self) -> bool {
+        !self.config.sessions || self.state.progress == Progress::Opened
     }
 
     fn session_phase(&self) -> SessionPhase {

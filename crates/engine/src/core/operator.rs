@@ -33,13 +33,9 @@ impl Core {
                         format!("order {order_id} cannot be cancelled: it has ended or is not known here");
                     self.incident("NOTHING_TO_CANCEL", message, Some(order_id), output);
                 }
-                self.request_cancel(order_id, output);
-                return Ok(());
+                return self.cancel_by_request(order_id, output);
             }
-            OperatorAct::CancelAll { fund_id, .. } => {
-                self.cancel_all(fund_id.as_ref(), output);
-                return Ok(());
-            }
+            OperatorAct::CancelAll { fund_id, .. } => return self.cancel_all(fund_id.as_ref(), output),
             OperatorAct::Flatten { fund_id, actor } => return self.flatten(fund_id.as_ref(), actor, output),
             OperatorAct::Reconcile { broker, .. } => {
                 let brokers: Vec<BrokerName> = self.state.accounts.keys().cloned().collect();

@@ -1,8 +1,9 @@
 //! From intent to venue: key, gates, books, and what the venue answers.
 
 use super::idempotency::KeyVerdict;
+use super::kin::Kin;
 use super::{Core, CoreError};
-use crate::output::{Action, OrderTrace, Output};
+use crate::output::{OrderTrace, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::event::Event;
 use mts_foundation::risk::{
@@ -27,16 +28,28 @@ impl Core {
         closing: bool,
         output: &mut Output,
     ) -> Result<(), CoreError> {
+        self.propose_kin(order, &Kin::default(), planned, closing, output)
+    }
+
+    /// The same for an order that belongs to others.
+    pub(crate) fn propose_kin(
+        &mut self,
+        order: Order,
+        kin: &Kin,
+        planned: Option<PlannedOrder>,
+        closing: bool,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
         match self.look_up_key(&order) {
             KeyVerdict::Known => return Ok(()),
             KeyVerdict::Refused(rejection) => {
-                self.refuse(order, *rejection, false, output);
+                self.refuse(order, kin, *rejection, false, output);
                 return Ok(());
             }
             KeyVerdict::New => {}
         }
         if let Some(rejection) = self.blocked(&order) {
-            self.refuse(order, rejection, true, output);
+            self.refuse(order, kin, rejection, true, output);
             return Ok(());
         }
         let mut gates = if self.tracing { GateTrace::on() } else { GateTrace::off() };
@@ -69,7 +82,7 @@ impl Core {
         match decision {
             RiskDecision::Rejected(rejection) => {
                 let by_loss = rejection.gate == Gate::Loss;
-                self.refuse(order, *rejection, true, output);
+                self.refuse(order, kin, *rejection, true, output);
                 if by_loss {
                     // The limit was reached before any mark or fill said so: trip it now (decision R10).
                     self.risk_event(&RiskEvent::Marked { symbol: None }, output)?;
@@ -87,25 +100,24 @@ impl Core {
                         observed: None,
                         message: error.to_string(),
                     };
-                    self.refuse(order, rejection, true, output);
+                    self.refuse(order, kin, rejection, true, output);
                     return Ok(());
                 }
                 self.risk.commit(&order, &context(moment, &self.state.ledger, &self.config.instruments));
                 let order = order.submitted(self.state.now);
                 self.remember_key(&order);
-                let mut record = OrderRecord::new(order.clone());
+                let mut record = kin.record(order.clone());
                 // Created orders may always be submitted.
                 record.submit(self.state.now).unwrap_or_default();
                 output.events.push(Event::OrderCreated(record.clone()));
                 self.state.orders.insert(order.order_id.clone(), record);
-                output.actions.push(Action::Submit(order));
-                Ok(())
+                self.leave(order, output)
             }
         }
     }
 
     /// Records a refusal. `remember` is false where the key belongs to another order.
-    fn refuse(&mut self, order: Order, rejection: Rejection, remember: bool, output: &mut Output) {
+    fn refuse(&mut self, order: Order, kin: &Kin, rejection: Rejection, remember: bool, output: &mut Output) {
         let now = self.state.now;
         let counters = &mut self.state.counters;
         counters.rejected = counters.rejected.saturating_add(1);
@@ -113,7 +125,7 @@ impl Core {
         if remember {
             self.remember_key(&order);
         }
-        let mut record = OrderRecord::new(order);
+        let mut record = kin.record(order);
         record.reject(now, rejection.code.as_str()).unwrap_or_default();
         if let Some(envelope) = self.risk.envelope(&record.order.fund_id) {
             output.events.push(Event::GateFailed(OrderRejection {
@@ -240,6 +252,7 @@ impl Core {
     pub(crate) fn ended(&mut self, record: &OrderRecord) -> Result<(), CoreError> {
         let order = &record.order;
         self.state.ledger.remove_working(&self.config.instruments, &order.fund_id, &order.order_id)?;
+        self.kin_ended(record);
         self.state.cancels_wanted.remove(&order.order_id);
         self.inquiry_ends(&order.order_id);
         Ok(())

@@ -1,6 +1,8 @@
 //! Everything the core remembers. All of it comes from inputs, so replaying them gives it back.
 
 use super::accounts::AccountWatch;
+use super::algorithms::Schedule;
+use super::groups::Group;
 use super::idempotency::KeyEntry;
 use super::rebalance::Rebalance;
 use super::timers::Timer;
@@ -17,6 +19,7 @@ use mts_foundation::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -87,6 +90,15 @@ pub(crate) struct StandIn {
     pub(crate) price: Decimal,
 }
 
+/// Units that were traded in a market.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Traded {
+    /// When that was told.
+    pub(crate) time: Timestamp,
+    #[serde(with = "exact")]
+    pub(crate) units: Decimal,
+}
+
 /// The state of the core.
 #[derive(Debug, Clone, Serialize)]
 pub struct State {
@@ -115,6 +127,15 @@ pub struct State {
     pub(crate) inquiries: BTreeMap<OrderId, Inquiry>,
     pub(crate) accounts: BTreeMap<BrokerName, AccountWatch>,
     pub(crate) synthetic: BTreeMap<OrderId, StandIn>,
+    /// Open groups, by key.
+    pub(crate) groups: BTreeMap<SmolStr, Group>,
+    /// Parents that are worked.
+    pub(crate) algorithms: BTreeMap<OrderId, Schedule>,
+    /// Children that may still fill, by parent.
+    pub(crate) children: BTreeMap<OrderId, BTreeSet<OrderId>>,
+    /// The last traded volume of an instrument.
+    pub(crate) volumes: BTreeMap<Symbol, Traded>,
+    pub(crate) session_opened: Option<Timestamp>,
     event_chain: [u8; 32],
 }
 
@@ -145,6 +166,11 @@ impl State {
             inquiries: BTreeMap::new(),
             accounts: BTreeMap::new(),
             synthetic: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            algorithms: BTreeMap::new(),
+            children: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            session_opened: None,
             event_chain: [0; 32],
         }
     }
@@ -194,6 +220,12 @@ impl State {
     #[must_use]
     pub fn order(&self, order_id: &OrderId) -> Option<&OrderRecord> {
         self.orders.get(order_id)
+    }
+
+    /// Whether an order is worked by an algorithm: it never leaves itself, its children do.
+    #[must_use]
+    pub fn is_worked(&self, order_id: &OrderId) -> bool {
+        self.algorithms.contains_key(order_id)
     }
 
     /// The data time of the last decision of a strategy for a fund that was more than nothing.

@@ -5,6 +5,7 @@ use super::{Core, CoreError};
 use crate::output::Output;
 use mts_foundation::{BrokerName, OrderId, Timestamp};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// What happens when a timer is due.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +14,10 @@ pub(crate) enum Timer {
     LookUp(OrderId),
     /// An account is compared with the books.
     Snapshot(BrokerName),
+    /// A group tries again what a gate or the venue refused.
+    Group(SmolStr),
+    /// An algorithm's next slice, or its end.
+    Algorithm(OrderId),
 }
 
 impl Core {
@@ -37,6 +42,8 @@ impl Core {
             match &entry.1 {
                 Timer::LookUp(order_id) => self.look_up_due(order_id, output),
                 Timer::Snapshot(broker) => self.snapshot_due(broker, output),
+                Timer::Group(key) => self.sync_group(key, output)?,
+                Timer::Algorithm(order_id) => self.advance(order_id, output)?,
             }
         }
         Ok(())

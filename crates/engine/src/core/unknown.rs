@@ -61,6 +61,7 @@ impl Core {
     /// The order's fate is known.
     pub(crate) fn inquiry_ends(&mut self, order_id: &OrderId) {
         if let Some(inquiry) = self.state.inquiries.remove(order_id) {
+            self.touch(order_id);
             self.state.timers.remove(&(inquiry.next, Timer::LookUp(order_id.clone())));
         }
     }
@@ -104,10 +105,7 @@ impl Core {
     ) -> Result<(), CoreError> {
         match answer {
             LookUp::Found(report) => self.found(order_id, report, output),
-            LookUp::NotKnown => {
-                self.not_known(order_id, output);
-                Ok(())
-            }
+            LookUp::NotKnown => self.not_known(order_id, output),
             // Nothing is known, so nothing changes; the next question is under way.
             LookUp::Failed { .. } => Ok(()),
         }
@@ -217,17 +215,17 @@ impl Core {
     }
 
     /// The venue says that it does not know the order.
-    fn not_known(&mut self, order_id: &OrderId, output: &mut Output) {
+    fn not_known(&mut self, order_id: &OrderId, output: &mut Output) -> Result<(), CoreError> {
         let now = self.state.now;
         let (Some(inquiry), Some(record)) =
             (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
         else {
-            return;
+            return Ok(());
         };
         let facts = self.config.venues.get(&record.order.broker).cloned().unwrap_or_default();
         // An order can arrive after the question: only answers after the venue's settling time count.
         if now.since(inquiry.since) < facts.settle {
-            return;
+            return Ok(());
         }
         inquiry.not_known = inquiry.not_known.saturating_add(1);
         let again = record.state == OrderState::Unknown
@@ -239,8 +237,10 @@ impl Core {
             // The venue refuses a second order with the same id, so this settles it either way (decision O7).
             inquiry.resent = inquiry.resent.saturating_add(1);
             inquiry.not_known = 0;
-            output.actions.push(Action::Submit(record.order.clone()));
+            let order = record.order.clone();
+            return self.leave(order, output);
         }
+        Ok(())
     }
 
     /// Why an order must wait for what is not known.

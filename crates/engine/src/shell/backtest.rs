@@ -5,7 +5,7 @@
 //! anywhere goes on from the last input and ends in the same state.
 
 use crate::core::{Core, CoreError, Progress, reference};
-use crate::input::{Input, MarkUpdate, OperatorAct};
+use crate::input::{Input, MarkUpdate, OperatorAct, VolumeUpdate};
 use crate::output::{Action, Output};
 use crate::record::{INPUT_V1, RecordError, encode};
 use crate::replay::{ReplayError, apply};
@@ -324,6 +324,7 @@ impl Runner<'_, '_> {
         let open: Vec<OrderRecord> = state
             .orders()
             .filter(|record| record.state.is_working() && record.state != OrderState::Submitting)
+            .filter(|record| !state.is_worked(&record.order.order_id))
             .cloned()
             .collect();
         let cash: Decimal = state.ledger().funds().map(|(_, book)| book.cash()).sum();
@@ -440,7 +441,11 @@ impl Runner<'_, '_> {
         }
         if progress <= Progress::Opened {
             self.act()?;
-            self.resume_by_script(session.open.into())?;
+            // An interrupted run may be beyond the open: timers were due.
+            if self.run.core.state().now() <= session.open.into() {
+                self.resume_by_script(session.open.into())?;
+            }
+            self.let_time_pass(time)?;
             let marks =
                 bars.iter().map(|bar| MarkUpdate { symbol: bar.symbol.clone(), price: bar.close }).collect();
             self.take(&Input::Closes { time, marks })?;
@@ -451,8 +456,32 @@ impl Runner<'_, '_> {
             self.take(&Input::SessionClose { date, time })?;
         }
         self.decide(time, bars, &session)?;
+        self.tell_volumes(time, bars)?;
         (self.progress)(RunProgress { date, inputs: self.run.core.state().inputs() });
         Ok(true)
+    }
+
+    /// Wakes the core for what is due before an instant.
+    fn let_time_pass(&mut self, until: Timestamp) -> Result<(), RunError> {
+        while let Some(due) = self.run.core.next_timer().filter(|due| *due < until) {
+            let time = due.max(self.run.core.state().now());
+            self.run.venue.set_time(time);
+            self.take(&Input::Timer { time })?;
+            self.act()?;
+        }
+        Ok(())
+    }
+
+    /// Tells the volume of bars to algorithms that follow it; once, also when the run was interrupted in between.
+    fn tell_volumes(&mut self, time: Timestamp, bars: &[Bar]) -> Result<(), RunError> {
+        let core = &self.run.core;
+        let wanted = bars.iter().filter(|bar| core.wants_volume(&bar.symbol, time));
+        let volumes: Vec<VolumeUpdate> = wanted.map(VolumeUpdate::of).collect();
+        if volumes.is_empty() {
+            return Ok(());
+        }
+        self.take(&Input::Volumes { time, volumes })?;
+        self.act()
     }
 
     /// Lets the venue meet the bars and takes what it says.

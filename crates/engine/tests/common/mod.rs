@@ -5,7 +5,7 @@
 
 use mts_engine::input::{AccountAnswer, Input, MarkUpdate};
 use mts_engine::{Action, Core, CoreConfig, FundSetup, Output};
-use mts_foundation::broker::SubmitOutcome;
+use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{
@@ -56,6 +56,9 @@ impl RiskMachine for Obedient {
         if let RiskEvent::Kill { reason, actor } = event {
             self.kill = Some(reason.clone());
             actions.push(RiskAction::Killed { reason: reason.clone(), actor: actor.clone() });
+        }
+        if let RiskEvent::Halt(halt) = event {
+            actions.push(RiskAction::Halted(halt.clone()));
         }
         Ok(())
     }
@@ -195,6 +198,25 @@ pub(crate) fn fill(order: &Order, id: &str, quantity: i64, minute: i64) -> Input
         fees: FeeStatus::Known,
     };
     Input::Broker { broker: "paper".parse().unwrap(), event, time: at(minute) }
+}
+
+/// What the venue says to a cancel.
+pub(crate) fn cancel_answer(order: &Order, outcome: CancelOutcome, minute: i64) -> Input {
+    Input::Canceled { order_id: order.order_id.clone(), outcome, time: at(minute) }
+}
+
+/// Orders whose cancellation is asked for.
+pub(crate) fn cancelled(output: &Output) -> Vec<OrderId> {
+    let cancels = output.actions.iter().filter_map(|action| match action {
+        Action::Cancel(reference) => Some(reference.order_id.clone()),
+        _ => None,
+    });
+    cancels.collect()
+}
+
+/// Units of AAPL that are held.
+pub(crate) fn held(core: &Core) -> Decimal {
+    core.state().ledger().fund(&fund_id()).unwrap().positions().quantity(&Symbol::new("AAPL").unwrap())
 }
 
 /// A core whose process has begun, whose one account is compared and agrees, and whose market is open.

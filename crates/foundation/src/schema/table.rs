@@ -2,9 +2,10 @@
 
 use super::{Catalogue, PositiveDecimal};
 use crate::{
-    account, broker, broker_event, calendar, cash_flow, corporate_action, event, fill, fund, ids, instrument,
-    journal, key, ledger, lots, market, market_data, market_snapshot, num, order, order_intent, order_record,
-    position, reconcile, reference, risk, signal, sizing, strategy, symbol, time, trading_session,
+    account, algorithm, broker, broker_event, calendar, cash_flow, contingent, corporate_action, event, fill,
+    fund, ids, instrument, journal, key, ledger, lots, market, market_data, market_snapshot, num, order,
+    order_intent, order_record, position, reconcile, reference, risk, signal, sizing, strategy, symbol, time,
+    trading_session,
 };
 
 macro_rules! table {
@@ -82,6 +83,20 @@ table! {
     signal::TargetSet,
     strategy::OrderRequest,
     strategy::Command,
+    contingent::OrderGroup,
+    contingent::Contingency,
+    contingent::Exits,
+    algorithm::AlgorithmRequest,
+    algorithm::Algorithm,
+    algorithm::Twap,
+    algorithm::Vwap,
+    algorithm::Pov,
+    algorithm::Iceberg,
+    algorithm::AlmgrenChriss,
+    algorithm::ImplementationShortfall,
+    algorithm::ChildType,
+    algorithm::AtEnd,
+    algorithm::VolumeProfile,
     sizing::PlanStage,
     // Risk.
     risk::RiskEnvelope,

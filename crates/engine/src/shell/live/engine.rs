@@ -346,6 +346,7 @@ impl<J: Journal> LiveEngine<J> {
                 .orders()
                 .filter(at)
                 .filter(|record| record.state.is_working() && record.state != OrderState::Submitting)
+                .filter(|record| !state.is_worked(&record.order.order_id))
                 .cloned()
                 .collect();
             let cash: Decimal = state.ledger().funds().map(|(_, book)| book.cash()).sum();

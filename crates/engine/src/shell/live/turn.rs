@@ -5,7 +5,7 @@ use super::lanes::{MarketMessage, Message, Verdict};
 use super::stats::Told;
 use super::traders::Cause;
 use crate::core::Progress;
-use crate::input::{Input, MarkUpdate, OperatorAct};
+use crate::input::{Input, MarkUpdate, OperatorAct, VolumeUpdate};
 use crate::output::Action;
 use crate::shell::backtest::concerns;
 use mts_foundation::broker::SubmitOutcome;
@@ -13,7 +13,7 @@ use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::MarketEvent;
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, SessionPhase};
-use mts_foundation::{ActorId, Session, Timestamp};
+use mts_foundation::{ActorId, Bar, Session, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -284,6 +284,7 @@ impl<J: Journal> LiveEngine<J> {
                     }
                 }
                 self.marks(marks)?;
+                self.volumes(bars)?;
                 Some(Cause::Bars { time: *time, bars: Arc::clone(bars) })
             }
             MarketEvent::Quote(quote) => {
@@ -323,6 +324,14 @@ impl<J: Journal> LiveEngine<J> {
             }
         }
         Ok(())
+    }
+
+    /// Tells the volume of bars to algorithms that follow it.
+    fn volumes(&mut self, bars: &[Bar]) -> Result<(), LiveError> {
+        let (now, core) = (self.now(), self.driver.core());
+        let wanted = bars.iter().filter(|bar| core.wants_volume(&bar.symbol, now));
+        let volumes: Vec<VolumeUpdate> = wanted.map(VolumeUpdate::of).collect();
+        if volumes.is_empty() { Ok(()) } else { self.take(|time| Input::Volumes { time, volumes }) }
     }
 
     pub(super) fn marks(&mut self, marks: Vec<MarkUpdate>) -> Result<(), LiveError> {
