@@ -57,7 +57,10 @@ fn only_what_is_committed_counts() {
     journal.commit().unwrap();
     journal.commit().unwrap();
     assert_eq!((journal.bytes_written(), journal.syncs()), (0, 0), "an empty commit writes nothing");
-    assert_eq!(std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len(), 16 + written);
+    assert_eq!(
+        std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len(),
+        common::HEAD as u64 + written
+    );
 }
 
 #[test]

@@ -12,6 +12,9 @@
 use mts_foundation::journal::{Journal, JournalError, JournalRecord};
 use mts_journal::MemoryJournal;
 
+/// Bytes of a segment's header.
+pub const HEAD: usize = 56;
+
 /// Records per group: 64 in 10 groups.
 pub const GROUPS: [usize; 10] = [1, 2, 13, 8, 5, 1, 21, 6, 3, 4];
 
