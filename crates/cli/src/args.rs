@@ -1,11 +1,13 @@
 //! The command line.
 
+pub(crate) mod journal;
 pub(crate) mod operator;
 
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
+use journal::JournalCommand;
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
 use std::path::PathBuf;
 
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     Kill(KillArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
+    /// Looks into the journal of a run.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Checks and explains configurations.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -100,23 +100,9 @@ pub(crate) fn journal_error(error: JournalError) -> CliError {
 
 /// The first record of a journal.
 pub(crate) fn read_genesis(reader: &JournalReader) -> Result<Genesis, CliError> {
-    let mut found = None;
-    let mut failed = None;
-    reader
-        .replay(&mut |record: JournalRecord| {
-            if record.sequence == 0 {
-                match genesis(&record) {
-                    Ok(genesis) => found = Some(genesis),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            Ok(())
-        })
-        .map_err(journal_error)?;
-    match (found, failed) {
-        (Some(genesis), _) => Ok(genesis),
-        (None, Some(error)) => Err(CliError::new(ExitKind::Journal, error)),
-        (None, None) => Err(CliError::new(
+    match reader.first_record().map_err(journal_error)? {
+        Some(first) => genesis(&first).or_exit(ExitKind::Journal),
+        None => Err(CliError::new(
             ExitKind::Journal,
             "the journal is empty although the run existed; restore it from a copy, or start anew with --fresh",
         )),

@@ -120,6 +120,20 @@ impl JournalReader {
         &self.trail.ignored
     }
 
+    /// The first record, which says what the journal is of and is never removed; `None` in an empty journal.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] and [`JournalError::Damaged`].
+    pub fn first_record(&self) -> Result<Option<JournalRecord>, JournalError> {
+        let mut first = None;
+        let read = self.trail.replay(0, &mut |record| {
+            first = Some(record);
+            // Not a failure: the way to say that this is enough.
+            Err(JournalError::Stopped)
+        });
+        if first.is_some() { Ok(first) } else { read.map(|()| None) }
+    }
+
     /// Reads every record in order.
     ///
     /// # Errors

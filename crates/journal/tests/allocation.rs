@@ -9,7 +9,8 @@ use mts_journal::{FileJournal, JournalOptions, SyncPolicy};
 fn appending_and_committing_allocate_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for preallocate in [false, true] {
-        let options = JournalOptions { preallocate, sync: SyncPolicy::WriteOnly, ..JournalOptions::default() };
+        let options =
+            JournalOptions { preallocate, sync: SyncPolicy::WriteOnly, ..JournalOptions::default() };
         let name = if preallocate { "aside" } else { "plain" };
         let mut journal = FileJournal::begin_with(folder.path().join(name), &[], options).unwrap();
         let mut group = || {

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod gates;
 mod init;
+pub(crate) mod journal;
 mod limits;
 mod new;
 mod print;
