@@ -9,13 +9,16 @@ use mts_tests::risk_oracle::stream::faults::{Fault, Limit};
 use mts_tests::risk_oracle::stream::{self, Mismatch, Options};
 use std::path::Path;
 
-/// Codes that no stream reaches: 3, 4 and 25 are not the machine's, and no number here is near the end of the range.
+/// Codes that no stream reaches: 3, 4, 25 and the engine's blocks are not the machine's, and no number here is near the end of the range.
 const ELSEWHERE: &[RejectCode] = &[
     RejectCode::IdempotencyConflict,
     RejectCode::IdempotencyKeyReused,
     RejectCode::SchemaInvalid,
     RejectCode::ArithmeticRange,
     RejectCode::Vetoed,
+    RejectCode::UnknownOrderPending,
+    RejectCode::AccountNotReconciled,
+    RejectCode::PositionUnexplained,
 ];
 
 /// Limits of losses are mostly reached by a price; orders meet them themselves in longer runs only.

@@ -19,7 +19,7 @@ usage: cargo xtask crates [STEP]...
 Treats every crate below crates/ as an integrator does. Runs the named steps, or all of them:
 
   examples   runs crates/*/examples/*.rs; each prints what the .txt file beside it says, where a line of three dots
-             stands for any lines; --update writes the files
+             stands for any lines; --update writes those that do not fit
   outside    an empty crate outside of the workspace depends by path on foundation and one other crate, and compiles
              with no third one, but for mts-brokers, which brings mts-matching, and mts-cli, which joins them all
   features   compiles each crate with no feature, each feature alone, and all: features only add
@@ -76,13 +76,12 @@ fn examples(update: bool) -> Result<Outcome> {
             let path = root.join(&member.folder).join("examples").join(format!("{example}.txt"));
             let shown = workspace::relative(&root, &path);
             ran += 1;
+            let expected = std::fs::read_to_string(&path).unwrap_or_default();
+            let Some(line) = first_difference(&expected, &printed) else { continue };
             if update {
                 std::fs::write(&path, &printed)
                     .map_err(|error| Error::failed(format!("cannot write {shown}: {error}")))?;
-                continue;
-            }
-            let expected = std::fs::read_to_string(&path).unwrap_or_default();
-            if let Some(line) = first_difference(&expected, &printed) {
+            } else {
                 console::out(format_args!("{shown}: line {line} is not what the example prints:\n{printed}"));
                 wrong.push(shown);
             }

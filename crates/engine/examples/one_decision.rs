@@ -93,6 +93,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                     );
                 }
                 Action::Cancel(order) => println!("to do: cancel {}", order.order_id),
+                Action::LookUp { order_id, .. } => println!("to do: ask what became of {order_id}"),
+                Action::Snapshot { broker } => println!("to do: read the account at {broker}"),
             }
         }
         for event in &output.events {

@@ -2,10 +2,11 @@
 
 use chrono::NaiveDate;
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
-use mts_foundation::broker_event::BrokerEvent;
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::num::exact;
+use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{HaltRequest, ResumeRequest, RiskEnvelope};
-use mts_foundation::strategy::Command;
+use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{ActorId, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,93 @@ pub enum OperatorAct {
         actor: ActorId,
         /// Why.
         reason: String,
+    },
+    /// Takes what the account holds of an instrument for right: the difference is booked into a fund, without cash.
+    Adopt {
+        /// Where.
+        broker: BrokerName,
+        /// The fund that gets the difference.
+        fund_id: FundId,
+        /// Which instrument.
+        symbol: Symbol,
+        /// Who.
+        actor: ActorId,
+        /// Why.
+        reason: String,
+    },
+    /// Says what became of an order of which no evidence can be had.
+    Settle {
+        /// Which order.
+        order_id: OrderId,
+        /// Who.
+        actor: ActorId,
+        /// Why: the evidence.
+        reason: String,
+    },
+    /// Sends an order in a person's name, through the same gates.
+    Submit {
+        /// For which fund.
+        fund_id: FundId,
+        /// In whose strategy it counts.
+        strategy_id: StrategyId,
+        /// What.
+        request: Box<OrderRequest>,
+        /// Who.
+        actor: ActorId,
+    },
+    /// Cancels one order.
+    Cancel {
+        /// Which.
+        order_id: OrderId,
+        /// Who.
+        actor: ActorId,
+    },
+    /// Cancels everything that works, of one fund or of all.
+    CancelAll {
+        /// Whose; `None` = all.
+        fund_id: Option<FundId>,
+        /// Who.
+        actor: ActorId,
+    },
+    /// Cancels and closes everything, of one fund or of all.
+    Flatten {
+        /// Whose; `None` = all.
+        fund_id: Option<FundId>,
+        /// Who.
+        actor: ActorId,
+    },
+    /// Compares an account with the books now.
+    Reconcile {
+        /// Which; `None` = all.
+        broker: Option<BrokerName>,
+        /// Who.
+        actor: ActorId,
+    },
+}
+
+/// What a venue answered when it was asked for one order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum LookUp {
+    /// It has it.
+    Found(Box<OrderReport>),
+    /// It says that it does not know it.
+    NotKnown,
+    /// No answer, or none that can be understood: nothing is known.
+    Failed {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// What a venue answered when it was asked for a whole account. A failed question is never "flat".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum AccountAnswer {
+    /// All of it.
+    Seen(Box<AccountSnapshot>),
+    /// At least one part is missing.
+    Failed {
+        /// What went wrong.
+        message: String,
     },
 }
 
@@ -115,6 +203,50 @@ pub enum Input {
         /// When.
         time: Timestamp,
     },
+    /// The process begins, or begins again: what the venues know is asked before anything new leaves.
+    Started {
+        /// When.
+        time: Timestamp,
+    },
+    /// Time passed: what is due in the core happens.
+    Timer {
+        /// The present instant.
+        time: Timestamp,
+    },
+    /// Prices between bars, conflated by the shell (decision H7).
+    Marks {
+        /// When they were current.
+        time: Timestamp,
+        /// At most one per symbol.
+        marks: Vec<MarkUpdate>,
+    },
+    /// A connection came or went.
+    Connection {
+        /// Which broker.
+        broker: BrokerName,
+        /// Whether calls may be made.
+        connected: bool,
+        /// When.
+        time: Timestamp,
+    },
+    /// What a venue answered to a look-up of one order.
+    LookedUp {
+        /// Which order.
+        order_id: OrderId,
+        /// What is known.
+        answer: LookUp,
+        /// When.
+        time: Timestamp,
+    },
+    /// What a venue answered to the question for the whole account.
+    AccountSeen {
+        /// Which broker.
+        broker: BrokerName,
+        /// What is known.
+        answer: AccountAnswer,
+        /// When.
+        time: Timestamp,
+    },
 }
 
 impl Input {
@@ -129,7 +261,13 @@ impl Input {
             | Self::Broker { time, .. }
             | Self::SessionClose { time, .. }
             | Self::Decided { time, .. }
-            | Self::Operator { time, .. } => *time,
+            | Self::Operator { time, .. }
+            | Self::Started { time }
+            | Self::Timer { time }
+            | Self::Marks { time, .. }
+            | Self::Connection { time, .. }
+            | Self::LookedUp { time, .. }
+            | Self::AccountSeen { time, .. } => *time,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What the core answers: actions for the world, events for everybody, traces for those who ask why.
 
-use mts_foundation::broker::BrokerOrderRef;
+use mts_foundation::broker::{BrokerOrderRef, OrderRef};
 use mts_foundation::event::Event;
 use mts_foundation::risk::GateTrace;
 use mts_foundation::sizing::PlannedOrder;
-use mts_foundation::{Decimal, Order, OrderId, Timestamp};
+use mts_foundation::{BrokerName, Decimal, Order, OrderId, Timestamp};
 
 /// Something to be done in the world, after the input that caused it is durable.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,21 @@ pub enum Action {
     Submit(Order),
     /// Ask its broker to cancel it.
     Cancel(BrokerOrderRef),
+    /// Ask a broker what it knows of an order; the answer is [`Input::LookedUp`](crate::Input::LookedUp).
+    LookUp {
+        /// Which broker.
+        broker: BrokerName,
+        /// Which order.
+        order_id: OrderId,
+        /// How the broker may know it.
+        reference: OrderRef,
+    },
+    /// Ask a broker for its open orders, positions and balances; the answer is
+    /// [`Input::AccountSeen`](crate::Input::AccountSeen).
+    Snapshot {
+        /// Which broker.
+        broker: BrokerName,
+    },
 }
 
 /// Why one order became what it is. Made only when tracing is on.

@@ -162,3 +162,24 @@ pub trait Journal: Send {
         Ok(false)
     }
 }
+
+impl<J: Journal + ?Sized> Journal for &mut J {
+    fn append(&mut self, kind: u16, payload: &[u8]) -> Result<Sequence, JournalError> {
+        (**self).append(kind, payload)
+    }
+    fn commit(&mut self) -> Result<(), JournalError> {
+        (**self).commit()
+    }
+    fn next_sequence(&self) -> Sequence {
+        (**self).next_sequence()
+    }
+    fn durable(&self) -> Sequence {
+        (**self).durable()
+    }
+    fn replay(
+        &self,
+        visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        (**self).replay(visit)
+    }
+}

@@ -1,9 +1,24 @@
 //! Comparing what we think with what an account says.
 
+use crate::account::Account;
+use crate::broker_event::OrderReport;
 use crate::num::{Decimal, exact};
+use crate::position::Position;
 use crate::symbol::Symbol;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Everything a broker says of an account at one moment: what a reconciliation compares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AccountSnapshot {
+    /// Orders that may still fill.
+    pub open_orders: Vec<OrderReport>,
+    /// Signed units by instrument; one that is not named is flat.
+    pub positions: Vec<Position>,
+    /// Balances.
+    pub account: Account,
+}
 
 /// A position that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 
 use mts_foundation::ledger::MarkKind;
 use mts_foundation::order_builder::OrderFaults;
+use mts_foundation::reference::Borrow;
 use mts_foundation::risk::{
     Gate, GateTrace, RejectCode, Rejection, RiskContext, RiskDecision, RiskEvent, SessionPhase, Verdict,
 };
@@ -53,8 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     envelope.allowed_brokers = vec!["paper".parse()?];
     envelope.enable_shorting = true;
     let config = FundConfig::new(fund_id.clone(), "paper".parse()?, cash, now);
-    let fund =
-        FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow: BTreeMap::new() };
+    let terms = Borrow { fee_bps: Decimal::from(30), available: None, located: true, asof: now };
+    let borrow = BTreeMap::from([(Symbol::new("AAPL")?, terms)]);
+    let fund = FundRisk { config, envelope: Some(envelope), limits: GateLimits::default(), borrow };
     let operators = OperatorPolicy {
         operators: vec![ActorId::new("ann")?],
         single_operator: true,

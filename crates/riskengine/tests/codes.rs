@@ -10,12 +10,15 @@ use mts_foundation::risk::{
 use mts_foundation::{AssetClass, Decimal, Order, OrderType, RiskEnvelope};
 use std::collections::BTreeSet;
 
-/// Codes that other parts give: the engine's look-up of keys, the type `Order`, asynchronous gates.
-const OF_OTHERS: [RejectCode; 4] = [
+/// Codes that other parts give: the engine's look-up of keys and its blocks, the type `Order`, asynchronous gates.
+const OF_OTHERS: [RejectCode; 7] = [
     RejectCode::IdempotencyConflict,
     RejectCode::IdempotencyKeyReused,
     RejectCode::SchemaInvalid,
     RejectCode::Vetoed,
+    RejectCode::UnknownOrderPending,
+    RejectCode::AccountNotReconciled,
+    RejectCode::PositionUnexplained,
 ];
 
 fn number(text: &str) -> Option<Decimal> {

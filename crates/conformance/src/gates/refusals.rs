@@ -27,7 +27,10 @@ fn origin(code: RejectCode) -> Origin {
         | Code::FirmHalted
         | Code::IdempotencyConflict
         | Code::IdempotencyKeyReused
-        | Code::SchemaInvalid => Reserved,
+        | Code::SchemaInvalid
+        | Code::UnknownOrderPending
+        | Code::AccountNotReconciled
+        | Code::PositionUnexplained => Reserved,
         Code::UnknownInstrument
         | Code::NoReferencePrice
         | Code::StaleReferencePrice

@@ -1,6 +1,7 @@
 //! What venues say by themselves: fills above all.
 
-use super::state::{FillKey, MAX_UNBOOKED};
+use super::state::{FillKey, MAX_UNBOOKED, StandIn};
+use super::unknown::is_synthetic;
 use super::{Core, CoreError};
 use crate::output::Output;
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
@@ -8,7 +9,7 @@ use mts_foundation::event::Event;
 use mts_foundation::order_record::FillEffect;
 use mts_foundation::position::PositionChange;
 use mts_foundation::risk::RiskEvent;
-use mts_foundation::{BrokerName, Decimal, Fill, FundId, OrderRecord, OrderState};
+use mts_foundation::{AccountId, BrokerName, Decimal, Fill, FundId, OrderRecord, OrderState};
 
 impl Core {
     pub(crate) fn broker_event(
@@ -31,8 +32,14 @@ impl Core {
                 self.unbooked_event(event, output);
                 Ok(())
             }
-            BrokerEvent::Gap { .. } => {
-                self.unbooked_event(event, output);
+            // What lies between is filled in by the adapter, or found by comparing the account.
+            BrokerEvent::Gap { recoverable: true, .. } => Ok(()),
+            BrokerEvent::Gap { recoverable: false, from, to } => {
+                let message = format!(
+                    "what happened at {broker} between {from} and {to} was not told; the account is compared"
+                );
+                self.incident("GAP", message, None, output);
+                self.ask_account(broker, output);
                 Ok(())
             }
         }
@@ -57,6 +64,51 @@ impl Core {
         self.incident(code, message, Some(order_id), output);
     }
 
+    /// Books a fill that stands for those that did not come.
+    pub(crate) fn synthetic_fill(&mut self, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
+        let Some(record) = self.state.orders.get(&fill.order_id) else { return Ok(()) };
+        let key = (record.order.broker.clone(), AccountId::new("synthetic")?, fill.fill_id.clone());
+        let slot = self.state.synthetic.entry(fill.order_id.clone());
+        let stand_in = slot.or_insert_with(|| StandIn { quantity: Decimal::ZERO, price: fill.price });
+        stand_in.quantity = stand_in.quantity.saturating_add(fill.quantity);
+        stand_in.price = fill.price;
+        self.fill(key, fill, output)
+    }
+
+    /// A fill comes for which another stood in: what it brings beyond that is returned, the money is put right.
+    fn replace_stand_in(&mut self, fill: &Fill, output: &mut Output) -> Result<Option<Fill>, CoreError> {
+        let Some(stand_in) = self.state.synthetic.get_mut(&fill.order_id) else {
+            return Ok(Some(fill.clone()));
+        };
+        let replaced = stand_in.quantity.min(fill.quantity);
+        let price = stand_in.price;
+        stand_in.quantity -= replaced;
+        if stand_in.quantity.is_zero() {
+            self.state.synthetic.remove(&fill.order_id);
+        }
+        let rest = fill.quantity - replaced;
+        let Some(record) = self.state.orders.get(&fill.order_id) else { return Ok(Some(fill.clone())) };
+        let (fund_id, sign) = (record.order.fund_id.clone(), Decimal::from(fill.side.sign()));
+        let multiplier =
+            self.config.instruments.get(&fill.symbol).map_or(Decimal::ONE, |found| found.multiplier);
+        let fees = if rest.is_zero() { fill.fees } else { Decimal::ZERO };
+        let correction = (price - fill.price) * replaced * multiplier * sign - fees;
+        if !correction.is_zero() {
+            self.state.ledger.flow(&fund_id, correction)?;
+        }
+        let message = format!(
+            "fill {} of order {} came after all; it replaces what stood for it, cash changes by {correction}",
+            fill.fill_id, fill.order_id
+        );
+        self.incident("SYNTHETIC_FILL_REPLACED", message, Some(&fill.order_id), output);
+        if rest.is_zero() {
+            return Ok(None);
+        }
+        let mut fill = fill.clone();
+        fill.quantity = rest;
+        Ok(Some(fill))
+    }
+
     /// Books a fill, once (decision F1), in whatever state its order is (decision O5).
     fn fill(&mut self, key: FillKey, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
         if self.state.is_known_fill(&key) {
@@ -71,7 +123,17 @@ impl Core {
             self.set_aside(key, fill, "FILL_WITHOUT_INSTRUMENT", "is of an unknown instrument", output);
             return Ok(());
         }
+        let broker = key.0.clone();
         self.state.note_fill(key);
+        self.position_changed(&broker, &fill.symbol);
+        let rest;
+        let fill = if is_synthetic(&fill.fill_id) {
+            fill
+        } else {
+            let Some(left) = self.replace_stand_in(fill, output)? else { return Ok(()) };
+            rest = left;
+            &rest
+        };
         let Some(record) = self.state.orders.get_mut(&fill.order_id) else { return Ok(()) };
         if (&record.order.symbol, record.order.side) != (&fill.symbol, fill.side) {
             let fund_id = record.order.fund_id.clone();
@@ -135,7 +197,13 @@ impl Core {
         self.risk_event(&RiskEvent::Filled { fund_id, order_id }, output)
     }
 
-    fn fill_booked(&mut self, fund_id: &FundId, fill: &Fill, change: &PositionChange, output: &mut Output) {
+    pub(crate) fn fill_booked(
+        &mut self,
+        fund_id: &FundId,
+        fill: &Fill,
+        change: &PositionChange,
+        output: &mut Output,
+    ) {
         let counters = &mut self.state.counters;
         counters.fills = counters.fills.saturating_add(1);
         counters.traded = counters.traded.saturating_add(fill.gross());
@@ -165,7 +233,7 @@ impl Core {
     }
 
     /// Follows what a venue reports of an order. Quantities come from fills alone.
-    fn report(&mut self, report: &OrderReport, output: &mut Output) -> Result<(), CoreError> {
+    pub(crate) fn report(&mut self, report: &OrderReport, output: &mut Output) -> Result<(), CoreError> {
         let now = self.state.now;
         let Some(record) = report.order_id.as_ref().and_then(|id| self.state.orders.get_mut(id)) else {
             let message = format!(

@@ -42,15 +42,10 @@ impl Core {
     }
 
     fn working_in(&self, fund_id: &FundId, symbol: &Symbol) -> Vec<OrderId> {
-        self.state
-            .orders
-            .values()
-            .filter(|record| {
-                record.state.is_working()
-                    && record.order.fund_id == *fund_id
-                    && record.order.symbol == *symbol
-            })
-            .map(|record| record.order.order_id.clone())
+        let book = self.state.ledger.fund(fund_id);
+        book.into_iter()
+            .flat_map(|book| book.working_in(symbol))
+            .map(|(order_id, _)| order_id.clone())
             .collect()
     }
 

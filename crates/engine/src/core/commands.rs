@@ -7,7 +7,7 @@ use crate::output::Output;
 use mts_foundation::event::Event;
 use mts_foundation::sizing::PlanStage;
 use mts_foundation::strategy::{Command, MAX_COMMANDS, OrderRequest};
-use mts_foundation::{FundId, IdempotencyKey, Order, StrategyId};
+use mts_foundation::{ActorId, FundId, IdempotencyKey, Order, StrategyId};
 
 impl Core {
     /// Takes the commands of one decision, in order.
@@ -79,8 +79,7 @@ impl Core {
     pub(crate) fn send_waiting_orders(&mut self, output: &mut Output) -> Result<(), CoreError> {
         while let Some(waiting) = self.state.waiting.pop_front() {
             let WaitingOrder { fund_id, strategy_id, decided, leg, request } = waiting;
-            let Some(broker) = self.brokers.get(&fund_id).cloned() else { continue };
-            let key = match request.idempotency_key {
+            let key = match request.idempotency_key.clone() {
                 Some(key) => key,
                 None => {
                     let (symbol, side) = (&request.symbol, request.side);
@@ -88,38 +87,56 @@ impl Core {
                     IdempotencyKey::for_child(&key, leg)?
                 }
             };
-            let mut builder = Order::builder()
-                .order_id(self.next_order_id(fund_id.as_str()))
-                .idempotency_key(key.as_str())
-                .symbol(request.symbol.as_str())
-                .side(request.side)
-                .quantity(request.quantity)
-                .order_type(request.order_type)
-                .tif(request.tif)
-                .extended_hours(request.extended_hours)
-                .fund_id(fund_id.as_str())
-                .strategy_id(strategy_id.as_str())
-                .broker(broker.as_str())
-                .actor(Self::actor_of(&strategy_id)?.as_str())
-                .created_at(self.state.now);
-            if let Some(price) = request.limit_price {
-                builder = builder.limit_price(price);
-            }
-            if let Some(price) = request.stop_price {
-                builder = builder.stop_price(price);
-            }
-            if let Some(thesis) = &request.thesis {
-                builder = builder.thesis(thesis);
-            }
-            match builder.build() {
-                Ok(order) => self.propose(order, None, false, output)?,
-                Err(faults) => {
-                    let message = format!("strategy {strategy_id} asks for an impossible order: {faults}");
-                    self.incident("ORDER_INVALID", message, None, output);
-                }
-            }
+            let actor = Self::actor_of(&strategy_id)?;
+            self.propose_request((&fund_id, &strategy_id, &actor), key, &request, output)?;
         }
         Ok(())
+    }
+
+    /// Makes an order of what somebody asks for and takes it through the gates.
+    pub(crate) fn propose_request(
+        &mut self,
+        (fund_id, strategy_id, actor): (&FundId, &StrategyId, &ActorId),
+        key: IdempotencyKey,
+        request: &OrderRequest,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        let Some(broker) = self.brokers.get(fund_id).cloned() else {
+            let message = format!("there is no fund {fund_id}; `mts status` names them");
+            self.incident("UNKNOWN_FUND", message, None, output);
+            return Ok(());
+        };
+        let mut builder = Order::builder()
+            .order_id(self.next_order_id(fund_id.as_str()))
+            .idempotency_key(key.as_str())
+            .symbol(request.symbol.as_str())
+            .side(request.side)
+            .quantity(request.quantity)
+            .order_type(request.order_type)
+            .tif(request.tif)
+            .extended_hours(request.extended_hours)
+            .fund_id(fund_id.as_str())
+            .strategy_id(strategy_id.as_str())
+            .broker(broker.as_str())
+            .actor(actor.as_str())
+            .created_at(self.state.now);
+        if let Some(price) = request.limit_price {
+            builder = builder.limit_price(price);
+        }
+        if let Some(price) = request.stop_price {
+            builder = builder.stop_price(price);
+        }
+        if let Some(thesis) = &request.thesis {
+            builder = builder.thesis(thesis);
+        }
+        match builder.build() {
+            Ok(order) => self.propose(order, None, false, output),
+            Err(faults) => {
+                let message = format!("{actor} asks for an impossible order: {faults}");
+                self.incident("ORDER_INVALID", message, None, output);
+                Ok(())
+            }
+        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! The deterministic machine.
 
+mod accounts;
 mod broker_events;
 mod closing;
 mod commands;
 mod idempotency;
+mod operator;
 mod orders;
 mod rebalance;
 mod state;
+mod timers;
+mod unknown;
 
-use crate::input::{Input, MarkUpdate, OperatorAct};
+use crate::input::{Input, MarkUpdate};
 use crate::output::{Action, Output};
+pub use accounts::AccountStanding;
 use chrono::NaiveDate;
 pub use idempotency::KeyVerdict;
 use mts_foundation::broker::BrokerOrderRef;
@@ -20,8 +25,8 @@ use mts_foundation::num::{MAX_PRICE, fault_of_positive};
 use mts_foundation::risk::{RiskAction, RiskEvent, RiskMachine, SessionPhase};
 use mts_foundation::sizing::TargetPlanner;
 use mts_foundation::{
-    ActorId, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord, OrderState,
-    StrategyId, Symbol, Timestamp,
+    ActorId, BrokerName, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord,
+    OrderState, StrategyId, Symbol, Timestamp,
 };
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
@@ -51,6 +56,29 @@ pub struct CoreConfig {
     pub idempotency_window: Duration,
     /// How long a key is remembered at all; 24 hours by default.
     pub key_memory: Duration,
+    /// What matters of each venue when an answer is missing; a venue that is not named promises nothing.
+    pub venues: BTreeMap<BrokerName, VenueFacts>,
+}
+
+/// What matters of a venue when an answer is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VenueFacts {
+    /// It refuses a second order with the same client id, so that sending again is safe (decision O7).
+    pub client_id_dedupe: bool,
+    /// How long an order may take to appear there; earlier answers that it is not known prove nothing.
+    pub settle: Duration,
+    /// How old an order may be to be sent again; an older one was meant for another market.
+    pub resend_within: Duration,
+}
+
+impl Default for VenueFacts {
+    fn default() -> Self {
+        Self {
+            client_id_dedupe: false,
+            settle: Duration::from_secs(2),
+            resend_within: Duration::from_secs(30),
+        }
+    }
 }
 
 impl CoreConfig {
@@ -63,6 +91,7 @@ impl CoreConfig {
             sessions: true,
             idempotency_window: Duration::from_secs(300),
             key_memory: Duration::from_secs(86_400),
+            venues: BTreeMap::new(),
         }
     }
 }
@@ -91,7 +120,7 @@ pub enum CoreError {
 /// The machine: configuration, gates, planner and state.
 pub struct Core {
     config: CoreConfig,
-    brokers: BTreeMap<FundId, mts_foundation::BrokerName>,
+    brokers: BTreeMap<FundId, BrokerName>,
     risk: Box<dyn RiskMachine>,
     planner: Box<dyn TargetPlanner>,
     state: State,
@@ -158,6 +187,12 @@ impl Core {
         hash.finalize().into()
     }
 
+    /// Whether a price must enter the core at once, because it trips something; changes nothing.
+    #[must_use]
+    pub fn would_trip(&self, symbol: &Symbol, price: Decimal) -> bool {
+        self.risk.would_trip(symbol, price, &self.state.ledger, &self.config.instruments)
+    }
+
     /// Takes one input. `output` is appended to, not cleared.
     ///
     /// # Errors
@@ -172,7 +207,7 @@ impl Core {
         let first_event = output.events.len();
         match input {
             Input::SessionOpen { date, .. } => self.open_session(*date, output)?,
-            Input::Closes { marks, .. } => self.mark(marks, output)?,
+            Input::Closes { marks, .. } => self.closes(marks, output)?,
             Input::Submitted { order_id, outcome, .. } => self.submitted(order_id, outcome, output)?,
             Input::Canceled { order_id, outcome, .. } => self.cancel_answered(order_id, outcome, output)?,
             Input::Broker { broker, event, .. } => self.broker_event(broker, event, output)?,
@@ -181,6 +216,12 @@ impl Core {
                 self.decided(strategy_id, fund_id, commands, memory.as_ref(), output)?;
             }
             Input::Operator { act, .. } => self.operate(act, output)?,
+            Input::Started { .. } => self.started(output),
+            Input::Timer { .. } => self.time_passed(output)?,
+            Input::Marks { marks, .. } => self.marks(marks, output)?,
+            Input::Connection { broker, connected, .. } => self.connection(broker, *connected, output),
+            Input::LookedUp { order_id, answer, .. } => self.looked_up(order_id, answer, output)?,
+            Input::AccountSeen { broker, answer, .. } => self.account_seen(broker, answer, output)?,
         }
         self.send_waiting_closes(output)?;
         self.state.chain_events(output.events.get(first_event..).unwrap_or_default());
@@ -197,8 +238,13 @@ impl Core {
         self.advance_rebalances(output)
     }
 
-    fn mark(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
+    fn closes(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
         self.state.ledger.next_bar();
+        self.state.progress = Progress::Marked;
+        self.marks(marks, output)
+    }
+
+    fn marks(&mut self, marks: &[MarkUpdate], output: &mut Output) -> Result<(), CoreError> {
         for MarkUpdate { symbol, price } in marks {
             // Zero is a missing price, never a price (decision R7); the last one stands.
             if let Some(fault) = fault_of_positive(*price, MAX_PRICE) {
@@ -209,8 +255,11 @@ impl Core {
             let (ledger, instruments) = (&mut self.state.ledger, &self.config.instruments);
             ledger.mark(instruments, symbol, *price, MarkKind::Close, self.state.now)?;
         }
-        self.state.progress = Progress::Marked;
-        self.risk_event(&RiskEvent::Marked { symbol: None }, output)
+        let symbol = match marks {
+            [one] => Some(one.symbol.clone()),
+            _ => None,
+        };
+        self.risk_event(&RiskEvent::Marked { symbol }, output)
     }
 
     fn close_session(&mut self, date: NaiveDate, output: &mut Output) {
@@ -258,18 +307,6 @@ impl Core {
             .collect()
     }
 
-    fn operate(&mut self, act: &OperatorAct, output: &mut Output) -> Result<(), CoreError> {
-        let event = match act {
-            OperatorAct::Halt(halt) => RiskEvent::Halt(halt.clone()),
-            OperatorAct::Resume(request) => RiskEvent::Resume(request.clone()),
-            OperatorAct::Kill { reason, actor } => {
-                RiskEvent::Kill { reason: reason.clone(), actor: actor.clone() }
-            }
-            OperatorAct::UpdateEnvelope { envelope, .. } => RiskEvent::EnvelopeUpdated(envelope.clone()),
-        };
-        self.risk_event(&event, output)
-    }
-
     /// Tells the risk machine what happened and carries out what it wants.
     fn risk_event(&mut self, event: &RiskEvent, output: &mut Output) -> Result<(), CoreError> {
         let mut actions = std::mem::take(&mut self.risk_actions);
@@ -285,7 +322,7 @@ impl Core {
                 }
                 RiskAction::Killed { reason, .. } => {
                     output.events.push(Event::Killed { reason, time: self.state.now });
-                    self.cancel_all(output);
+                    self.cancel_all(None, output);
                 }
                 RiskAction::EnvelopeUpdated(envelope) => {
                     output.events.push(Event::EnvelopeUpdated(*envelope))
@@ -317,13 +354,14 @@ impl Core {
         });
     }
 
-    fn cancel_all(&mut self, output: &mut Output) {
+    /// Cancels everything that works, of one fund or of all.
+    fn cancel_all(&mut self, fund_id: Option<&FundId>, output: &mut Output) {
         let ids: Vec<OrderId> = self
             .state
-            .orders
-            .iter()
-            .filter(|(_, record)| record.state.is_working())
-            .map(|(id, _)| id.clone())
+            .ledger
+            .funds()
+            .filter(|(owner, _)| fund_id.is_none_or(|fund_id| fund_id == *owner))
+            .flat_map(|(_, book)| book.working().map(|(order_id, _)| order_id.clone()))
             .collect();
         for order_id in ids {
             self.request_cancel(&order_id, output);

@@ -35,6 +35,10 @@ impl Core {
             }
             KeyVerdict::New => {}
         }
+        if let Some(rejection) = self.blocked(&order) {
+            self.refuse(order, rejection, true, output);
+            return Ok(());
+        }
         let mut gates = if self.tracing { GateTrace::on() } else { GateTrace::off() };
         let (now, session) = (self.state.now, self.session_phase());
         // Made anew for each look, so that the ledger can change between them.
@@ -149,6 +153,8 @@ impl Core {
                 None => record.unknown(now),
             },
             SubmitOutcome::Rejected { reason } => record.reject(now, reason.clone()),
+            // It was sent again and did not leave this time: that says nothing of the first time.
+            SubmitOutcome::NotSent { .. } if record.state == OrderState::Unknown => return Ok(()),
             SubmitOutcome::NotSent { reason } => record.not_sent(now, reason.clone()),
             SubmitOutcome::Unknown { .. } => record.unknown(now),
         };
@@ -160,6 +166,7 @@ impl Core {
         match outcome {
             SubmitOutcome::Accepted(_) if record.order.broker_order_id.is_some() => {
                 output.events.push(Event::OrderAccepted(record));
+                self.inquiry_ends(order_id);
                 self.cancel_if_wanted(order_id, output);
                 Ok(())
             }
@@ -167,6 +174,7 @@ impl Core {
                 let message = format!("the fate of order {order_id} at {} is not known", record.order.broker);
                 output.events.push(Event::OrderUnknown(record));
                 self.incident("ORDER_UNKNOWN", message, Some(order_id), output);
+                self.inquire(order_id);
                 Ok(())
             }
             SubmitOutcome::Rejected { .. } | SubmitOutcome::NotSent { .. } => {
@@ -201,6 +209,7 @@ impl Core {
                  reports it"
             );
             self.incident("CANCEL_UNCONFIRMED", message, Some(order_id), output);
+            self.inquire(order_id);
             return Ok(());
         };
         if record.state.is_terminal() {
@@ -232,6 +241,7 @@ impl Core {
         let order = &record.order;
         self.state.ledger.remove_working(&self.config.instruments, &order.fund_id, &order.order_id)?;
         self.state.cancels_wanted.remove(&order.order_id);
+        self.inquiry_ends(&order.order_id);
         Ok(())
     }
 }

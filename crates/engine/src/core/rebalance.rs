@@ -42,11 +42,11 @@ impl Core {
     }
 
     fn has_working(&self, (fund_id, strategy_id): &(FundId, StrategyId)) -> bool {
-        self.state.orders.values().any(|record| {
-            record.state.is_working()
-                && record.order.fund_id == *fund_id
-                && record.order.strategy_id == *strategy_id
-        })
+        let of_strategy = |order_id| {
+            self.state.orders.get(order_id).is_some_and(|record| record.order.strategy_id == *strategy_id)
+        };
+        let book = self.state.ledger.fund(fund_id);
+        book.is_some_and(|book| book.working().any(|(order_id, _)| of_strategy(order_id)))
     }
 
     fn plan(&mut self, rebalance: &Rebalance, output: &mut Output) -> Result<(), CoreError> {

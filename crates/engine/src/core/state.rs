@@ -1,7 +1,10 @@
 //! Everything the core remembers. All of it comes from inputs, so replaying them gives it back.
 
+use super::accounts::AccountWatch;
 use super::idempotency::KeyEntry;
 use super::rebalance::Rebalance;
+use super::timers::Timer;
+use super::unknown::Inquiry;
 use chrono::NaiveDate;
 use mts_foundation::broker_event::Cursor;
 use mts_foundation::event::Event;
@@ -75,6 +78,15 @@ pub(crate) struct WaitingOrder {
     pub(crate) request: OrderRequest,
 }
 
+/// Units of an order that were booked in the place of fills that did not come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StandIn {
+    #[serde(with = "exact")]
+    pub(crate) quantity: Decimal,
+    #[serde(with = "exact")]
+    pub(crate) price: Decimal,
+}
+
 /// The state of the core.
 #[derive(Debug, Clone, Serialize)]
 pub struct State {
@@ -97,6 +109,12 @@ pub struct State {
     pub(crate) decided: BTreeMap<(FundId, StrategyId), Timestamp>,
     pub(crate) memories: BTreeMap<(FundId, StrategyId), Vec<u8>>,
     pub(crate) counters: Counters,
+    /// A process has begun that talks to venues: what is not known is asked for.
+    pub(crate) live: bool,
+    pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
+    pub(crate) inquiries: BTreeMap<OrderId, Inquiry>,
+    pub(crate) accounts: BTreeMap<BrokerName, AccountWatch>,
+    pub(crate) synthetic: BTreeMap<OrderId, StandIn>,
     event_chain: [u8; 32],
 }
 
@@ -122,6 +140,11 @@ impl State {
             decided: BTreeMap::new(),
             memories: BTreeMap::new(),
             counters: Counters::default(),
+            live: false,
+            timers: BTreeSet::new(),
+            inquiries: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            synthetic: BTreeMap::new(),
             event_chain: [0; 32],
         }
     }
@@ -246,6 +269,7 @@ impl State {
                     continue;
                 }
                 self.orders.remove(&entry.order_id);
+                self.synthetic.remove(&entry.order_id);
                 self.keys.remove(key);
             }
             self.key_ages.pop_front();

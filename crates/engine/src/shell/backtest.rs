@@ -397,6 +397,8 @@ impl Runner<'_, '_> {
                         outcome: ready(self.run.venue.cancel(&reference))?,
                         time,
                     },
+                    // A simulated venue always answers, so nothing is ever asked for.
+                    Action::LookUp { .. } | Action::Snapshot { .. } => continue,
                 };
                 self.take(&answer)?;
             }
@@ -537,6 +539,8 @@ impl Runner<'_, '_> {
                 session: Some(session),
                 calendar: Some(self.run.calendar),
                 bars,
+                quotes: &[],
+                trades: &[],
                 fund_id: &fund_id,
                 book,
                 open_orders: &open_orders,
@@ -590,7 +594,7 @@ fn failed(trader: &Trader, date: NaiveDate, error: &(dyn std::error::Error + Sen
 }
 
 /// Whether an event is about an order of this fund.
-fn concerns(event: &Event, fund_id: &FundId) -> bool {
+pub(super) fn concerns(event: &Event, fund_id: &FundId) -> bool {
     match event {
         Event::OrderCreated(record)
         | Event::OrderAccepted(record)

@@ -3,10 +3,11 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
-use mts_engine::input::{Input, MarkUpdate};
+use mts_engine::input::{AccountAnswer, Input, MarkUpdate};
 use mts_engine::{Action, Core, CoreConfig, FundSetup, Output};
 use mts_foundation::broker::SubmitOutcome;
-use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
+use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{
     Gate, GateTrace, HaltRequest, RejectCode, Rejection, RiskAction, RiskContext, RiskDecision, RiskEvent,
     RiskMachine, RiskRefusal,
@@ -14,8 +15,9 @@ use mts_foundation::risk::{
 use mts_foundation::sizing::{ComputeError, PlanRequest, PlannedOrder, TargetPlanner};
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{
-    AccountId, AssetClass, BrokerOrderId, Currency, Decimal, Event, Fill, FundConfig, FundId, IdempotencyKey,
-    Instrument, InstrumentTable, Ledger, Order, OrderId, RiskEnvelope, Side, StrategyId, Symbol, Timestamp,
+    Account, AccountId, AssetClass, BrokerOrderId, Currency, Decimal, Event, Fill, FundConfig, FundId,
+    IdempotencyKey, Instrument, InstrumentTable, Ledger, Order, OrderId, OrderState, Position, RiskEnvelope,
+    Side, StrategyId, Symbol, Timestamp,
 };
 
 /// Approves or refuses everything.
@@ -91,6 +93,11 @@ pub(crate) fn at(minute: i64) -> Timestamp {
 }
 
 pub(crate) fn core(approve: bool) -> Core {
+    core_with(approve, |_| {})
+}
+
+/// The same with a configuration of one's own.
+pub(crate) fn core_with(approve: bool, change: impl FnOnce(&mut CoreConfig)) -> Core {
     let instrument = Instrument {
         symbol: Symbol::new("AAPL").unwrap(),
         name: Default::default(),
@@ -115,7 +122,9 @@ pub(crate) fn core(approve: bool) -> Core {
     let setup = FundSetup { config, initial_cash: Decimal::from(1_000) };
     let table = InstrumentTable::from_instruments([instrument]).unwrap();
     let risk = Obedient { approve, kill: None, envelope };
-    Core::new(CoreConfig::new(vec![setup], table), Box::new(risk), Box::new(NoPlans)).unwrap()
+    let mut config = CoreConfig::new(vec![setup], table);
+    change(&mut config);
+    Core::new(config, Box::new(risk), Box::new(NoPlans)).unwrap()
 }
 
 /// Feeds an input and gives back what the core answered.
@@ -157,7 +166,7 @@ pub(crate) fn submitted(output: &Output) -> Vec<&Order> {
         .iter()
         .filter_map(|action| match action {
             Action::Submit(order) => Some(order),
-            Action::Cancel(_) => None,
+            _ => None,
         })
         .collect()
 }
@@ -186,6 +195,82 @@ pub(crate) fn fill(order: &Order, id: &str, quantity: i64, minute: i64) -> Input
         fees: FeeStatus::Known,
     };
     Input::Broker { broker: "paper".parse().unwrap(), event, time: at(minute) }
+}
+
+/// A core whose process has begun, whose one account is compared and agrees, and whose market is open.
+pub(crate) fn live_core(minute: i64) -> Core {
+    let mut core = core(true);
+    let output = step(&mut core, &Input::Started { time: at(minute) });
+    assert_eq!(output.actions, [Action::Snapshot { broker: "paper".parse().unwrap() }]);
+    step(&mut core, &seen(&[], &[], minute));
+    open(&mut core, minute);
+    core
+}
+
+/// An account as the venue shows it; its cash is what the books have.
+pub(crate) fn seen(positions: &[(&str, i64)], orders: &[OrderReport], minute: i64) -> Input {
+    let position = |(symbol, quantity): &(&str, i64)| Position {
+        fund_id: fund_id(),
+        symbol: Symbol::new(symbol).unwrap(),
+        quantity: Decimal::from(*quantity),
+        avg_price: Decimal::TEN,
+        last_price: Decimal::TEN,
+        market_value_usd: Decimal::ZERO,
+        unrealized_pl_usd: Decimal::ZERO,
+        realized_pl_ytd_usd: Decimal::ZERO,
+        last_updated: at(minute),
+        tax_lots: Vec::new(),
+    };
+    let units: i64 = positions.iter().map(|(_, quantity)| quantity).sum();
+    let cash = Decimal::from(1_000 - 10 * units);
+    let snapshot = AccountSnapshot {
+        open_orders: orders.to_vec(),
+        positions: positions.iter().map(position).collect(),
+        account: Account {
+            base_currency: Currency::USD,
+            cash,
+            equity: cash,
+            buying_power: None,
+            asof: at(minute),
+        },
+    };
+    let answer = AccountAnswer::Seen(Box::new(snapshot));
+    Input::AccountSeen { broker: "paper".parse().unwrap(), answer, time: at(minute) }
+}
+
+/// What the venue reports of an order.
+pub(crate) fn report(order: &Order, state: OrderState, filled: i64, minute: i64) -> OrderReport {
+    OrderReport {
+        broker_order_id: BrokerOrderId::new(format!("B-{}", order.order_id)).unwrap(),
+        order_id: None,
+        idempotency_key: Some(order.idempotency_key.clone()),
+        symbol: order.symbol.clone(),
+        side: order.side,
+        order_type: order.order_type,
+        quantity: order.quantity,
+        filled: Decimal::from(filled),
+        average_price: (filled > 0).then_some(Decimal::TEN),
+        state,
+        reason: None,
+        timestamp: at(minute),
+    }
+}
+
+/// Lets time pass until the core wants nothing more before `until`; gives back everything it answered, and when.
+pub(crate) fn wait(core: &mut Core, until: Timestamp) -> Vec<(Timestamp, Output)> {
+    let mut said = Vec::new();
+    while let Some(time) = core.next_timer().filter(|time| *time <= until) {
+        let time = time.max(core.state().now());
+        said.push((time, step(core, &Input::Timer { time })));
+    }
+    said
+}
+
+pub(crate) fn code(output: &Output) -> Option<RejectCode> {
+    output.events.iter().find_map(|event| match event {
+        Event::GateFailed(failed) => Some(failed.rejection.code),
+        _ => None,
+    })
 }
 
 pub(crate) fn incidents(output: &Output) -> Vec<&str> {

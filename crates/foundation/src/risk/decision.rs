@@ -183,6 +183,12 @@ wire_enum! {
         ArithmeticRange = "ARITHMETIC_RANGE",
         /// An asynchronous gate vetoed.
         Vetoed = "VETOED",
+        /// An order of this strategy in this instrument, or too many of the account, may or may not be live.
+        UnknownOrderPending = "UNKNOWN_ORDER_PENDING",
+        /// The account was not compared with the books since the process or the connection began.
+        AccountNotReconciled = "ACCOUNT_NOT_RECONCILED",
+        /// The account holds something else than the books, and nobody has said why.
+        PositionUnexplained = "POSITION_UNEXPLAINED",
     }
 }
 

@@ -1,0 +1,288 @@
+//! Orders of which it is not known whether they are live (decisions O5, O7): they are asked for, again and again with growing
+//! pauses, and never guessed. Meanwhile they count as working and block what could double them.
+
+use super::timers::Timer;
+use super::{Core, CoreError};
+use crate::input::LookUp;
+use crate::output::{Action, Output};
+use mts_foundation::broker::OrderRef;
+use mts_foundation::broker_event::OrderReport;
+use mts_foundation::event::Event;
+use mts_foundation::risk::{Gate, RejectCode, Rejection};
+use mts_foundation::{Decimal, Fill, FillId, Order, OrderId, OrderRecord, OrderState, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Pauses before the first questions, in milliseconds (reliability.md §5 rule 6); after the last a person is told.
+const PAUSES_MS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+
+/// Pause between the questions after that.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
+
+/// An order that is asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Inquiry {
+    /// Since when it is not known.
+    since: Timestamp,
+    /// When it is asked for next.
+    next: Timestamp,
+    /// Questions asked.
+    asked: u32,
+    /// Answers in a row that the venue does not know the order.
+    not_known: u32,
+    /// Answers in a row with more filled than fills came.
+    behind: u32,
+    /// How often it was sent again.
+    resent: u32,
+}
+
+impl Core {
+    /// Orders of which it is not known whether they are live, with the instant since when.
+    pub fn unknown_orders(&self) -> impl Iterator<Item = (&OrderRecord, Timestamp)> {
+        self.state.inquiries.iter().filter_map(|(order_id, inquiry)| {
+            let record = self.state.orders.get(order_id)?;
+            (record.state == OrderState::Unknown).then_some((record, inquiry.since))
+        })
+    }
+
+    /// Begins to ask for an order, or goes on with it.
+    pub(crate) fn inquire(&mut self, order_id: &OrderId) {
+        if !self.state.live || self.state.inquiries.contains_key(order_id) {
+            return;
+        }
+        let now = self.state.now;
+        let [first, ..] = PAUSES_MS;
+        let next = now.plus(Duration::from_millis(first));
+        let inquiry = Inquiry { since: now, next, asked: 0, not_known: 0, behind: 0, resent: 0 };
+        self.state.inquiries.insert(order_id.clone(), inquiry);
+        self.set_timer(next, Timer::LookUp(order_id.clone()));
+    }
+
+    /// The order's fate is known.
+    pub(crate) fn inquiry_ends(&mut self, order_id: &OrderId) {
+        if let Some(inquiry) = self.state.inquiries.remove(order_id) {
+            self.state.timers.remove(&(inquiry.next, Timer::LookUp(order_id.clone())));
+        }
+    }
+
+    /// Asks now.
+    pub(crate) fn look_up_due(&mut self, order_id: &OrderId, output: &mut Output) {
+        let now = self.state.now;
+        let (Some(inquiry), Some(record)) =
+            (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
+        else {
+            return;
+        };
+        inquiry.asked = inquiry.asked.saturating_add(1);
+        let asked = inquiry.asked as usize;
+        let pause = PAUSES_MS.get(asked).map_or(LONG_PAUSE, |pause| Duration::from_millis(*pause));
+        inquiry.next = now.plus(pause);
+        let next = inquiry.next;
+        let order = &record.order;
+        let reference = match &order.broker_order_id {
+            Some(id) => OrderRef::Venue(id.clone()),
+            None => OrderRef::Key(order.idempotency_key.clone()),
+        };
+        let broker = order.broker.clone();
+        output.actions.push(Action::LookUp { broker: broker.clone(), order_id: order_id.clone(), reference });
+        self.set_timer(next, Timer::LookUp(order_id.clone()));
+        if asked == PAUSES_MS.len() {
+            let message = format!(
+                "what became of order {order_id} at {broker} is still not known after {asked} questions; it counts as working \
+                 and blocks its strategy in its instrument; look at the account and settle it"
+            );
+            self.incident("ORDER_STAYS_UNKNOWN", message, Some(order_id), output);
+        }
+    }
+
+    /// What the venue answered.
+    pub(crate) fn looked_up(
+        &mut self,
+        order_id: &OrderId,
+        answer: &LookUp,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        match answer {
+            LookUp::Found(report) => self.found(order_id, report, output),
+            LookUp::NotKnown => {
+                self.not_known(order_id, output);
+                Ok(())
+            }
+            // Nothing is known, so nothing changes; the next question is under way.
+            LookUp::Failed { .. } => Ok(()),
+        }
+    }
+
+    /// The venue has the order, or had it.
+    pub(crate) fn found(
+        &mut self,
+        order_id: &OrderId,
+        report: &OrderReport,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        let now = self.state.now;
+        let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
+        if (&record.order.symbol, record.order.side) != (&report.symbol, report.side) {
+            let message = format!(
+                "the venue shows {} {} for order {order_id}, which is {} {}; it is not believed; look at the account",
+                report.side, report.symbol, record.order.side, record.order.symbol
+            );
+            self.incident("REPORT_MISMATCH", message, Some(order_id), output);
+            return Ok(());
+        }
+        if matches!(record.state, OrderState::Unknown | OrderState::Submitting) {
+            let refused = report.state == OrderState::Rejected && report.filled.is_zero();
+            if !refused && record.accept(now, report.broker_order_id.clone()).is_ok() {
+                output.events.push(Event::OrderAccepted(record.clone()));
+            }
+        }
+        let missing = report.filled - record.filled;
+        if missing > Decimal::ZERO {
+            return self.fills_missing(order_id, report, output);
+        }
+        let report = OrderReport { order_id: Some(order_id.clone()), ..report.clone() };
+        self.report(&report, output)?;
+        let Some(record) = self.state.orders.get(order_id) else { return Ok(()) };
+        // A cancel that the venue has not carried out is asked for again, and asked after.
+        if record.state == OrderState::PendingCancel && !report.state.is_terminal() {
+            self.request_cancel(order_id, output);
+            return Ok(());
+        }
+        self.inquiry_ends(order_id);
+        self.cancel_if_wanted(order_id, output);
+        Ok(())
+    }
+
+    /// The venue filled more than came as fills. They may be on their way, so it is asked again; when they do not come, one
+    /// fill stands for them, under an id that is the same whenever it is made.
+    fn fills_missing(
+        &mut self,
+        order_id: &OrderId,
+        report: &OrderReport,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        const ENOUGH: u32 = 4;
+        self.inquire(order_id);
+        let behind = self.state.inquiries.get_mut(order_id).map_or(0, |inquiry| {
+            inquiry.behind = inquiry.behind.saturating_add(1);
+            inquiry.behind
+        });
+        let Some(record) = self.state.orders.get(order_id) else { return Ok(()) };
+        if behind < ENOUGH {
+            return Ok(());
+        }
+        let quantity = report.filled - record.filled;
+        let value = |average: Option<Decimal>, units: Decimal| average.and_then(|a| a.checked_mul(units));
+        let ours = value(record.average_price, record.filled).unwrap_or_default();
+        let mark = self.state.ledger.mark_of(&record.order.symbol).map(|mark| mark.price);
+        let price = value(report.average_price, report.filled)
+            .and_then(|theirs| (theirs - ours).checked_div(quantity))
+            .filter(|price| *price > Decimal::ZERO)
+            .or(report.average_price)
+            .or(record.order.limit_price)
+            .or(mark);
+        let order = &record.order;
+        let fill = price.and_then(|price| {
+            let id = format!("synthetic-{order_id}-{}", report.filled.normalize());
+            Fill::new(
+                &id,
+                order_id.as_str(),
+                order.symbol.as_str(),
+                order.side,
+                quantity,
+                price,
+                report.timestamp,
+            )
+            .ok()
+        });
+        let broker = order.broker.clone();
+        let Some(fill) = fill else {
+            let message = format!(
+                "order {order_id} is filled {} at {broker} and {} here, and no price is known for the rest; look at the account",
+                report.filled, record.filled
+            );
+            self.incident("FILL_WITHOUT_PRICE", message, Some(order_id), output);
+            return Ok(());
+        };
+        let message = format!(
+            "{quantity} {} of order {order_id} were filled at {broker} and no fill came; {} stands for them until it does",
+            fill.symbol, fill.fill_id
+        );
+        self.incident("SYNTHETIC_FILL", message, Some(order_id), output);
+        self.synthetic_fill(&fill, output)?;
+        if let Some(inquiry) = self.state.inquiries.get_mut(order_id) {
+            inquiry.behind = 0;
+        }
+        self.found(order_id, report, output)
+    }
+
+    /// The venue says that it does not know the order.
+    fn not_known(&mut self, order_id: &OrderId, output: &mut Output) {
+        let now = self.state.now;
+        let (Some(inquiry), Some(record)) =
+            (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
+        else {
+            return;
+        };
+        let facts = self.config.venues.get(&record.order.broker).cloned().unwrap_or_default();
+        // An order can arrive after the question: only answers after the venue's settling time count.
+        if now.since(inquiry.since) < facts.settle {
+            return;
+        }
+        inquiry.not_known = inquiry.not_known.saturating_add(1);
+        let again = record.state == OrderState::Unknown
+            && facts.client_id_dedupe
+            && inquiry.not_known >= 2
+            && inquiry.resent < MAX_RESENT
+            && now.since(record.order.created_at) < facts.resend_within;
+        if again {
+            // The venue refuses a second order with the same id, so this settles it either way (decision O7).
+            inquiry.resent = inquiry.resent.saturating_add(1);
+            inquiry.not_known = 0;
+            output.actions.push(Action::Submit(record.order.clone()));
+        }
+    }
+
+    /// Why an order must wait for what is not known.
+    pub(crate) fn blocked(&self, order: &Order) -> Option<Rejection> {
+        if !self.state.live {
+            return None;
+        }
+        let unknown = |wanted: &dyn Fn(&Order) -> bool| {
+            self.unknown_orders().filter(|(record, _)| wanted(&record.order)).count()
+        };
+        let refuse =
+            |code, message| Some(Rejection { gate: Gate::Halts, code, limit: None, observed: None, message });
+        let same = unknown(&|other| {
+            (&other.fund_id, &other.strategy_id, &other.symbol)
+                == (&order.fund_id, &order.strategy_id, &order.symbol)
+        });
+        if same > 0 {
+            let message = format!(
+                "an order of strategy {} in {} may or may not be live; wait until it is known, or settle it",
+                order.strategy_id, order.symbol
+            );
+            return refuse(RejectCode::UnknownOrderPending, message);
+        }
+        let of_account = unknown(&|other| other.broker == order.broker);
+        if of_account > MAX_UNKNOWN {
+            let message = format!(
+                "{of_account} orders at {} may or may not be live; no new one leaves until it is known",
+                order.broker
+            );
+            return refuse(RejectCode::UnknownOrderPending, message);
+        }
+        self.account_blocks(order)
+    }
+}
+
+/// Unknown orders of one account with which others may still trade (reliability.md §5 rule 7).
+const MAX_UNKNOWN: usize = 3;
+
+/// How often one order may be sent again.
+const MAX_RESENT: u32 = 3;
+
+/// Whether a fill stands for others that did not come.
+pub(crate) fn is_synthetic(fill_id: &FillId) -> bool {
+    fill_id.as_str().starts_with("synthetic-")
+}

@@ -1,0 +1,189 @@
+//! Core and journal together, without a world: every shell drives this, and so does the simulation.
+//!
+//! An input is appended to the journal and fed to the core; the actions that follow from it are handed out only once it is
+//! durable (decision H6). One commit makes any number of inputs durable, so the price of a sync is shared by all that came in
+//! meanwhile.
+//!
+//! When the journal fails, the driver *drains*: nothing new is taken, and what may still leave are the cancellations of
+//! everything that works. Then the process ends.
+
+use crate::core::{Core, CoreError, reference};
+use crate::input::Input;
+use crate::output::{Action, OrderTrace, Output};
+use crate::record::{INPUT_V1, RecordError, encode};
+use crate::replay::{ReplayError, apply};
+use mts_foundation::Timestamp;
+use mts_foundation::event::Event;
+use mts_foundation::journal::{Journal, JournalError, JournalRecord};
+
+/// Why a driver stops.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// The journal refuses; nothing may go on without it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record cannot be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The journal's inputs are refused.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// An invariant of the core is broken.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// The driver stopped earlier.
+    #[error("the engine stopped after an earlier failure; restart the process")]
+    Stopped,
+}
+
+/// Core and journal.
+pub struct Driver<J> {
+    core: Core,
+    journal: J,
+    /// What inputs led to that are durable.
+    ready: Vec<Action>,
+    /// Answers to the inputs since the last commit.
+    output: Output,
+    buffer: Vec<u8>,
+    uncommitted: u64,
+    stopped: bool,
+}
+
+impl<J> std::fmt::Debug for Driver<J> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Driver")
+            .field("uncommitted", &self.uncommitted)
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<J: Journal> Driver<J> {
+    /// Brings a core at its beginning to the end of the journal. `observe` is told every input and its answer. Actions of
+    /// the past are not handed out: what they led to is in the journal or is asked for after
+    /// [`Input::Started`].
+    ///
+    /// # Errors
+    /// [`DriverError`] when the journal cannot be read or is not this core's.
+    pub fn recover(
+        mut core: Core,
+        journal: J,
+        observe: &mut dyn FnMut(&Input, &Output),
+    ) -> Result<Self, DriverError> {
+        let mut output = Output::default();
+        let mut failure: Option<ReplayError> = None;
+        journal.replay(&mut |record: JournalRecord| {
+            if record.sequence == 0 || failure.is_some() {
+                return Ok(());
+            }
+            match apply(&mut core, &record, &mut output) {
+                Ok(input) => observe(&input, &output),
+                Err(error) => failure = Some(error),
+            }
+            Ok(())
+        })?;
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        output.clear();
+        Ok(Self {
+            core,
+            journal,
+            ready: Vec::new(),
+            output,
+            buffer: Vec::new(),
+            uncommitted: 0,
+            stopped: false,
+        })
+    }
+
+    /// The core.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> &J {
+        &self.journal
+    }
+
+    /// Inputs that are not durable yet.
+    pub fn uncommitted(&self) -> u64 {
+        self.uncommitted
+    }
+
+    /// The instant at which the core wants to be told that time passed.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.core.next_timer()
+    }
+
+    /// Takes an input. What follows from it is handed out by [`Driver::commit`].
+    ///
+    /// # Errors
+    /// [`DriverError`]; the driver is stopped then, and [`Driver::drain`] says what may still leave.
+    pub fn take(&mut self, input: &Input) -> Result<(), DriverError> {
+        if self.stopped {
+            return Err(DriverError::Stopped);
+        }
+        // Stopped until the contrary is known.
+        self.stopped = true;
+        encode(input, &mut self.buffer)?;
+        self.journal.append(INPUT_V1, &self.buffer)?;
+        self.core.step(input, &mut self.output)?;
+        self.uncommitted = self.uncommitted.saturating_add(1);
+        self.stopped = false;
+        Ok(())
+    }
+
+    /// Makes everything durable that was taken. After it [`Driver::actions`] and [`Driver::events`] have what followed.
+    ///
+    /// # Errors
+    /// As [`Driver::take`]; nothing of what was not durable is handed out.
+    pub fn commit(&mut self) -> Result<(), DriverError> {
+        if self.stopped {
+            return Err(DriverError::Stopped);
+        }
+        if self.uncommitted > 0 {
+            self.stopped = true;
+            self.journal.commit()?;
+            self.uncommitted = 0;
+            self.stopped = false;
+        }
+        self.ready.append(&mut self.output.actions);
+        Ok(())
+    }
+
+    /// What is to be done now, in this order. Only what durable inputs led to.
+    pub fn actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// What happened in durable inputs; nothing while some are not durable yet.
+    pub fn events(&mut self) -> Vec<Event> {
+        if self.uncommitted > 0 { Vec::new() } else { std::mem::take(&mut self.output.events) }
+    }
+
+    /// Why orders became what they are, where the core traces.
+    pub fn traces(&mut self) -> Vec<OrderTrace> {
+        std::mem::take(&mut self.output.traces)
+    }
+
+    /// Ends the driver and says what may leave without a journal: the cancellation of everything that works. Bounded by
+    /// the open orders.
+    pub fn drain(&mut self) -> Vec<Action> {
+        self.stopped = true;
+        self.ready.clear();
+        let state = self.core.state();
+        let working = state.ledger().funds().flat_map(|(_, book)| book.working());
+        working
+            .filter_map(|(order_id, _)| state.order(order_id))
+            .filter_map(|record| reference(record).map(Action::Cancel))
+            .collect()
+    }
+
+    /// The core and the journal.
+    pub fn into_parts(self) -> (Core, J) {
+        (self.core, self.journal)
+    }
+}
