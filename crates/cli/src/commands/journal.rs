@@ -3,7 +3,7 @@
 mod records;
 
 use super::print::{say, say_json, table};
-use crate::args::journal::{ExportArgs, ShowArgs, TailArgs, VerifyArgs};
+use crate::args::journal::{ExportArgs, ShowArgs, Span, TailArgs, VerifyArgs};
 use crate::error::{CliError, ExitKind};
 use crate::export::journal_error;
 use crate::files;
@@ -88,14 +88,14 @@ fn open(folder: &Path) -> Result<JournalReader, CliError> {
 
 /// `mts journal show`.
 pub(crate) fn show(args: &ShowArgs) -> Result<(), CliError> {
-    let reader = open(&args.folder)?;
-    if args.from.is_some() || args.to.is_some() {
-        let format = if args.json { Format::Json } else { Format::Line };
-        let wanted = range(args.from, args.to, &reader)?;
+    let reader = open(&args.whose.folder)?;
+    if args.span.from.is_some() || args.span.to.is_some() {
+        let format = if args.whose.json { Format::Json } else { Format::Line };
+        let wanted = range(&args.span, &reader)?;
         return write(&reader, wanted, format, &mut std::io::stdout().lock()).map(drop);
     }
     let contents = Contents::of(&reader)?;
-    if args.json {
+    if args.whose.json {
         return say_json(&contents);
     }
     contents.tell();
@@ -165,7 +165,7 @@ fn bytes(segments: &[SegmentInfo]) -> u64 {
 }
 
 /// The records from the first to the last that are asked for, as far as they exist.
-fn range(from: Option<u64>, to: Option<u64>, reader: &JournalReader) -> Result<Range<u64>, CliError> {
+fn range(&Span { from, to }: &Span, reader: &JournalReader) -> Result<Range<u64>, CliError> {
     let first = from.unwrap_or(0);
     if let Some(to) = to.filter(|to| *to < first) {
         let message = format!("--to {to} lies before --from {first}; exchange them");
@@ -180,7 +180,7 @@ fn range(from: Option<u64>, to: Option<u64>, reader: &JournalReader) -> Result<R
 
 /// `mts journal verify`.
 pub(crate) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
-    let reader = open(&args.folder)?;
+    let reader = open(&args.whose.folder)?;
     let verified = reader.verify().map_err(journal_error)?;
     let segments = reader.segments().map_err(journal_error)?;
     let checked = Checked {
@@ -192,7 +192,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
         head_hash: files::hex(&reader.head_hash()),
         removed: verified.removed,
     };
-    if args.json {
+    if args.whose.json {
         return say_json(&checked);
     }
     say(&format!(
@@ -213,8 +213,8 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), CliError> {
 
 /// `mts journal tail`.
 pub(crate) fn tail(args: &TailArgs) -> Result<(), CliError> {
-    let mut reader = open(&args.folder)?;
-    let format = if args.json { Format::Json } else { Format::Line };
+    let mut reader = open(&args.whose.folder)?;
+    let format = if args.whose.json { Format::Json } else { Format::Line };
     let mut next = reader.durable().saturating_sub(args.records);
     loop {
         let wanted = next..reader.durable();
@@ -231,8 +231,8 @@ pub(crate) fn tail(args: &TailArgs) -> Result<(), CliError> {
 
 /// `mts journal export`.
 pub(crate) fn export(args: &ExportArgs) -> Result<(), CliError> {
-    let reader = open(&args.folder)?;
-    let wanted = range(args.from, args.to, &reader)?;
+    let reader = open(&args.whose.folder)?;
+    let wanted = range(&args.span, &reader)?;
     let Some(path) = &args.out else {
         return write(&reader, wanted, Format::Json, &mut std::io::stdout().lock()).map(drop);
     };

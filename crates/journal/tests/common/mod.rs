@@ -61,6 +61,16 @@ pub fn read(journal: &dyn Journal) -> Result<Vec<JournalRecord>, JournalError> {
     Ok(records)
 }
 
+/// The numbers of the records from `first` on.
+pub fn numbers(journal: &dyn Journal, first: u64) -> Result<Vec<u64>, JournalError> {
+    let mut numbers = Vec::new();
+    journal.replay_from(first, &mut |record| {
+        numbers.push(record.sequence);
+        Ok(())
+    })?;
+    Ok(numbers)
+}
+
 /// Asserts that the journal holds exactly the first `count` records of the sample.
 pub fn assert_holds(journal: &dyn Journal, count: u64) {
     assert_eq!((journal.durable(), journal.next_sequence()), (count, count));
