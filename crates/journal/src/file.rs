@@ -343,13 +343,6 @@ impl FileJournal {
         written.map_err(|error| again(io_error(&self.name, "write")(error)))?;
         self.sync().map_err(last)
     }
-
-    /// Gives back what is set aside, or what a write that failed has left.
-    fn give_back(&mut self) -> io::Result<()> {
-        self.file.set_len(self.trail.head.offset)?;
-        self.allocated = self.trail.head.offset;
-        Ok(())
-    }
 }
 
 /// How far a new segment is to reach.
@@ -373,7 +366,7 @@ impl Drop for FileJournal {
         let spare = self.allocated > self.trail.head.offset;
         if spare && matches!(self.state, State::Open | State::Draining) {
             // Zeros are no damage: if they stay, they only take room.
-            self.give_back().unwrap_or_default();
+            self.file.set_len(self.trail.head.offset).unwrap_or_default();
         }
     }
 }
@@ -452,13 +445,12 @@ impl Journal for FileJournal {
             return Err(JournalError::Stopped);
         }
         let Some(reserve) = self.reserve.take() else { return Ok(false) };
-        let full = std::mem::replace(&mut self.state, State::Stopped) == State::Full;
-        // Part of the group may stand there; it is written anew.
-        let freed = if full { self.give_back() } else { Ok(()) };
-        if let Err(error) = freed.and_then(|()| reserve.release()) {
+        self.state = State::Stopped;
+        if let Err(error) = reserve.release() {
             self.group.discard();
             return Err(io_error(&self.name, "release the reserve of")(error));
         }
+        // What the failed write left of the group is written over: the group is still all there.
         self.state = State::Draining;
         Ok(true)
     }

@@ -183,6 +183,27 @@ fn retention_removes_whole_segments_before_both_snapshots() {
     }
 }
 
+/// What the older snapshot stands for is removed only while that can be read.
+#[test]
+fn nothing_is_removed_when_the_older_snapshot_is_spoilt() {
+    for spoilt in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal =
+            FileJournal::begin_with(folder.path(), &[], options(Retention::Segments(0))).unwrap();
+        for sequence in [100, 150] {
+            while journal.durable() < sequence {
+                add_group(&mut journal, 5);
+            }
+            if let (true, [older]) = (spoilt, files(folder.path(), "snapshot").as_slice()) {
+                flip(older, 70);
+            }
+            journal.save_snapshot(sequence, b"state").unwrap();
+        }
+        let removed = FileJournal::read_only(folder.path()).unwrap().verify().unwrap().removed;
+        assert_eq!(removed.is_none(), spoilt);
+    }
+}
+
 /// With the newest snapshot gone the one before it still has all that it needs; with both gone the gap is an error.
 #[test]
 fn what_the_older_snapshot_needs_is_still_there() {
