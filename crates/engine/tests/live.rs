@@ -6,11 +6,14 @@ mod common;
 mod desk;
 
 use common::{core_with, fund_id};
-use desk::{Desk, Doer, Log, Quotes, SystemClock, buy};
+use desk::{Desk, Doer, Log, Quotes, SteppingClock, SystemClock, buy};
 use mts_engine::input::OperatorAct;
+use mts_engine::record::decode;
 use mts_engine::shell::backtest::Trader;
-use mts_engine::shell::live::{LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue};
-use mts_foundation::{ActorId, Decimal, Event, OrderState, Symbol};
+use mts_engine::shell::live::{
+    KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue,
+};
+use mts_foundation::{ActorId, Clock, Decimal, Event, OrderState, Symbol};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -24,6 +27,8 @@ struct Scene {
     feed: Quotes,
     rules: LiveRules,
     heard: Heard,
+    kill_flag: Option<Box<dyn KillFlag>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Scene {
@@ -39,6 +44,8 @@ impl Scene {
                 ..LiveRules::default()
             },
             heard: Heard::default(),
+            kill_flag: None,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -48,12 +55,13 @@ impl Scene {
         LiveEngine::new(LiveParts {
             core,
             journal: self.log,
-            clock: Arc::new(SystemClock),
+            clock: self.clock,
             venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(self.desk))]),
             feeds: vec![Box::new(self.feed)],
             traders: vec![Trader { strategy: Box::new(doer), fund_id: fund_id() }],
             calendar: None,
             rules: self.rules,
+            kill_flag: self.kill_flag,
             observe: Box::new(move |told| {
                 let line = match told {
                     Told::Event(Event::Incident { code, .. }) => code.to_string(),
@@ -117,6 +125,40 @@ fn an_order_goes_from_the_strategy_to_the_broker_and_its_fill_into_the_books() {
     )
     .unwrap();
     assert_eq!(again.core().state_hash(), engine.core().state_hash());
+}
+
+#[test]
+fn a_clock_that_steps_back_ends_nothing_and_no_time_in_the_journal_goes_back() {
+    let clock = Arc::new(SteppingClock::default());
+    let mut scene = Scene { clock: clock.clone(), ..Scene::new() };
+    // Of many quotes a strategy that is held up sees a few all the same.
+    scene.feed.left = 100;
+    let (desk, log) = (Arc::clone(&scene.desk), scene.log.clone());
+    desk.fills.store(true, Ordering::SeqCst);
+    let stepped = Arc::clone(&clock);
+    let doer = Doer::new(move |nth, _, commands| {
+        match nth {
+            1 => commands.submit(buy("k", 10)),
+            // An hour, and another second.
+            2 => stepped.back(3_600_000),
+            3 => stepped.back(1_000),
+            4 => commands.submit(buy("l", 5)),
+            _ => {}
+        }
+        Ok(())
+    });
+    let (engine, stats) = run(scene.engine(doer));
+    assert_eq!((desk.sent(), held(&engine), stats.error_count), (2, Decimal::from(15), 0));
+    let times: Vec<_> = log
+        .committed
+        .lock()
+        .unwrap()
+        .iter()
+        .skip(1)
+        .map(|record| decode(record.sequence, record.kind, &record.payload).unwrap().time())
+        .collect();
+    assert!(times.is_sorted() && times.len() > 10, "{times:?}");
+    assert!(*times.last().unwrap() > clock.now(), "the clock did step back");
 }
 
 #[test]
@@ -294,4 +336,42 @@ fn an_operator_is_answered_when_the_act_is_durable() {
 fn run_without_connect_is_refused() {
     let mut engine = Scene::new().engine(Doer::new(|_, _, _| Ok(())));
     assert!(matches!(engine.run(), Err(LiveError::NotConnected)));
+}
+
+/// A flag that is set as soon as an order is about to leave for the second time.
+struct Second {
+    looks: u32,
+    taken: Arc<Mutex<bool>>,
+    log: Log,
+}
+
+impl KillFlag for Second {
+    fn wanted(&mut self) -> Option<(String, ActorId)> {
+        self.looks += 1;
+        let orders = self.log.committed.lock().unwrap().len();
+        (orders > 8 && !*self.taken.lock().unwrap())
+            .then(|| ("drill".to_owned(), ActorId::new("ann").unwrap()))
+    }
+    fn taken(&mut self) {
+        *self.taken.lock().unwrap() = true;
+    }
+}
+
+#[test]
+fn a_kill_flag_from_outside_holds_back_what_was_decided_before_it() {
+    let mut scene = Scene::new();
+    (scene.feed.left, scene.feed.every) = (40, Duration::from_millis(5));
+    let (desk, heard, taken) =
+        (Arc::clone(&scene.desk), Arc::clone(&scene.heard), Arc::new(Mutex::new(false)));
+    scene.kill_flag = Some(Box::new(Second { looks: 0, taken: Arc::clone(&taken), log: scene.log.clone() }));
+    let doer = Doer::new(|nth, _, commands| {
+        commands.submit(buy(&format!("k{nth}"), 1));
+        Ok(())
+    });
+    let (engine, _) = run(scene.engine(doer));
+    assert!(*taken.lock().unwrap());
+    assert!(heard.lock().unwrap().iter().any(|line| line == "mts.v1.risk.kill.activated"));
+    let (sent, cancels) = (desk.sent(), desk.book.lock().unwrap().cancels.len());
+    assert!(sent < 40 && sent == cancels, "{sent} sent, {cancels} cancelled");
+    assert!(engine.core().risk().killed().is_some());
 }

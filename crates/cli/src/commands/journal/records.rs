@@ -1,8 +1,8 @@
 //! Records of a journal as lines: readable, or JSON.
 
 use crate::error::CliError;
-use crate::export::journal_error;
 use crate::files;
+use crate::run_folder::journal_error;
 use mts_engine::record::{GENESIS, INPUT_V1, decode};
 use mts_engine::replay::genesis;
 use mts_engine::{Genesis, Input};

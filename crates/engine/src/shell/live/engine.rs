@@ -16,7 +16,9 @@ use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::risk::SessionPhase;
-use mts_foundation::{BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, OrderState, Timestamp};
+use mts_foundation::{
+    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, OrderState, Timestamp,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +58,14 @@ impl Default for LiveRules {
     }
 }
 
+/// A kill switch outside of the engine, such as a file: it is looked at before anything new leaves.
+pub trait KillFlag: Send {
+    /// Why and by whom, while it is set.
+    fn wanted(&mut self) -> Option<(String, ActorId)>;
+    /// The kill is durable in the journal: the flag is no longer needed.
+    fn taken(&mut self);
+}
+
 /// What an engine is made of.
 pub struct LiveParts<J> {
     /// The core, at its beginning.
@@ -74,6 +84,8 @@ pub struct LiveParts<J> {
     pub calendar: Option<&'static MarketCalendar>,
     /// How to wait and give up.
     pub rules: LiveRules,
+    /// A kill switch that somebody else can set, where there is one.
+    pub kill_flag: Option<Box<dyn KillFlag>>,
     /// Is told what happens, on the core's thread: it must be quick.
     pub observe: Box<dyn FnMut(Told<'_>) + Send>,
 }
@@ -156,6 +168,7 @@ pub struct LiveEngine<J> {
     pub(super) seats: Vec<TraderSeat>,
     pub(super) sessions: Sessions,
     pub(super) rules: LiveRules,
+    pub(super) kill_flag: Option<Box<dyn KillFlag>>,
     pub(super) observe: Box<dyn FnMut(Told<'_>) + Send>,
     pub(super) stats: LiveStats,
     pub(super) conflation: Conflation,
@@ -191,7 +204,8 @@ impl<J: Journal> LiveEngine<J> {
     /// # Errors
     /// [`LiveError`].
     pub fn new(parts: LiveParts<J>) -> Result<Self, LiveError> {
-        let LiveParts { core, journal, clock, venues, feeds, traders, calendar, rules, observe } = parts;
+        let LiveParts { core, journal, clock, venues, feeds, traders, calendar, rules, kill_flag, observe } =
+            parts;
         for fund in &core.config().funds {
             let broker = &fund.config.broker;
             if !venues.contains_key(broker) {
@@ -232,6 +246,7 @@ impl<J: Journal> LiveEngine<J> {
             seats: Vec::new(),
             sessions: Sessions::new(calendar),
             rules,
+            kill_flag,
             observe,
             stats: LiveStats::default(),
             conflation: Conflation::default(),

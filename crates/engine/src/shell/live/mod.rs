@@ -23,6 +23,6 @@ mod traders;
 mod turn;
 
 pub use brokers::Venue;
-pub use engine::{LiveEngine, LiveError, LiveParts, LiveRules, Stopper};
+pub use engine::{KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, Stopper};
 pub use lanes::{Ask, Handle, HandleError};
 pub use stats::{LiveStats, Told};

@@ -39,6 +39,12 @@ impl Sessions {
     pub(super) fn due(&self, state: &State, now: Timestamp) -> Result<Option<Input>, CalendarError> {
         let Some(session) = self.current(now)? else { return Ok(None) };
         let closed = Timestamp::from(session.close) <= now;
+        // The last session may still be open here: a market that never rests, or a process that was down at its close.
+        if let Some(date) = state.session().filter(|date| *date != session.date)
+            && !matches!(state.progress(), Progress::Idle | Progress::Closed)
+        {
+            return Ok(Some(Input::SessionClose { date, time: now }));
+        }
         let (date, same) = (session.date, state.session() == Some(session.date));
         Ok(match (same, closed) {
             // A session that began and ended while nothing ran is not traded.

@@ -29,6 +29,10 @@ pub struct LiveStats {
     pub commits: u64,
     /// Most inputs of one commit.
     pub largest_group: u64,
+    /// Nanoseconds spent in commits.
+    pub commit_nanos: u64,
+    /// The longest commit, nanoseconds.
+    pub longest_commit_nanos: u64,
     /// Market data that slow strategies never saw.
     pub data_dropped: u64,
     /// Calls that a full queue refused.

@@ -8,6 +8,7 @@ use crate::core::Progress;
 use crate::input::{Input, MarkUpdate, OperatorAct};
 use crate::output::Action;
 use crate::shell::backtest::concerns;
+use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::MarketEvent;
@@ -98,6 +99,7 @@ impl<J: Journal> LiveEngine<J> {
         while self.driver.next_timer().is_some_and(|at| at <= now) {
             self.take(|time| Input::Timer { time })?;
         }
+        self.take_kill()?;
         let marks = self.conflation.due(now);
         self.marks(marks)?;
         self.stats.marks_conflated = self.conflation.conflated;
@@ -347,15 +349,34 @@ impl<J: Journal> LiveEngine<J> {
             self.stats.commits = self.stats.commits.saturating_add(1);
             self.stats.largest_group = self.stats.largest_group.max(waiting);
         }
+        let began = self.clock.now();
         self.driver.commit().map_err(|error| LiveError::Driver(error, 0))?;
+        if waiting > 0 {
+            let took = u64::try_from(self.clock.now().since(began).as_nanos()).unwrap_or(u64::MAX);
+            self.stats.commit_nanos = self.stats.commit_nanos.saturating_add(took);
+            self.stats.longest_commit_nanos = self.stats.longest_commit_nanos.max(took);
+        }
         let events = self.driver.events();
         self.publish(&events);
         for (reply, events) in std::mem::take(&mut self.replies) {
             // Who asked may have given up.
             reply.send(events).ok();
         }
-        for action in self.driver.actions() {
-            self.act(action);
+        let actions = self.driver.actions();
+        let killed = actions.iter().any(|action| matches!(action, Action::Submit(_))) && self.take_kill()?;
+        for action in actions {
+            match action {
+                // It was decided before the kill and has not left.
+                Action::Submit(order) if killed => self.refused.push(Message::Submitted {
+                    order_id: order.order_id.clone(),
+                    outcome: SubmitOutcome::NotSent { reason: "the kill switch was set".into() },
+                }),
+                action => self.act(action),
+            }
+        }
+        if killed {
+            // What the kill itself wants done.
+            return self.settle();
         }
         self.wake_strategies()
     }
@@ -369,6 +390,19 @@ impl<J: Journal> LiveEngine<J> {
                 }
             }
         }
+    }
+
+    /// Takes a kill that somebody set outside of the engine; whether there was one.
+    pub(super) fn take_kill(&mut self) -> Result<bool, LiveError> {
+        let Some((reason, actor)) = self.kill_flag.as_mut().and_then(|flag| flag.wanted()) else {
+            return Ok(false);
+        };
+        self.take(|time| Input::Operator { act: OperatorAct::Kill { reason, actor }, time })?;
+        self.driver.commit().map_err(|error| LiveError::Driver(error, 0))?;
+        if let Some(flag) = &mut self.kill_flag {
+            flag.taken();
+        }
+        Ok(true)
     }
 
     /// Hands an action to its broker.
