@@ -40,7 +40,7 @@ const TABLE: &[Bench] = &[
     },
     Bench {
         name: "journal",
-        measures: "appending to the journal and making it durable",
+        measures: "appending to the journal and making it durable by size of group; a start after 1 M records",
         kind: Kind::Criterion { package: "mts-journal", target: "append" },
     },
     Bench {

@@ -1,5 +1,6 @@
 //! A program made of mts and parts of one's own.
 
+use crate::args::journal::JournalCommand;
 use crate::args::operator::RiskCommand;
 use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
@@ -281,6 +282,10 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Journal(JournalCommand::Show(args)) => commands::journal::show(&args),
+            Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
+            Command::Journal(JournalCommand::Tail(args)) => commands::journal::tail(&args),
+            Command::Journal(JournalCommand::Export(args)) => commands::journal::export(&args),
             Command::Config(ConfigCommand::Check { config, json }) => commands::check(self, &config, json),
             Command::Config(ConfigCommand::Keys { json, markdown }) => commands::keys(json, markdown),
             Command::New(NewCommand::Strategy { name, dir, mts }) => {

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod journal;
 pub(crate) mod look;
 pub(crate) mod operator;
 pub(crate) mod order;
@@ -8,6 +9,7 @@ use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
+use journal::JournalCommand;
 use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
 use order::{AllArgs, OrderCommand, ReconcileArgs};
@@ -65,6 +67,9 @@ pub(crate) enum Command {
     Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
+    /// Looks into the journal of a run.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Checks and explains configurations.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,5 +1,7 @@
 //! The journal: the truth that survives crashes (decision H6).
 
+use std::io::ErrorKind;
+
 use serde::{Deserialize, Serialize};
 
 /// Number of a record, from 0 and without gaps.
@@ -56,9 +58,32 @@ pub enum JournalError {
         /// Its length.
         bytes: usize,
     },
+    /// Records that retention removed.
+    #[error(
+        "journal {path} no longer holds records {from} to {to}, which retention removed; begin at its snapshot \
+         (replay_from), or take a copy from before"
+    )]
+    Removed {
+        /// Which folder.
+        path: String,
+        /// First record that is gone.
+        from: Sequence,
+        /// Last record that is gone.
+        to: Sequence,
+    },
     /// An earlier failure ended this journal.
     #[error("the journal stopped after an earlier failure; restart the process")]
     Stopped,
+}
+
+impl JournalError {
+    /// Whether the file system has no room left, or its owner no quota. What was appended is not durable, and nothing
+    /// new may leave; [`Journal::release_reserve`] may make room for what ends things in order.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
+    }
 }
 
 /// An append-only log with one writer.
@@ -72,7 +97,8 @@ pub trait Journal: Send {
     /// Makes everything appended so far durable, as one group.
     ///
     /// # Errors
-    /// [`JournalError`]; the journal is stopped then.
+    /// [`JournalError`]; the journal is stopped then, unless the disk is full and there is a reserve
+    /// ([`Journal::release_reserve`]).
     fn commit(&mut self) -> Result<(), JournalError>;
 
     /// Number of the next record.
@@ -89,6 +115,52 @@ pub trait Journal: Send {
         &self,
         visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
     ) -> Result<(), JournalError>;
+
+    /// Reads the durable records from `first` on, in order. The records before it are not looked at where the journal
+    /// can find its way without them.
+    ///
+    /// # Errors
+    /// As [`Journal::replay`], and [`JournalError::Removed`].
+    fn replay_from(
+        &self,
+        first: Sequence,
+        visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.replay(&mut |record| if record.sequence < first { Ok(()) } else { visit(record) })
+    }
+
+    /// The newest usable snapshot: how many records it stands for, and the state after them. [`Journal::replay_from`]
+    /// that number gives the rest. It is a cache: `None` always means that a replay from the start gives the same.
+    ///
+    /// # Errors
+    /// [`JournalError`] when a snapshot that was found cannot be read.
+    fn snapshot(&self) -> Result<Option<(Sequence, Vec<u8>)>, JournalError> {
+        Ok(None)
+    }
+
+    /// Keeps `state` as the state after the first `sequence` records, which must be all that are durable. A journal
+    /// without snapshots keeps nothing.
+    ///
+    /// # Errors
+    /// [`JournalError`]; the journal itself goes on as before.
+    fn save_snapshot(&mut self, _sequence: Sequence, _state: &[u8]) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    /// A hash over everything durable: equal values mean equal journals. `None` for a journal that keeps none.
+    fn head_hash(&self) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// After a commit that failed with [`JournalError::is_disk_full`]: frees what was kept back for this moment. True
+    /// means that the journal goes on: what is pending is still pending and may be committed, with the cancels that end
+    /// things. False means that nothing was kept back.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the room cannot be freed; the journal is stopped then.
+    fn release_reserve(&mut self) -> Result<bool, JournalError> {
+        Ok(false)
+    }
 }
 
 impl<J: Journal + ?Sized> Journal for &mut J {

@@ -43,7 +43,7 @@ fn write_cut_recover(folder: &Path) -> Result<(), Box<dyn Error>> {
 
     // A changed byte is damage, not a crash: refused, never repaired in silence.
     let mut bytes = std::fs::read(&path)?;
-    if let Some(byte) = bytes.get_mut(40) {
+    if let Some(byte) = bytes.get_mut(80) {
         *byte ^= 1;
     }
     std::fs::write(&path, bytes)?;

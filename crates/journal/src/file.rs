@@ -1,76 +1,78 @@
-//! The journal in a file.
+//! The journal on disk: the writer.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use mts_foundation::journal::{Journal, JournalError, JournalRecord, Sequence};
 
-use crate::format::{self, FILE_HEAD, Group};
+use crate::LOCK_NAME;
+use crate::format::{Chain, Group, head};
+use crate::options::{JournalOptions, SyncPolicy};
 use crate::reader::{self, JournalReader};
-use crate::system::Lock;
+use crate::reserve::Reserve;
+use crate::segment::{self, STAGING_NAME, Segment, Staged, first_name, remove_if_there};
+use crate::snapshot::{IgnoredSnapshot, Snapshot};
+use crate::system::{self, Lock};
+use crate::trail::Trail;
 use crate::walk::Position;
-use crate::{FILE_NAME, LOCK_NAME, system};
 
-/// Name of a journal that is being begun.
-const STAGING_NAME: &str = "journal.mts.new";
+mod cache;
 
-/// What a commit waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SyncPolicy {
-    /// Until the disk has the group: survives a power loss. The only one for trading.
-    #[default]
-    EveryCommit,
-    /// Until the system has the group: survives the end of the process, not that of the machine. A power loss may leave
-    /// a journal that is refused as damaged. For back-tests and simulations.
-    WriteOnly,
-}
-
-/// The journal in the file `journal.mts` of a folder, with one writer at a time.
+/// The journal in a folder: segments, snapshots and a reserve, with one writer at a time.
 ///
-/// The first write or sync that fails ends it: everything after it answers [`JournalError::Stopped`], except reading.
-/// It is never tried again, because a system that reports a failed sync once may report success the next time though
-/// the bytes are gone.
+/// The first sync that fails ends it, and so does a write that fails, but for a full disk where there is a reserve:
+/// everything after it answers [`JournalError::Stopped`], except reading. It is never tried again, because a system that
+/// reports a failed sync once may report success the next time though the bytes are gone.
 #[derive(Debug)]
 pub struct FileJournal {
-    path: String,
+    trail: Trail,
+    /// The last segment.
     file: File,
+    /// Its path, for errors.
+    name: String,
+    /// How far it reaches with what is set aside.
+    allocated: u64,
     /// Held, not used: it keeps other writers out until this is dropped.
     _lock: Lock,
     group: Group,
-    /// Where the committed part ends.
-    committed: u64,
-    policy: SyncPolicy,
-    stopped: bool,
+    options: JournalOptions,
+    state: State,
+    reserve: Option<Reserve>,
+    /// The snapshots, at most two, that were found right or made by this writer.
+    snapshots: Vec<Snapshot>,
     bytes_written: u64,
     syncs: u64,
     recovered: u64,
 }
 
-/// Names of the files of a folder, and the way from a system's error to ours.
-struct Names {
-    folder: PathBuf,
-    journal: PathBuf,
-    path: String,
+/// Whether a journal still takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It does.
+    Open,
+    /// Not until the reserve is released.
+    Full,
+    /// It does, into the room that the reserve has given free, and begins no more segments.
+    Draining,
+    /// Never again.
+    Stopped,
 }
 
-impl Names {
-    fn new(folder: &Path) -> Self {
-        // The folder of a plain name is "", which no system call accepts.
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let journal = folder.join(FILE_NAME);
-        Self { folder: folder.to_owned(), path: journal.display().to_string(), journal }
-    }
+/// The way from a system's error to ours.
+fn io_error(path: &str, operation: &'static str) -> impl FnOnce(io::Error) -> JournalError {
+    move |source| JournalError::Io { path: path.to_owned(), operation, source }
+}
 
-    fn io(&self, operation: &'static str) -> impl FnOnce(io::Error) -> JournalError {
-        let path = self.path.clone();
-        move |source| JournalError::Io { path, operation, source }
-    }
+/// A folder that system calls accept: that of a plain name is "".
+fn folder_of(folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() { Path::new(".").to_owned() } else { folder.to_owned() }
+}
 
-    fn lock(&self) -> Result<Lock, JournalError> {
-        let lock = system::lock(&self.folder.join(LOCK_NAME)).map_err(self.io("lock"))?;
-        lock.ok_or_else(|| JournalError::Locked { path: self.path.clone() })
-    }
+fn take_lock(folder: &Path) -> Result<Lock, JournalError> {
+    let path = first_name(folder);
+    let lock = system::lock(&folder.join(LOCK_NAME)).map_err(io_error(&path, "lock"))?;
+    lock.ok_or(JournalError::Locked { path })
 }
 
 impl FileJournal {
@@ -80,19 +82,7 @@ impl FileJournal {
     /// [`JournalError::Locked`] if another writer is at work there; [`JournalError::Io`] if the system refuses, and with
     /// the kind `AlreadyExists` if there is a journal: that one is for [`FileJournal::open`], never written over.
     pub fn create(folder: impl AsRef<Path>) -> Result<Self, JournalError> {
-        let names = Names::new(folder.as_ref());
-        system::make_folder(&names.folder).map_err(names.io("create the folder"))?;
-        let lock = names.lock()?;
-        let mut file = system::create_new(&names.journal).map_err(|error| {
-            let error = match error.kind() {
-                io::ErrorKind::AlreadyExists => already_there(),
-                _ => error,
-            };
-            names.io("create")(error)
-        })?;
-        write_head(&mut file).map_err(names.io("write the header"))?;
-        system::sync_folder(&names.folder).map_err(names.io("sync the folder"))?;
-        Ok(Self::assemble(names, file, lock, start(), 0))
+        Self::begin_with(folder, &[], JournalOptions::default())
     }
 
     /// Starts a journal in `folder` with its first records, whole or not at all: a process that dies on the way leaves no
@@ -101,66 +91,103 @@ impl FileJournal {
     /// # Errors
     /// As [`FileJournal::create`], and those of [`Journal::append`] and [`Journal::commit`].
     pub fn begin(folder: impl AsRef<Path>, records: &[(u16, &[u8])]) -> Result<Self, JournalError> {
-        let names = Names::new(folder.as_ref());
-        system::make_folder(&names.folder).map_err(names.io("create the folder"))?;
+        Self::begin_with(folder, records, JournalOptions::default())
+    }
+
+    /// As [`FileJournal::begin`], kept as `options` say.
+    ///
+    /// # Errors
+    /// As [`FileJournal::begin`].
+    pub fn begin_with(
+        folder: impl AsRef<Path>,
+        records: &[(u16, &[u8])],
+        options: JournalOptions,
+    ) -> Result<Self, JournalError> {
+        let folder = folder_of(folder.as_ref());
+        let name = first_name(&folder);
+        system::make_folder(&folder).map_err(io_error(&name, "create the folder of"))?;
         // Everybody who writes here holds this lock, so what is true after it stays true.
-        let lock = names.lock()?;
-        if names.journal.exists() {
-            return Err(names.io("create")(already_there()));
-        }
-        let staged = names.folder.join(STAGING_NAME);
-        match std::fs::remove_file(&staged) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(names.io("remove what an earlier start left of")(error));
+        let lock = take_lock(&folder)?;
+        match segment::list(&folder) {
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Ok(_) | Err(JournalError::Damaged { .. }) => {
+                return Err(io_error(&name, "create")(already_there()));
             }
-            _ => {}
+            Err(error) => return Err(error),
         }
-        let mut file = system::create_new(&staged).map_err(names.io("create"))?;
-        write_head(&mut file).map_err(names.io("write the header"))?;
-        let path = names.path.clone();
-        let (from, to, of_folder) = (staged, names.journal.clone(), names.folder.clone());
-        let mut journal = Self::assemble(names, file, lock, start(), 0);
+        let mut head = head::start();
+        let staged = Staged::new(&folder, &head, room(&options)).map_err(io_error(&name, "create"))?;
+        let mut group = Group::new(head.sequence, head.chain);
         for (kind, payload) in records {
-            journal.append(*kind, payload)?;
+            group.append(&name, *kind, payload)?;
         }
-        journal.commit()?;
-        let failed = |operation| {
-            let path = path.clone();
-            move |source| JournalError::Io { path, operation, source }
+        if let Some(chain) = group.seal() {
+            system::write_at(&staged.file, head.offset, group.bytes()).map_err(io_error(&name, "write"))?;
+            head = behind(&head, &group, chain);
+            group.settle(chain);
+        }
+        let first = Segment::new(&folder, 0);
+        staged.publish(&folder, &first)?;
+        let trail = Trail {
+            folder,
+            segments: vec![first],
+            head,
+            torn: 0,
+            stillborn: None,
+            snapshot: None,
+            ignored: Vec::new(),
         };
-        std::fs::rename(from, to).map_err(failed("publish"))?;
-        system::sync_folder(&of_folder).map_err(failed("sync the folder"))?;
-        Ok(journal)
+        Ok(Self::assemble(trail, staged.file, staged.allocated, lock, group, options))
     }
 
     /// Opens the journal of `folder` to go on with it. A torn tail, the rest of a group that was never durable, is cut
     /// off; [`FileJournal::recovered_bytes`] tells how long it was.
     ///
-    /// Opening reads the whole file once.
+    /// Opening reads the segments from the newest usable snapshot on, without one all.
     ///
     /// # Errors
     /// [`JournalError::Locked`] if another writer is at work; [`JournalError::Damaged`] if the committed part is not
-    /// what was written (the file is left as it is); [`JournalError::Io`] if there is no journal or the system refuses.
+    /// what was written (the files are left as they are); [`JournalError::Io`] if there is no journal or the system
+    /// refuses.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, JournalError> {
-        let names = Names::new(folder.as_ref());
+        Self::open_with(folder, JournalOptions::default())
+    }
+
+    /// As [`FileJournal::open`], kept as `options` say.
+    ///
+    /// # Errors
+    /// As [`FileJournal::open`].
+    pub fn open_with(folder: impl AsRef<Path>, options: JournalOptions) -> Result<Self, JournalError> {
+        let folder = folder_of(folder.as_ref());
         // Look before the lock: that would leave its file behind in a folder that has no journal.
-        let mut file = system::open_to_append(&names.journal).map_err(names.io("open"))?;
-        let lock = names.lock()?;
-        let length = file.metadata().map_err(names.io("look at"))?.len();
-        let mut head = reader::survey(&file, length).map_err(|trouble| trouble.at(&names.path))?;
-        let recovered = length.saturating_sub(head.offset);
-        if recovered > 0 {
-            file.set_len(head.offset).map_err(names.io("cut the torn tail"))?;
+        segment::list(&folder)?;
+        let lock = take_lock(&folder)?;
+        let mut trail = Trail::look(&folder)?;
+        let last = trail.segments.last().cloned().unwrap_or_else(|| Segment::new(&folder, 0));
+        let name = last.name();
+        let failed = |operation| io_error(&name, operation);
+        let file = system::open_to_write(&last.path).map_err(failed("open"))?;
+        if let Some(path) = trail.stillborn.take() {
+            remove_if_there(&path).map_err(failed("remove the segment behind"))?;
         }
-        if head.offset < FILE_HEAD as u64 {
-            write_head(&mut file).map_err(names.io("write the header"))?;
-            head = start();
+        let length = file.metadata().map_err(failed("look at"))?.len();
+        if length > trail.head.offset {
+            file.set_len(trail.head.offset).map_err(failed("cut the torn tail"))?;
         }
+        if trail.head.offset == 0 {
+            let first = head::start();
+            let header = head::segment_head(first.sequence, &first.chain);
+            system::write_at(&file, 0, &header).map_err(failed("write the header"))?;
+            trail.head = first;
+        }
+        let allocated = system::set_aside(&file, trail.head.offset, room(&options));
+        let allocated = allocated.map_err(failed("set room aside in"))?;
         // A process that was killed between write and sync leaves groups that look durable and are not yet, and one
-        // that was killed while it created the journal leaves a name that is not.
-        file.sync_all().map_err(names.io("sync"))?;
-        system::sync_folder(&names.folder).map_err(names.io("sync the folder"))?;
-        Ok(Self::assemble(names, file, lock, head, recovered))
+        // that was killed while it began a segment leaves a name that is not.
+        file.sync_all().map_err(failed("sync"))?;
+        system::sync_folder(&folder).map_err(failed("sync the folder of"))?;
+        let group = Group::new(trail.head.sequence, trail.head.chain);
+        Ok(Self::assemble(trail, file, allocated, lock, group, options))
     }
 
     /// Opens the journal of `folder` only to read it: without a lock, without changing anything, also while another
@@ -169,13 +196,13 @@ impl FileJournal {
     /// # Errors
     /// [`JournalError::Damaged`] and [`JournalError::Io`] as for [`FileJournal::open`].
     pub fn read_only(folder: impl AsRef<Path>) -> Result<JournalReader, JournalError> {
-        JournalReader::open(folder.as_ref())
+        JournalReader::open(&folder_of(folder.as_ref()))
     }
 
     /// The same journal with another policy.
     #[must_use]
     pub fn with_sync(mut self, policy: SyncPolicy) -> Self {
-        self.policy = policy;
+        self.options.sync = policy;
         self
     }
 
@@ -191,7 +218,7 @@ impl FileJournal {
         self.bytes_written
     }
 
-    /// Syncs that commits did since the journal was opened.
+    /// Syncs that commits did since the journal was opened, without those of new segments.
     #[must_use]
     pub fn syncs(&self) -> u64 {
         self.syncs
@@ -206,40 +233,127 @@ impl FileJournal {
     /// Whether an earlier failure ended this journal.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.stopped
+        self.state == State::Stopped
     }
 
-    fn assemble(names: Names, file: File, lock: Lock, head: Position, recovered: u64) -> Self {
+    /// Whether room is kept back for a full disk.
+    #[must_use]
+    pub fn has_reserve(&self) -> bool {
+        self.reserve.is_some()
+    }
+
+    /// Snapshots that opening passed over, and why.
+    #[must_use]
+    pub fn ignored_snapshots(&self) -> &[IgnoredSnapshot] {
+        &self.trail.ignored
+    }
+
+    fn assemble(
+        trail: Trail,
+        file: File,
+        allocated: u64,
+        lock: Lock,
+        group: Group,
+        options: JournalOptions,
+    ) -> Self {
         Self {
-            path: names.path,
             file,
+            name: trail.segments.last().map(Segment::name).unwrap_or_default(),
+            allocated,
             _lock: lock,
-            group: Group::new(head.sequence, head.chain),
-            committed: head.offset,
-            policy: SyncPolicy::default(),
-            stopped: false,
+            group,
+            state: State::Open,
+            reserve: Reserve::keep(&trail.folder, options.reserve_bytes),
+            snapshots: trail.snapshot.iter().cloned().collect(),
             bytes_written: 0,
             syncs: 0,
-            recovered,
+            recovered: trail.torn,
+            options,
+            trail,
         }
     }
 
-    /// Writes the sealed group and waits as the policy says.
-    fn write_group(&mut self) -> Result<(), JournalError> {
-        let failed = |operation| {
-            let path = self.path.clone();
-            move |source| JournalError::Io { path, operation, source }
-        };
-        let written = self.group.bytes().len() as u64;
-        self.file.write_all(self.group.bytes()).map_err(failed("write"))?;
-        if self.policy == SyncPolicy::EveryCommit {
-            self.file.sync_data().map_err(failed("sync"))?;
-            self.syncs = self.syncs.saturating_add(1);
+    /// Refuses where nothing more is taken.
+    fn takes_records(&self) -> Result<(), JournalError> {
+        match self.state {
+            State::Open | State::Draining => Ok(()),
+            State::Full => {
+                let message = "the disk is full; release the reserve, and end in order";
+                Err(io_error(&self.name, "write")(io::Error::new(io::ErrorKind::StorageFull, message)))
+            }
+            State::Stopped => Err(JournalError::Stopped),
         }
-        self.committed = self.committed.saturating_add(written);
-        self.bytes_written = self.bytes_written.saturating_add(written);
+    }
+
+    /// Begins the next segment if the sealed group would make the present one too long: none for a group alone, and none
+    /// while the last room is used up. The header is written, but nothing is changed yet.
+    fn stage(&self) -> Result<Option<Staged>, JournalError> {
+        let end = self.trail.head.offset.saturating_add(self.group.bytes().len() as u64);
+        let begun = self.trail.segments.last().is_some_and(|last| last.first < self.group.durable());
+        if end <= self.options.segment_bytes || !begun || self.state == State::Draining {
+            return Ok(None);
+        }
+        let start = Position { offset: head::HEAD as u64, ..self.trail.head };
+        let staged = Staged::new(&self.trail.folder, &start, room(&self.options));
+        staged.map(Some).map_err(|error| {
+            // It may have taken the last bytes; the next attempt removes it if this one cannot.
+            remove_if_there(&self.trail.folder.join(STAGING_NAME)).unwrap_or_default();
+            io_error(&self.name, "begin the segment behind")(error)
+        })
+    }
+
+    /// Closes the present segment and goes on in the staged one.
+    fn roll(&mut self, staged: Staged) -> Result<(), JournalError> {
+        if self.allocated > self.trail.head.offset {
+            self.file.set_len(self.trail.head.offset).map_err(io_error(&self.name, "close"))?;
+        }
+        // Before the next one has its name: a segment that is not the last must be whole.
+        self.file.sync_all().map_err(io_error(&self.name, "sync"))?;
+        let next = Segment::new(&self.trail.folder, self.group.durable());
+        staged.publish(&self.trail.folder, &next)?;
+        self.trail.head.offset = head::HEAD as u64;
+        self.name = next.name();
+        self.trail.segments.push(next);
+        self.file = staged.file;
+        self.allocated = staged.allocated;
         Ok(())
     }
+
+    /// Waits as the policy says.
+    fn sync(&mut self) -> Result<(), JournalError> {
+        if self.options.sync == SyncPolicy::EveryCommit {
+            self.file.sync_data().map_err(io_error(&self.name, "sync"))?;
+            self.syncs = self.syncs.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Makes the sealed group durable. `Err` with true: nothing of it is there, and it may be tried again.
+    fn write_group(
+        &mut self,
+        staged: Result<Option<Staged>, JournalError>,
+    ) -> Result<(), (bool, JournalError)> {
+        let last = |error| (false, error);
+        let again = |error: JournalError| (error.is_disk_full(), error);
+        if let Some(staged) = staged.map_err(again)? {
+            self.roll(staged).map_err(last)?;
+        }
+        let place = self.trail.head.offset;
+        let written = system::write_at(&self.file, place, self.group.bytes());
+        written.map_err(|error| again(io_error(&self.name, "write")(error)))?;
+        self.sync().map_err(last)
+    }
+}
+
+/// How far a new segment is to reach.
+fn room(options: &JournalOptions) -> u64 {
+    if options.preallocate { options.segment_bytes } else { 0 }
+}
+
+/// The position behind a sealed group.
+fn behind(head: &Position, group: &Group, chain: Chain) -> Position {
+    let offset = head.offset.saturating_add(group.bytes().len() as u64);
+    Position { offset, sequence: group.next(), chain }
 }
 
 fn already_there() -> io::Error {
@@ -247,39 +361,48 @@ fn already_there() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, message)
 }
 
-/// The position in a journal without records.
-fn start() -> Position {
-    Position { offset: FILE_HEAD as u64, sequence: 0, chain: format::first_chain() }
-}
-
-/// Writes the header of a new file and waits for the disk.
-fn write_head(file: &mut File) -> io::Result<()> {
-    file.write_all(&format::file_head())?;
-    file.sync_all()
+impl Drop for FileJournal {
+    fn drop(&mut self) {
+        let spare = self.allocated > self.trail.head.offset;
+        if spare && matches!(self.state, State::Open | State::Draining) {
+            // Zeros are no damage: if they stay, they only take room.
+            self.file.set_len(self.trail.head.offset).unwrap_or_default();
+        }
+    }
 }
 
 impl Journal for FileJournal {
     fn append(&mut self, kind: u16, payload: &[u8]) -> Result<Sequence, JournalError> {
-        if self.stopped {
-            return Err(JournalError::Stopped);
-        }
-        self.group.append(&self.path, kind, payload)
+        self.takes_records()?;
+        self.group.append(&self.name, kind, payload)
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
-        if self.stopped {
-            return Err(JournalError::Stopped);
-        }
+        self.takes_records()?;
         let Some(chain) = self.group.seal() else { return Ok(()) };
+        let length = self.group.bytes().len() as u64;
+        let staged = self.stage();
         // Stopped until the contrary is known, so that no way out of the writing can leave it open.
-        self.stopped = true;
-        if let Err(error) = self.write_group() {
-            self.group.discard();
-            return Err(error);
+        let state = std::mem::replace(&mut self.state, State::Stopped);
+        match self.write_group(staged) {
+            Ok(()) => {
+                self.trail.head = behind(&self.trail.head, &self.group, chain);
+                self.allocated = self.allocated.max(self.trail.head.offset);
+                self.bytes_written = self.bytes_written.saturating_add(length);
+                self.group.settle(chain);
+                self.state = state;
+                Ok(())
+            }
+            Err((true, error)) if self.reserve.is_some() => {
+                self.group.unseal();
+                self.state = State::Full;
+                Err(error)
+            }
+            Err((_, error)) => {
+                self.group.discard();
+                Err(error)
+            }
         }
-        self.group.settle(chain);
-        self.stopped = false;
-        Ok(())
     }
 
     fn next_sequence(&self) -> Sequence {
@@ -294,9 +417,42 @@ impl Journal for FileJournal {
         &self,
         visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
-        let head =
-            Position { offset: self.committed, sequence: self.group.durable(), chain: self.group.chain() };
-        reader::replay(&self.file, head, visit).map_err(|trouble| trouble.at(&self.path))
+        self.trail.replay(0, visit)
+    }
+
+    fn replay_from(
+        &self,
+        first: Sequence,
+        visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.trail.replay(first, visit)
+    }
+
+    fn snapshot(&self) -> Result<Option<(Sequence, Vec<u8>)>, JournalError> {
+        reader::state_of(&self.trail)
+    }
+
+    fn save_snapshot(&mut self, sequence: Sequence, state: &[u8]) -> Result<(), JournalError> {
+        self.cache_state(sequence, state)
+    }
+
+    fn head_hash(&self) -> Option<[u8; 32]> {
+        Some(self.group.chain())
+    }
+
+    fn release_reserve(&mut self) -> Result<bool, JournalError> {
+        if self.state == State::Stopped {
+            return Err(JournalError::Stopped);
+        }
+        let Some(reserve) = self.reserve.take() else { return Ok(false) };
+        self.state = State::Stopped;
+        if let Err(error) = reserve.release() {
+            self.group.discard();
+            return Err(io_error(&self.name, "release the reserve of")(error));
+        }
+        // What the failed write left of the group is written over: the group is still all there.
+        self.state = State::Draining;
+        Ok(true)
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use mts_foundation::journal::{JournalError, MAX_RECORD_BYTES, Sequence};
 use sha2::{Digest, Sha256};
 
+pub(crate) mod head;
+
 /// Kind of the journal's own commit records. A record of this kind cannot be appended.
 pub const COMMIT_KIND: u16 = u16::MAX;
 
@@ -12,18 +14,12 @@ pub const COMMIT_KIND: u16 = u16::MAX;
 /// an end.
 pub const MAX_GROUP_BYTES: usize = 64 << 20;
 
-/// First bytes of a journal. The digit is part of the name of the format, the version follows as a number.
-const MAGIC: [u8; 8] = *b"MTSJRNL1";
-/// Version of the layout.
-pub(crate) const VERSION: u32 = 1;
-/// Bytes of the file header.
-pub(crate) const FILE_HEAD: usize = 16;
 /// Bytes of a record before its payload.
 pub(crate) const RECORD_HEAD: usize = 16;
 /// Bytes of a checksum.
 pub(crate) const CRC: usize = 4;
 /// Bytes of a chain value.
-const CHAIN: usize = 32;
+pub(crate) const CHAIN: usize = 32;
 /// Bytes of a whole commit record.
 pub(crate) const COMMIT_FRAME: usize = RECORD_HEAD + CHAIN + CRC;
 /// Flag of the record that closes its group.
@@ -36,60 +32,6 @@ const KEPT_CAPACITY: usize = 1 << 20;
 
 /// Running hash over everything that was committed.
 pub(crate) type Chain = [u8; CHAIN];
-
-/// The sixteen bytes that every journal starts with.
-pub(crate) fn file_head() -> [u8; FILE_HEAD] {
-    file_head_of(VERSION)
-}
-
-/// The header of a given version.
-fn file_head_of(version: u32) -> [u8; FILE_HEAD] {
-    let mut head = [0; FILE_HEAD];
-    let (start, crc) = head.split_at_mut(FILE_HEAD - CRC);
-    let (magic, number) = start.split_at_mut(MAGIC.len());
-    magic.copy_from_slice(&MAGIC);
-    number.copy_from_slice(&version.to_le_bytes());
-    crc.copy_from_slice(&crc32c::crc32c(start).to_le_bytes());
-    head
-}
-
-/// What the first bytes of a file are.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum FileHead {
-    /// This version's header.
-    Good,
-    /// The beginning of this version's header, as an interrupted creation leaves it: nothing was ever committed.
-    Torn,
-    /// A good header of another version.
-    Version(u32),
-    /// Something else.
-    Bad,
-}
-
-/// Judges the first bytes of a file: all of a file shorter than [`FILE_HEAD`], else [`FILE_HEAD`] bytes. `alone` says
-/// that the file has no more.
-pub(crate) fn judge_file_head(bytes: &[u8], alone: bool) -> FileHead {
-    let good = file_head();
-    if bytes == good {
-        return FileHead::Good;
-    }
-    let right = bytes.iter().zip(&good).take_while(|(a, b)| a == b).count();
-    if alone && bytes.iter().skip(right).all(|byte| *byte == 0) {
-        return FileHead::Torn;
-    }
-    if let Some([_, _, _, _, _, _, _, _, a, b, c, d]) = bytes.first_chunk::<12>() {
-        let version = u32::from_le_bytes([*a, *b, *c, *d]);
-        if bytes == file_head_of(version) {
-            return FileHead::Version(version);
-        }
-    }
-    FileHead::Bad
-}
-
-/// The chain before the first group.
-pub(crate) fn first_chain() -> Chain {
-    Sha256::digest(file_head()).into()
-}
 
 /// A hash that has taken in the chain so far and waits for the bytes of the group's records.
 pub(crate) fn chain_hasher(chain: &Chain) -> Sha256 {
@@ -242,6 +184,20 @@ impl Group {
         Ok(sequence)
     }
 
+    /// Refuses a state that is not the one after all committed records. `path` is for the error only.
+    pub(crate) fn check_snapshot(&self, path: &str, sequence: Sequence) -> Result<(), JournalError> {
+        let durable = self.durable;
+        if sequence == durable {
+            return Ok(());
+        }
+        let message = format!(
+            "the state is that after {sequence} records, but {durable} are durable; commit, then save the state after \
+             exactly these"
+        );
+        let source = io::Error::new(io::ErrorKind::InvalidInput, message);
+        Err(JournalError::Io { path: path.to_owned(), operation: "save a snapshot", source })
+    }
+
     /// Closes the group with its commit record; the chain that [`Group::settle`] makes current. `None` if nothing is
     /// pending: an empty commit leaves no trace.
     pub(crate) fn seal(&mut self) -> Option<Chain> {
@@ -260,6 +216,11 @@ impl Group {
         self.discard();
     }
 
+    /// Opens a sealed group again: it could not be written, and more may come in.
+    pub(crate) fn unseal(&mut self) {
+        self.bytes.truncate(self.bytes.len().saturating_sub(COMMIT_FRAME));
+    }
+
     /// Forgets what is pending.
     pub(crate) fn discard(&mut self) {
         self.next = self.durable;
@@ -272,28 +233,6 @@ impl Group {
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_header_is_what_the_description_says() {
-        let head = file_head();
-        assert_eq!(&head[..8], b"MTSJRNL1");
-        assert_eq!(&head[8..12], &[1, 0, 0, 0]);
-        assert_eq!(head[12..], crc32c::crc32c(&head[..12]).to_le_bytes());
-    }
-
-    #[test]
-    fn headers_are_judged() {
-        let good = file_head();
-        assert_eq!(judge_file_head(&good, true), FileHead::Good);
-        assert_eq!(judge_file_head(&good, false), FileHead::Good);
-        assert_eq!(judge_file_head(&[0; 16], true), FileHead::Torn);
-        assert_eq!(judge_file_head(&[0; 16], false), FileHead::Bad);
-        assert_eq!(judge_file_head(&file_head_of(2), false), FileHead::Version(2));
-        assert_eq!(judge_file_head(b"hello", true), FileHead::Bad);
-        for cut in 0..FILE_HEAD {
-            assert_eq!(judge_file_head(&good[..cut], true), FileHead::Torn, "{cut}");
-        }
-    }
 
     #[test]
     fn a_record_head_survives_the_bytes() {
@@ -325,7 +264,7 @@ mod tests {
 
     #[test]
     fn refusals_keep_nothing() {
-        let mut group = Group::new(3, first_chain());
+        let mut group = Group::new(3, head::first_chain());
         assert!(matches!(group.append("j", COMMIT_KIND, b""), Err(JournalError::Io { .. })));
         let long = vec![0; MAX_RECORD_BYTES + 1];
         assert!(
@@ -337,6 +276,10 @@ mod tests {
         }
         assert!(matches!(group.append("j", 1, &long[1..]), Err(JournalError::Io { .. })));
         assert_eq!(group.next(), 6);
+        let before = group.bytes().len();
+        group.seal().unwrap();
+        group.unseal();
+        assert_eq!(group.bytes().len(), before);
         let chain = group.seal().unwrap();
         assert!(group.bytes().len() <= MAX_GROUP_BYTES);
         group.settle(chain);

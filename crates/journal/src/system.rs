@@ -4,14 +4,60 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// Creates a file that must not exist yet, for its owner only, to read and to append.
+/// Creates a file that must not exist yet, for its owner only, to read and to write.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
-    owner_only(OpenOptions::new().read(true).append(true).create_new(true)).open(path)
+    owner_only(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
 }
 
-/// Opens the writer's file to read and to append.
-pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).open(path)
+/// Opens the writer's file.
+pub(crate) fn open_to_write(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Sets room aside so that the file, which holds `used` bytes, reaches `total`, zeros behind what it holds. Returns how
+/// far it reaches: no further than before if the disk has not that much, which is no error: the file then grows as it
+/// is written.
+pub(crate) fn set_aside(file: &File, used: u64, total: u64) -> io::Result<u64> {
+    if total <= used {
+        return Ok(used);
+    }
+    match allocate(file, used, total) {
+        Ok(()) => Ok(total),
+        Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            // What was found before the end came is given back.
+            file.set_len(used)?;
+            Ok(used)
+        }
+        // Not every file system can; the length alone saves the writing of it at every sync.
+        Err(_) => file.set_len(total).map(|()| total),
+    }
+}
+
+/// Reserves the blocks up to `total` for certain, by whatever means there are.
+pub(crate) fn reserve(file: &File, total: u64) -> io::Result<()> {
+    const CHUNK: usize = 1 << 16;
+    match allocate(file, 0, total) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        done => return done,
+    }
+    let mut place = 0;
+    while place < total {
+        let length = usize::try_from(total.saturating_sub(place)).unwrap_or(CHUNK).min(CHUNK);
+        write_at(file, place, [0; CHUNK].get(..length).unwrap_or_default())?;
+        place = place.saturating_add(length as u64);
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, used: u64, total: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    Ok(fallocate(file, FallocateFlags::empty(), used, total.saturating_sub(used))?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_file: &File, _used: u64, _total: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A lock that is held. It ends with this value, or with the process, however that ends.
@@ -100,10 +146,25 @@ pub(crate) fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result
     file.read_at(buffer, offset)
 }
 
-/// Reads at a place. The position moves, which is harmless: writes append, and nothing else uses it.
+/// Reads at a place. The position moves, which is harmless: every write says where.
 #[cfg(not(unix))]
 pub(crate) fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     use std::io::{Read, Seek, SeekFrom};
     file.seek(SeekFrom::Start(offset))?;
     file.read(buffer)
+}
+
+/// Writes all bytes at a place.
+#[cfg(unix)]
+pub(crate) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    file.write_all_at(bytes, offset)
+}
+
+/// Writes all bytes at a place.
+#[cfg(not(unix))]
+pub(crate) fn write_at(mut file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    use std::io::{Seek, SeekFrom, Write};
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
 }

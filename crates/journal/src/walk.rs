@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use mts_foundation::journal::{JournalRecord, MAX_RECORD_BYTES, Sequence};
 use sha2::{Digest, Sha256};
 
-use crate::format::{self, COMMIT_FRAME, COMMIT_KIND, CRC, Chain, FILE_HEAD, RECORD_HEAD, RecordHead};
+use crate::format::{self, COMMIT_FRAME, COMMIT_KIND, CRC, Chain, RECORD_HEAD, RecordHead};
 use crate::system;
 
 /// Bytes that are read at a time; whatever the length of the file, reading needs no more than this and one record.
@@ -49,12 +49,12 @@ impl<S: Source + ?Sized> Read for Span<'_, S> {
     }
 }
 
-/// A place right behind a commit record, or behind the header.
+/// A place right behind a commit record, or behind a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// Bytes before it. 0 only for a file whose header was never completed.
+    /// Bytes before it in its file. 0 only for a file whose header was never completed.
     pub(crate) offset: u64,
-    /// Records before it.
+    /// Records before it in the journal.
     pub(crate) sequence: Sequence,
     /// The chain there.
     pub(crate) chain: Chain,
@@ -62,7 +62,7 @@ pub(crate) struct Position {
 
 /// What comes next in the file.
 pub(crate) enum Step {
-    /// A record that checks out; its payload only if it was asked for.
+    /// A record that checks out; its payload is empty unless it was asked for.
     Record(JournalRecord),
     /// A group is closed and checks out.
     Commit(Position),
@@ -86,7 +86,7 @@ pub(crate) struct Fault {
     pub(crate) sequence: Sequence,
 }
 
-/// Goes through the groups from the header on and checks everything that is written twice: checksum, number, chain.
+/// Goes through the groups of one file and checks everything that is written twice: checksum, number, chain.
 pub(crate) struct Walker<'a, S: ?Sized> {
     input: BufReader<Span<'a, S>>,
     offset: u64,
@@ -95,21 +95,22 @@ pub(crate) struct Walker<'a, S: ?Sized> {
     /// First record of the current group.
     group: Sequence,
     hasher: Sha256,
-    keep: bool,
+    /// First record whose payload is handed out.
+    keep_from: Sequence,
 }
 
 impl<'a, S: Source + ?Sized> Walker<'a, S> {
-    /// Starts behind the header; `keep` asks for the payloads.
-    pub(crate) fn new(source: &'a S, end: u64, keep: bool) -> Self {
-        let offset = FILE_HEAD as u64;
+    /// Starts at `start`, with nothing known but what that says; payloads are handed out from record `keep_from` on.
+    pub(crate) fn new(source: &'a S, start: &Position, end: u64, keep_from: Sequence) -> Self {
+        let Position { offset, sequence, chain } = *start;
         Self {
             input: BufReader::with_capacity(BUFFER, Span { source, offset, end }),
             offset,
             end,
-            sequence: 0,
-            group: 0,
-            hasher: format::chain_hasher(&format::first_chain()),
-            keep,
+            sequence,
+            group: sequence,
+            hasher: format::chain_hasher(&chain),
+            keep_from,
         }
     }
 
@@ -149,7 +150,7 @@ impl<'a, S: Source + ?Sized> Walker<'a, S> {
             return fault("a commit record has the wrong length");
         }
 
-        let keep = self.keep || commit;
+        let keep = commit || sequence >= self.keep_from;
         let mut payload = Vec::with_capacity(if keep { length } else { 0 });
         if !commit {
             self.hasher.update(head);

@@ -15,7 +15,9 @@ use std::path::Path;
 
 use common::{GROUPS, add_group, assert_holds, read, record, sample};
 use mts_foundation::journal::{Journal, JournalError, MAX_RECORD_BYTES};
-use mts_journal::{COMMIT_KIND, FILE_NAME, FileJournal, LOCK_NAME, MemoryJournal, SyncPolicy};
+use mts_journal::{
+    COMMIT_KIND, FILE_NAME, FileJournal, JournalOptions, LOCK_NAME, MemoryJournal, SyncPolicy,
+};
 use proptest::prelude::*;
 
 fn kind(error: &JournalError) -> Option<ErrorKind> {
@@ -57,7 +59,10 @@ fn only_what_is_committed_counts() {
     journal.commit().unwrap();
     journal.commit().unwrap();
     assert_eq!((journal.bytes_written(), journal.syncs()), (0, 0), "an empty commit writes nothing");
-    assert_eq!(std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len(), 16 + written);
+    assert_eq!(
+        std::fs::metadata(folder.path().join(FILE_NAME)).unwrap().len(),
+        common::HEAD as u64 + written
+    );
 }
 
 #[test]
@@ -193,14 +198,28 @@ fn everything_is_for_the_owner_only() {
     assert_eq!((mode(&inner), mode(&folder.path().join("runs"))), (0o700, 0o700));
 }
 
+/// As for trading, but for the size of segments: several are begun before the kill.
+fn as_live() -> JournalOptions {
+    JournalOptions { segment_bytes: 5_000, reserve_bytes: 10_000, ..JournalOptions::live() }
+}
+
+/// The whole length of a journal's segments.
+fn bytes(folder: &Path) -> u64 {
+    let segments = FileJournal::read_only(folder).and_then(|reader| reader.segments());
+    segments.map_or(0, |all| all.iter().map(|segment| segment.bytes).sum())
+}
+
 /// Not a test of its own: the process that [`a_killed_writer_frees_the_lock`] kills.
 #[test]
 #[ignore = "started by a_killed_writer_frees_the_lock"]
 fn write_until_killed() {
     let Some(folder) = std::env::var_os("MTS_JOURNAL_VICTIM") else { return };
-    let mut journal = FileJournal::create(folder).unwrap();
+    let mut journal = FileJournal::begin_with(folder, &[], as_live()).unwrap();
     loop {
         add_group(&mut journal, 7);
+        if journal.durable().is_multiple_of(70) {
+            journal.save_snapshot(journal.durable(), b"state").unwrap();
+        }
     }
 }
 
@@ -214,15 +233,14 @@ fn a_killed_writer_frees_the_lock() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let path = folder.path().join(FILE_NAME);
-        while std::fs::metadata(&path).map_or(0, |data| data.len()) < 20_000 {
+        while bytes(folder.path()) < 20_000 {
             assert!(victim.try_wait().unwrap().is_none(), "the writer ended by itself");
             std::thread::yield_now();
         }
         assert!(matches!(FileJournal::open(folder.path()), Err(JournalError::Locked { .. })));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        let mut journal = FileJournal::open(folder.path()).unwrap();
+        let mut journal = FileJournal::open_with(folder.path(), as_live()).unwrap();
         assert!(journal.durable() > 7 && journal.durable().is_multiple_of(7));
         assert_holds(&journal, journal.durable());
         add_group(&mut journal, 1);
@@ -235,6 +253,8 @@ enum Act {
     Commit,
     Restart,
     Tear(usize),
+    Save,
+    SpoilSnapshot,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -243,17 +263,29 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Commit),
         1 => Just(Act::Restart),
         1 => (0usize..300).prop_map(Act::Tear),
+        1 => Just(Act::Save),
+        1 => Just(Act::SpoilSnapshot),
     ]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Against the simplest model: a list of committed and a list of pending records.
+    /// Against the simplest model: a list of committed and a list of pending records, and the last snapshot.
     #[test]
-    fn like_two_lists(acts in prop::collection::vec(act(), 0..60)) {
+    fn like_two_lists(
+        acts in prop::collection::vec(act(), 0..60),
+        segment_bytes in 0u64..3000,
+        preallocate: bool,
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(FILE_NAME);
-        let mut journal = FileJournal::create(folder.path()).unwrap().with_sync(SyncPolicy::WriteOnly);
+        let options = JournalOptions {
+            segment_bytes,
+            preallocate,
+            sync: SyncPolicy::WriteOnly,
+            ..JournalOptions::default()
+        };
+        let mut journal = FileJournal::begin_with(folder.path(), &[], options.clone()).unwrap();
+        let mut saved = Vec::new();
         let (mut durable, mut pending) = (Vec::new(), Vec::new());
         for act in acts {
             match act {
@@ -270,13 +302,35 @@ proptest! {
                     drop(journal);
                     pending.clear();
                     if let Act::Tear(length) = act {
+                        let reader = FileJournal::read_only(folder.path()).unwrap();
+                        let path = reader.segments().unwrap().pop().unwrap().path;
                         let torn = [std::fs::read(&path).unwrap(), vec![0xA5; length]].concat();
                         std::fs::write(&path, torn).unwrap();
                     }
-                    journal = FileJournal::open(folder.path()).unwrap().with_sync(SyncPolicy::WriteOnly);
+                    journal = FileJournal::open_with(folder.path(), options.clone()).unwrap();
+                }
+                Act::Save => {
+                    let sequence = journal.durable();
+                    journal.save_snapshot(sequence, &sequence.to_le_bytes()).unwrap();
+                    saved.retain(|other| *other != sequence);
+                    saved.push(sequence);
+                    // Two are kept.
+                    saved.drain(..saved.len().saturating_sub(2));
+                }
+                Act::SpoilSnapshot => {
+                    // The newest is gone; the one before it serves from the next start on.
+                    if let Some(sequence) = saved.pop() {
+                        drop(journal);
+                        pending.clear();
+                        let name = format!("snapshot-{sequence:020}.mts");
+                        std::fs::write(folder.path().join(name), b"spoilt").unwrap();
+                        journal = FileJournal::open_with(folder.path(), options.clone()).unwrap();
+                    }
                 }
             }
             prop_assert_eq!(journal.durable(), durable.len() as u64);
+            let newest = saved.last().map(|sequence| (*sequence, sequence.to_le_bytes().to_vec()));
+            prop_assert_eq!(journal.snapshot().unwrap(), newest);
         }
         let records: Vec<_> = read(&journal).unwrap().into_iter().map(|r| (r.kind, r.payload)).collect();
         prop_assert_eq!(records, durable);

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod gates;
 mod init;
+pub(crate) mod journal;
 mod limits;
 mod lists;
 mod new;

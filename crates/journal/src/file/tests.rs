@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 
 use super::*;
+use crate::FILE_NAME;
 
 /// A journal with one durable record whose file is then exchanged for `path`.
 fn with_file(path: &str, open: &OpenOptions) -> (tempfile::TempDir, FileJournal) {
@@ -57,12 +58,71 @@ fn a_full_disk_stops_the_journal() {
     assert_stops(&folder, journal, "write");
 }
 
+/// With a reserve a full disk ends nothing at once: what was pending and the cancels still become durable.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_room_for_the_cancels_where_there_is_a_reserve() {
+    let folder = tempfile::tempdir().unwrap();
+    let reserve = folder.path().join(crate::reserve::RESERVE_NAME);
+    let options = JournalOptions { reserve_bytes: 100_000, ..JournalOptions::default() };
+    let mut journal = FileJournal::begin_with(folder.path(), &[(1, b"genesis")], options.clone()).unwrap();
+    assert!(journal.has_reserve() && reserve.exists());
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let file = std::mem::replace(&mut journal.file, full);
+    journal.append(1, b"order").unwrap();
+    for _ in 0..2 {
+        let error = journal.commit().unwrap_err();
+        assert!(error.is_disk_full(), "{error}");
+        assert!(journal.append(1, b"another order").unwrap_err().is_disk_full());
+    }
+    assert_eq!((journal.is_stopped(), journal.durable(), journal.next_sequence()), (false, 1, 2));
+    // The write left half of itself.
+    journal.file = file;
+    system::write_at(&journal.file, journal.trail.head.offset, b"half a gro").unwrap();
+    assert!(journal.release_reserve().unwrap());
+    assert!(!journal.has_reserve() && !reserve.exists());
+    assert_eq!(journal.append(2, b"cancel").unwrap(), 2);
+    journal.commit().unwrap();
+    assert_eq!(journal.durable(), 3);
+    assert!(!journal.release_reserve().unwrap(), "there is only one");
+    // The second time it is final.
+    journal.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    journal.append(2, b"too late").unwrap();
+    assert!(journal.commit().unwrap_err().is_disk_full());
+    assert!(journal.is_stopped() && matches!(journal.release_reserve(), Err(JournalError::Stopped)));
+    drop(journal);
+    let journal = FileJournal::open_with(folder.path(), options).unwrap();
+    assert_eq!((journal.durable(), journal.recovered_bytes(), reserve.exists()), (3, 0, true));
+}
+
+/// Nothing of a full disk's room goes into a new segment while the reserve is being used up.
+#[test]
+fn no_segment_is_begun_on_the_reserve() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = JournalOptions { reserve_bytes: 100, segment_bytes: 200, ..JournalOptions::default() };
+    let mut journal = FileJournal::begin_with(folder.path(), &[], options).unwrap();
+    let mut add = |release: bool| {
+        if release {
+            assert!(journal.release_reserve().unwrap());
+        }
+        for _ in 0..5 {
+            journal.append(1, &[7; 60]).unwrap();
+            journal.commit().unwrap();
+        }
+        journal.trail.segments.len()
+    };
+    assert_eq!((add(false), add(true)), (5, 5));
+}
+
 /// A sync of `/dev/null` is an error, a write is not.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_failed_sync_stops_the_journal() {
-    let (folder, journal) = with_file("/dev/null", OpenOptions::new().append(true));
-    assert_stops(&folder, journal, "sync");
+fn a_failed_sync_stops_the_journal_whether_there_is_a_reserve_or_not() {
+    for bytes in [0, 1000] {
+        let (folder, mut journal) = with_file("/dev/null", OpenOptions::new().append(true));
+        journal.reserve = Reserve::keep(folder.path(), bytes);
+        assert_stops(&folder, journal, "sync");
+    }
 }
 
 #[cfg(target_os = "linux")]

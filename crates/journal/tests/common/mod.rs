@@ -12,6 +12,9 @@
 use mts_foundation::journal::{Journal, JournalError, JournalRecord};
 use mts_journal::MemoryJournal;
 
+/// Bytes of a segment's header.
+pub const HEAD: usize = 56;
+
 /// Records per group: 64 in 10 groups.
 pub const GROUPS: [usize; 10] = [1, 2, 13, 8, 5, 1, 21, 6, 3, 4];
 
@@ -56,6 +59,16 @@ pub fn read(journal: &dyn Journal) -> Result<Vec<JournalRecord>, JournalError> {
         Ok(())
     })?;
     Ok(records)
+}
+
+/// The numbers of the records from `first` on.
+pub fn numbers(journal: &dyn Journal, first: u64) -> Result<Vec<u64>, JournalError> {
+    let mut numbers = Vec::new();
+    journal.replay_from(first, &mut |record| {
+        numbers.push(record.sequence);
+        Ok(())
+    })?;
+    Ok(numbers)
 }
 
 /// Asserts that the journal holds exactly the first `count` records of the sample.
