@@ -19,6 +19,7 @@ impl Core {
         memory: Option<&Vec<u8>>,
         output: &mut Output,
     ) -> Result<(), CoreError> {
+        self.state.forget(self.config.key_memory);
         let owner = (fund_id.clone(), strategy_id.clone());
         if let Some(memory) = memory {
             self.state.memories.insert(owner.clone(), memory.clone());

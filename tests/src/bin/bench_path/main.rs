@@ -1,6 +1,6 @@
 //! What an order costs from signal to books: `mts-bench-path [--json] [--quick] [--dir DIR] [--orders N]`.
 //!
-//! One run of 1,000,000 orders (100,000 with `--quick`), of a fund with twenty instruments and the documented gates on: a
+//! One run of 1,000,000 orders (100,000 with `--quick`), of a fund with 128 instruments and the documented gates on: a
 //! strategy's decision, key, gates, journal, paper broker, fill, books. 64 orders are in flight, so that one sync makes 64
 //! intents durable. The cost is looked at around 1,000, 10,000, 100,000 and 1,000,000 orders: it must not grow. *Held back*
 //! is what an order waits from its decision until it may leave: the rest of its group and the sync.

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// Orders of one commit.
 pub(crate) const IN_FLIGHT: u64 = 64;
 
-const INSTRUMENTS: u64 = 20;
+const INSTRUMENTS: u64 = 128;
 
 /// Time between two orders.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -51,7 +51,7 @@ impl<J: Journal> World<J> {
         let (fund_id, broker) = (FundId::new("f")?, BrokerName::new("paper")?);
         let cash = Decimal::from(100_000_000);
         let symbols: Vec<Symbol> =
-            (0..INSTRUMENTS).map(|place| Symbol::new(format!("I{place:02}"))).collect::<Result<_, _>>()?;
+            (0..INSTRUMENTS).map(|place| Symbol::new(format!("I{place:03}"))).collect::<Result<_, _>>()?;
         let table = InstrumentTable::from_instruments(
             symbols.iter().map(|symbol| Instrument::us_share(symbol.clone())),
         )?;
@@ -60,7 +60,7 @@ impl<J: Journal> World<J> {
         envelope.max_sector_pct = 1.0;
         let limits = GateLimits {
             max_order_notional_pct: Some(0.05),
-            max_positions: Some(100),
+            max_positions: Some(200),
             max_open_orders: Some(1_000),
             price_collar_pct: Some(0.1),
             staleness: Some(Staleness::Millis(3_600_000)),
@@ -87,6 +87,9 @@ impl<J: Journal> World<J> {
         let events = Broker::events(paper, None);
         let strategy_id = StrategyId::new("s")?;
         let mut world = Self { driver, events, paper, symbols, fund_id, strategy_id, broker, now, sent: 0 };
+        // Losses are measured from here.
+        let date = now.to_datetime().date_naive();
+        world.driver.take(&Input::SessionOpen { date, time: now })?;
         world.quotes()?;
         Ok(world)
     }
@@ -124,7 +127,7 @@ impl<J: Journal> World<J> {
         let mut decided = [None; 64];
         for slot in &mut decided {
             *slot = Some(Instant::now());
-            // Twenty purchases, then their sales.
+            // Purchases of everything, then the sales.
             let place = usize::try_from(self.sent % INSTRUMENTS)?;
             let side = if (self.sent / INSTRUMENTS).is_multiple_of(2) { Side::Buy } else { Side::Sell };
             self.sent += 1;
