@@ -317,7 +317,8 @@ impl Core {
         }
         for (symbol, Mismatch { ours, theirs }) in stayed {
             let message = format!(
-                "the account at {broker} holds {theirs} {symbol}, the books {ours}; nothing new is traded in it; find the                  cause, or take it over with `mts reconcile --adopt`"
+                "the account at {broker} holds {theirs} {symbol}, the books {ours}; nothing new is traded in it; find the cause, or \
+                 take it over with `mts reconcile --adopt`"
             );
             self.incident("POSITION_UNEXPLAINED", message, None, output);
         }
