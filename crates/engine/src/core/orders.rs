@@ -198,6 +198,10 @@ impl Core {
     ) -> Result<(), CoreError> {
         let now = self.state.now;
         let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
+        if record.state.is_terminal() {
+            // The venue's own report, or its fills, came first: there is nothing to ask for.
+            return Ok(());
+        }
         let ended = match outcome {
             CancelOutcome::Confirmed => Some(OrderState::Canceled),
             CancelOutcome::TooLate { state } if state.is_terminal() => Some(*state),
@@ -212,10 +216,6 @@ impl Core {
             self.inquire(order_id);
             return Ok(());
         };
-        if record.state.is_terminal() {
-            // The venue's own report came first.
-            return Ok(());
-        }
         let step = match ended {
             OrderState::Canceled => record.cancel(now),
             OrderState::Expired => record.expire(now),

@@ -71,6 +71,8 @@ impl Core {
         let (Some(inquiry), Some(record)) =
             (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
         else {
+            // The order ended so long ago that it is not remembered; neither is the question.
+            self.state.inquiries.remove(order_id);
             return;
         };
         inquiry.asked = inquiry.asked.saturating_add(1);
