@@ -147,6 +147,17 @@ impl Core {
             self.incident("UNKNOWN_ORDER", message, Some(order_id), output);
             return Ok(());
         };
+        // The venue itself told how it ended before this answer came, or before it was clear that none comes.
+        let told = match outcome {
+            SubmitOutcome::Accepted(_) => matches!(record.state, OrderState::Canceled | OrderState::Expired),
+            SubmitOutcome::Unknown { .. } => {
+                matches!(record.state, OrderState::Filled | OrderState::Canceled | OrderState::Expired)
+            }
+            SubmitOutcome::Rejected { .. } | SubmitOutcome::NotSent { .. } => false,
+        };
+        if told {
+            return Ok(());
+        }
         let step = match outcome {
             SubmitOutcome::Accepted(accepted) => match accepted.broker_order_id.clone() {
                 Some(id) => record.accept(now, id),
