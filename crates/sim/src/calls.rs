@@ -1,6 +1,7 @@
 //! The way to the venues and back: what the engine asks for, what the venues make of it, and where both go wrong.
 
 use crate::faults::Fault;
+use crate::venue::shown_position;
 use crate::world::{Answer, Fate, Happening, Item, World, ms};
 use mts_engine::{Action, LookUp};
 use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, OrderRef, SubmitOutcome};
@@ -237,7 +238,7 @@ impl World {
             if let Some(shown) = snapshot.positions.iter_mut().find(|shown| shown.symbol == *symbol) {
                 shown.quantity += *units;
             } else {
-                snapshot.positions.clear();
+                snapshot.positions.push(shown_position(&owner, symbol, *units, now));
             }
         }
         self.answer(pause, Answer::Account(venue, Some(snapshot)));

@@ -77,7 +77,12 @@ impl Case {
         let drawn = Random::new(self.seed, 6).between(150, 900);
         let drawn = if self.small { 40 + drawn / 30 } else { drawn };
         let steps = self.steps.unwrap_or_else(|| u32::try_from(drawn).unwrap_or(u32::MAX));
-        Simulation::new(self.seed, size, plant, faults, steps, lines)
+        let mut simulation = Simulation::new(self.seed, size, plant, faults, steps, lines)?;
+        if self.only.is_some() {
+            // One fault needs time to be noticed.
+            simulation.world.pace = 6;
+        }
+        Ok(simulation)
     }
 
     /// Makes the run.

@@ -192,7 +192,7 @@ impl World {
         let symbols = self.setup.symbols.clone();
         let Some(symbol) = self.net.pick(&symbols).cloned() else { return Ok(()) };
         let (units, pause, price) =
-            (Decimal::from(self.net.between(1, 50)), self.millis(500, 90_000), self.price_of(&symbol));
+            (Decimal::from(self.net.between(1, 50)), self.millis(500, 160_000), self.price_of(&symbol));
         let executions = self.links.get(venue).map_or(0, |link| link.venue.executions.len());
         let number = self.net.index(executions);
         if foreign {

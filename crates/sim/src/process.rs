@@ -209,7 +209,7 @@ impl Simulation {
                 if storm {
                     self.world.move_prices();
                     self.feed_marks();
-                    let pause = self.world.millis(200, 8_000);
+                    let pause = self.world.beat(200, 8_000);
                     self.world.after(pause, Happening::Market);
                 }
             }
@@ -222,7 +222,7 @@ impl Simulation {
                     if let Some(input) = decided {
                         self.feed(input);
                     }
-                    let pause = self.world.millis(20, 4_000);
+                    let pause = self.world.beat(20, 4_000);
                     self.world.after(pause, Happening::Decide);
                 }
             }
@@ -337,7 +337,7 @@ impl Simulation {
         if let Some(input) = act {
             self.feed(input);
         }
-        let pause = self.world.millis(500, 6_000);
+        let pause = self.world.beat(500, 6_000);
         self.world.after(pause, Happening::Mischief);
         Ok(())
     }
@@ -650,12 +650,15 @@ impl Simulation {
     /// Gives everything the time to become clear: a person settles what stays open, then the end comes.
     fn end_later(&mut self) {
         let (settle, finish) = match self.world.size {
-            Size::Full => (150_000, 480_000),
+            Size::Full => (140_000, 490_000),
             Size::Small => (60_000, 240_000),
         };
         self.world.ends = self.world.ends.saturating_add(1);
         let number = self.world.ends;
-        self.world.after(ms(settle), Happening::Settle);
+        // Three times: some orders are found to be gone only after the first look.
+        for look in 1..=3 {
+            self.world.after(ms(settle * look), Happening::Settle);
+        }
         self.world.after(ms(finish), Happening::Finish { number });
     }
 

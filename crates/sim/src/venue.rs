@@ -326,21 +326,14 @@ impl Venue {
     pub fn snapshot(&self, owner: &FundId, now: Timestamp) -> AccountSnapshot {
         let shown = |order: &Resting| order.is_open() && order.hidden_until <= now && !order.forgotten;
         let open = self.orders.iter().enumerate().filter(|(_, order)| shown(order));
-        let position = |(symbol, units): (&Symbol, &Decimal)| Position {
-            fund_id: owner.clone(),
-            symbol: symbol.clone(),
-            quantity: *units,
-            avg_price: Decimal::ONE,
-            last_price: Decimal::ONE,
-            market_value_usd: Decimal::ZERO,
-            unrealized_pl_usd: Decimal::ZERO,
-            realized_pl_ytd_usd: Decimal::ZERO,
-            last_updated: now,
-            tax_lots: Vec::new(),
-        };
         AccountSnapshot {
             open_orders: open.filter_map(|(place, _)| self.report(place, now)).collect(),
-            positions: self.positions.iter().filter(|(_, units)| !units.is_zero()).map(position).collect(),
+            positions: self
+                .positions
+                .iter()
+                .filter(|(_, units)| !units.is_zero())
+                .map(|(symbol, units)| shown_position(owner, symbol, *units, now))
+                .collect(),
             account: Account {
                 base_currency: Currency::USD,
                 cash: self.cash,
@@ -349,5 +342,21 @@ impl Venue {
                 asof: now,
             },
         }
+    }
+}
+
+/// A position as an account shows it.
+pub(crate) fn shown_position(owner: &FundId, symbol: &Symbol, units: Decimal, now: Timestamp) -> Position {
+    Position {
+        fund_id: owner.clone(),
+        symbol: symbol.clone(),
+        quantity: units,
+        avg_price: Decimal::ONE,
+        last_price: Decimal::ONE,
+        market_value_usd: Decimal::ZERO,
+        unrealized_pl_usd: Decimal::ZERO,
+        realized_pl_ytd_usd: Decimal::ZERO,
+        last_updated: now,
+        tax_lots: Vec::new(),
     }
 }

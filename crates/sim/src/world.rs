@@ -203,6 +203,8 @@ pub(crate) struct World {
     pub(crate) excuses: Excuses,
     pub(crate) trace: Trace,
     pub(crate) stage: Stage,
+    /// How slowly strategies, prices and trouble follow each other.
+    pub(crate) pace: u32,
     /// Things that happened.
     pub(crate) steps: u32,
     /// Things after which it becomes calm.
@@ -260,6 +262,7 @@ impl World {
                 })
             })
             .collect::<Result<Vec<Link>, SetupError>>()?;
+        let pace = net.pick(&[1, 1, 2, 5, 12]).copied().unwrap_or(1);
         let prices = setup
             .symbols
             .iter()
@@ -281,6 +284,7 @@ impl World {
             excuses: Excuses::default(),
             trace: Trace::new(lines),
             stage: Stage::Storm,
+            pace: if size == Size::Small { 1 } else { pace },
             steps: 0,
             limit,
             process: 0,
@@ -318,6 +322,11 @@ impl World {
     /// A drawn number of milliseconds.
     pub(crate) fn millis(&mut self, low: u64, high: u64) -> Duration {
         ms(self.net.between(low, high))
+    }
+
+    /// A pause between two things of the same kind, by the pace of this world.
+    pub(crate) fn beat(&mut self, low: u64, high: u64) -> Duration {
+        self.millis(low, high) * self.pace
     }
 
     /// Answers the process that lives now.
