@@ -151,6 +151,16 @@ fn what_a_run_writes_fits_its_schemas() {
     let story = run(["explain", "momentum-000003", "--out", dir, "--json"]).json();
     assert!(story["gates"].as_array().is_some_and(|gates| gates.len() == 25), "{story}");
     fits(&validator("OrderStory"), &story);
+    let killed = folder();
+    let dir = text(killed.path());
+    run(["run", text(&config), "--out", dir, "--until", "2000-03-31", "--json"]).json();
+    assert_eq!(run(["kill", "--reason", "an audit", "--actor", "ann", "--out", dir]).code, 0);
+    for (list, name) in [("incidents", "Incident"), ("positions", "Position")] {
+        let validator = validator(name);
+        let lines = run([list, dir, "--json"]).stdout;
+        assert!(!lines.is_empty(), "{list}");
+        lines.lines().for_each(|line| fits(&validator, &serde_json::from_str(line).unwrap()));
+    }
 }
 
 /// What openapi-spec-validator says of a document; `None` where it is not installed (never in CI).

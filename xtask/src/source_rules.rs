@@ -123,7 +123,11 @@ const RULES: &[Rule] = &[
                 "unbounded_channel" => true,
                 "unbounded" => of_module && (called || mention.imported),
                 // A bounded channel is told its capacity.
-                "channel" => of_module && mention.after == After::EmptyCall,
+                // One that carries one message has one.
+                "channel" => {
+                    let once = mention.parent().is_some_and(|parent| parent == "oneshot");
+                    of_module && !once && mention.after == After::EmptyCall
+                }
                 _ => false,
             }
         },
@@ -358,6 +362,7 @@ mod tests {
         }
         for text in [
             "mpsc::channel(8)",
+            "oneshot::channel()",
             "Limits::unbounded()",
             "self.channel()",
             "fn unbounded() {}",

@@ -5,11 +5,12 @@ use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
+use crate::live;
 use crate::strategies;
 use chrono::NaiveDate;
 use clap::Parser;
 use mts_brokers::PaperBroker;
-use mts_foundation::broker::SimulatedBroker;
+use mts_foundation::broker::{DynBroker, SimulatedBroker};
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::registry::Registry;
 use mts_foundation::sizing::{ComputeError, Factor, Sizer};
@@ -80,6 +81,8 @@ pub(crate) type MakeStrategy =
 pub(crate) type MakeFeed = Arc<dyn Fn(FeedContext<'_>) -> Result<FeedParts, CliError> + Send + Sync>;
 pub(crate) type MakeBroker =
     Arc<dyn Fn(BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> + Send + Sync>;
+pub(crate) type MakeLiveBroker =
+    Arc<dyn Fn(BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> + Send + Sync>;
 
 /// Every command of `mts` plus parts of one's own (decision H10).
 #[derive(Clone)]
@@ -87,6 +90,7 @@ pub struct App {
     pub(crate) strategies: BTreeMap<String, MakeStrategy>,
     pub(crate) feeds: BTreeMap<String, MakeFeed>,
     pub(crate) brokers: BTreeMap<String, MakeBroker>,
+    pub(crate) live_brokers: BTreeMap<String, MakeLiveBroker>,
     pub(crate) gates: Vec<Arc<dyn RiskGate>>,
     pub(crate) factors: Result<Registry<dyn Factor>, ComputeError>,
     pub(crate) sizers: Result<Registry<dyn Sizer>, ComputeError>,
@@ -105,6 +109,7 @@ impl std::fmt::Debug for App {
             .field("strategies", &self.strategies.keys())
             .field("feeds", &self.feeds.keys())
             .field("brokers", &self.brokers.keys())
+            .field("live_brokers", &self.live_brokers.keys())
             .finish_non_exhaustive()
     }
 }
@@ -117,6 +122,7 @@ impl App {
             strategies: BTreeMap::new(),
             feeds: BTreeMap::new(),
             brokers: BTreeMap::new(),
+            live_brokers: BTreeMap::new(),
             gates: Vec::new(),
             factors: mts_quantkit::factors::builtin(),
             sizers: mts_portfolio::sizers::builtin(),
@@ -124,7 +130,9 @@ impl App {
         };
         app.strategy("factor", strategies::factor)
             .strategy("targets", strategies::targets)
+            .strategy("drill", live::drill)
             .feed("closes", closes)
+            .feed("walk", live::walk)
             .broker("paper", paper)
     }
 
@@ -158,6 +166,19 @@ impl App {
         make: impl Fn(BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> + Send + Sync + 'static,
     ) -> Self {
         self.once("broker", name, |app| app.brokers.insert(name.to_owned(), Arc::new(make)).is_some());
+        self
+    }
+
+    /// Adds a broker for live runs; `broker.name` chooses it. In shadow runs a paper broker stands in its place.
+    #[must_use]
+    pub fn live_broker(
+        mut self,
+        name: &str,
+        make: impl Fn(BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> + Send + Sync + 'static,
+    ) -> Self {
+        self.once("live broker", name, |app| {
+            app.live_brokers.insert(name.to_owned(), Arc::new(make)).is_some()
+        });
         self
     }
 
@@ -243,12 +264,22 @@ impl App {
         }
         match command {
             Command::Run(args) => commands::run(self, &args),
+            Command::Status(args) => commands::status(self, &args),
+            Command::Orders(args) => commands::orders(self, &args),
+            Command::Fills(args) => commands::fills(self, &args),
+            Command::Positions(args) => commands::list_positions(self, &args),
+            Command::Incidents(args) => commands::list_incidents(self, &args),
+            Command::Replay(args) => commands::replay(self, &args),
             Command::Explain(args) => commands::explain(self, &args),
             Command::Risk(RiskCommand::Check(args)) => commands::check_order(self, &args),
             Command::Risk(RiskCommand::Show(args)) => commands::show_risk(self, &args),
             Command::Halt(args) => commands::halt(self, &args),
             Command::Resume(args) => commands::resume(self, &args),
-            Command::Kill(args) => commands::kill(&args),
+            Command::Kill(args) => commands::kill(self, &args),
+            Command::Order(command) => commands::order(&command),
+            Command::CancelAll(args) => commands::cancel_all(self, &args),
+            Command::Flatten(args) => commands::flatten(&args),
+            Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
             Command::Config(ConfigCommand::Check { config, json }) => commands::check(self, &config, json),
             Command::Config(ConfigCommand::Keys { json, markdown }) => commands::keys(json, markdown),

@@ -1,12 +1,16 @@
 //! The command line.
 
+pub(crate) mod look;
 pub(crate) mod operator;
+pub(crate) mod order;
 
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use clap::{Args, Parser, Subcommand};
+use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
+use order::{AllArgs, OrderCommand, ReconcileArgs};
 use std::path::PathBuf;
 
 /// A trading system: the same strategy from back-test to live, every order through the gates, nothing lost.
@@ -27,6 +31,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a configuration, or goes on with an interrupted run.
     Run(RunArgs),
+    /// Shows on one screen how a run stands and what needs a person.
+    Status(StatusArgs),
+    /// Lists the orders of a run.
+    Orders(OrdersArgs),
+    /// Lists the fills of a run.
+    Fills(TradesArgs),
+    /// Lists the positions of a run.
+    Positions(PositionsArgs),
+    /// Lists the incidents of a run.
+    Incidents(IncidentsArgs),
+    /// Rebuilds the state of a run from its journal, at its end or at any input before.
+    Replay(ReplayArgs),
     /// Tells the whole story of one order.
     Explain(ExplainArgs),
     /// Asks the gates, and shows limits.
@@ -38,6 +54,15 @@ pub(crate) enum Command {
     Resume(ResumeArgs),
     /// Switches the kill switch on: nothing new leaves, everything working is cancelled, only closing passes.
     Kill(KillArgs),
+    /// Trades by hand, through the running engine.
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Cancels everything that works.
+    CancelAll(AllArgs),
+    /// Cancels and closes everything at the market.
+    Flatten(AllArgs),
+    /// Compares accounts with the books, shows what differs, or takes it over.
+    Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
     /// Checks and explains configurations.
@@ -121,6 +146,9 @@ pub(crate) struct RunArgs {
     /// Starts anew, in an empty or new folder; never touches an existing run.
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Real orders may leave: needed where live.mode is live.
+    #[arg(long)]
+    pub(crate) live: bool,
     /// What is logged to the error stream [default: $MTS_LOG, else off]; the file of [log] has its own.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<LogLevel>,

@@ -21,6 +21,8 @@ pub enum ExitKind {
     Output = 6,
     /// 7: a check, a gate or the risk machine refuses.
     Refused = 7,
+    /// 8: something needs a person; only `mts status --check` says so.
+    Attention = 8,
     /// 130: SIGINT ended a run in order.
     Interrupted = 130,
     /// 143: SIGTERM ended a run in order.
@@ -29,7 +31,7 @@ pub enum ExitKind {
 
 impl ExitKind {
     /// Every kind with its meaning, in the order of the codes: the table of `mts --help` and docs/operations.md.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Internal, "a fault of the program or of a part of it"),
         (Self::Usage, "wrong command line, or an order that does not exist"),
         (Self::Config, "wrong configuration"),
@@ -40,6 +42,7 @@ impl ExitKind {
             Self::Refused,
             "a check found a reason not to start, a gate refuses the order, or an operator's act is refused",
         ),
+        (Self::Attention, "mts status --check found something that needs a person"),
         (Self::Interrupted, "SIGINT has ended the run in order; the same command goes on"),
         (Self::Terminated, "SIGTERM has ended the run in order; the same command goes on"),
     ];

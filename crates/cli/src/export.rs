@@ -3,18 +3,18 @@
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
+use crate::incidents::{Incident, incidents};
 use crate::operations::{Operation, operations};
+use crate::orders::Orders;
+use crate::run_folder::RunFolder;
 use crate::run_report;
 use chrono::NaiveDate;
-use mts_engine::replay::{apply, genesis};
-use mts_engine::{Core, Genesis, Input, Output};
+use mts_engine::{Core, Genesis};
 use mts_foundation::event::Event;
 use mts_foundation::fund::NavSnapshot;
-use mts_foundation::journal::{JournalError, JournalRecord};
 use mts_foundation::num::exact;
 use mts_foundation::risk::{Gate, HaltRequest, RejectCode};
 use mts_foundation::{Decimal, OrderId, OrderRecord};
-use mts_journal::{FileJournal, JournalReader};
 use mts_quantkit::Performance;
 use mts_quantkit::statistics::SESSIONS_PER_YEAR;
 use rust_decimal::prelude::ToPrimitive;
@@ -81,55 +81,13 @@ pub(crate) struct Facts {
     pub(crate) genesis: Genesis,
     pub(crate) core: Core,
     pub(crate) nav: Vec<NavSnapshot>,
-    pub(crate) orders: BTreeMap<OrderId, OrderRecord>,
+    pub(crate) orders: Vec<OrderRecord>,
     pub(crate) rejections: Vec<(NaiveDate, OrderId, Gate, RejectCode, String)>,
     pub(crate) halts: Vec<HaltRequest>,
-    pub(crate) incidents: Vec<Event>,
+    pub(crate) incidents: Vec<Incident>,
     pub(crate) operations: Vec<Operation>,
     pub(crate) fills: Vec<Event>,
     pub(crate) lowest_cash: Decimal,
-}
-
-/// What a visitor of a replay sees: the input, what followed from it, and the core after it.
-pub(crate) type Visit<'a> = &'a mut dyn FnMut(&Input, &Output, &Core);
-
-/// A message for a journal that cannot be used.
-pub(crate) fn journal_error(error: JournalError) -> CliError {
-    CliError::new(ExitKind::Journal, error)
-}
-
-/// The first record of a journal.
-pub(crate) fn read_genesis(reader: &JournalReader) -> Result<Genesis, CliError> {
-    let mut found = None;
-    let mut failed = None;
-    reader
-        .replay(&mut |record: JournalRecord| {
-            if record.sequence == 0 {
-                match genesis(&record) {
-                    Ok(genesis) => found = Some(genesis),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            Ok(())
-        })
-        .map_err(journal_error)?;
-    match (found, failed) {
-        (Some(genesis), _) => Ok(genesis),
-        (None, Some(error)) => Err(CliError::new(ExitKind::Journal, error)),
-        (None, None) => Err(CliError::new(
-            ExitKind::Journal,
-            "the journal is empty although the run existed; restore it from a copy, or start anew with --fresh",
-        )),
-    }
-}
-
-/// Opens the journal of a folder for reading.
-pub(crate) fn open_reader(folder: &Path) -> Result<JournalReader, CliError> {
-    if !folder.join(mts_journal::FILE_NAME).exists() {
-        let message = format!("there is no run in {}; name the folder of a run with --out", folder.display());
-        return Err(CliError::new(ExitKind::Journal, message));
-    }
-    FileJournal::read_only(folder).map_err(journal_error)
 }
 
 /// The stored result of a run of this configuration. One that cannot be read is none: it is made anew from the journal.
@@ -138,62 +96,21 @@ pub(crate) fn stored_result(folder: &Path, config_hash: &str) -> Option<RunResul
     serde_json::from_str::<RunResult>(&text).ok().filter(|result| result.config_hash == config_hash)
 }
 
-/// Replays a journal into a core.
-pub(crate) fn replay(reader: &JournalReader, core: &mut Core, visit: Visit<'_>) -> Result<(), CliError> {
-    let mut output = Output::default();
-    let mut failed = None;
-    reader
-        .replay(&mut |record: JournalRecord| {
-            if record.sequence == 0 || failed.is_some() {
-                return Ok(());
-            }
-            match apply(core, &record, &mut output) {
-                Ok(input) => visit(&input, &output, core),
-                Err(error) => failed = Some(error),
-            }
-            Ok(())
-        })
-        .map_err(journal_error)?;
-    failed.map_or(Ok(()), |error| Err(CliError::new(ExitKind::Journal, error)))
-}
-
 /// Gathers the facts of a run.
-pub(crate) fn facts(genesis: Genesis, core: Core, reader: &JournalReader) -> Result<Facts, CliError> {
-    let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
-    let mut facts = Facts {
-        lowest_cash: config.fund.initial_cash,
-        config,
-        genesis,
-        core,
-        nav: Vec::new(),
-        orders: BTreeMap::new(),
-        rejections: Vec::new(),
-        halts: Vec::new(),
-        incidents: Vec::new(),
-        operations: Vec::new(),
-        fills: Vec::new(),
-    };
-    let Facts {
-        core, nav, orders, rejections, halts, incidents, operations: acts, fills, lowest_cash, ..
-    } = &mut facts;
-    replay(reader, core, &mut |input, output, core| {
-        acts.extend(operations(input, output));
-        let date = core.state().session().unwrap_or_default();
-        for event in &output.events {
+pub(crate) fn facts(mut run: RunFolder) -> Result<Facts, CliError> {
+    let (mut orders, mut nav, mut rejections, mut halts) =
+        (Orders::default(), Vec::new(), Vec::new(), Vec::new());
+    let (mut found, mut acts, mut fills) = (Vec::new(), Vec::new(), Vec::new());
+    let mut lowest_cash = run.config.fund.initial_cash;
+    run.replay(&mut |step| {
+        orders.note(step);
+        acts.extend(operations(step.input, step.output));
+        found.extend(incidents(step));
+        let date = step.core.state().session().unwrap_or_default();
+        for event in &step.output.events {
             match event {
-                Event::OrderCreated(record)
-                | Event::OrderAccepted(record)
-                | Event::OrderRejected(record)
-                | Event::OrderCanceled(record)
-                | Event::OrderExpired(record)
-                | Event::OrderUnknown(record) => {
-                    orders.insert(record.order.order_id.clone(), record.clone());
-                }
-                Event::FillCreated { fill, cash, .. } => {
-                    *lowest_cash = (*lowest_cash).min(*cash);
-                    if let Some(record) = core.state().order(&fill.order_id) {
-                        orders.insert(fill.order_id.clone(), record.clone());
-                    }
+                Event::FillCreated { cash, .. } => {
+                    lowest_cash = lowest_cash.min(*cash);
                     fills.push(event.clone());
                 }
                 Event::GateFailed(failed) => {
@@ -208,12 +125,24 @@ pub(crate) fn facts(genesis: Genesis, core: Core, reader: &JournalReader) -> Res
                 }
                 Event::HaltRequested(halt) => halts.push(halt.clone()),
                 Event::NavUpdated(snapshot) => nav.push(snapshot.clone()),
-                Event::Incident { .. } | Event::Killed { .. } => incidents.push(event.clone()),
-                Event::TargetsAccepted(_) | Event::HaltResumed { .. } | Event::EnvelopeUpdated(_) => {}
+                _ => {}
             }
         }
     })?;
-    Ok(facts)
+    let RunFolder { genesis, config, core, .. } = run;
+    Ok(Facts {
+        orders: orders.at(&core),
+        config,
+        genesis,
+        core,
+        nav,
+        rejections,
+        halts,
+        incidents: found,
+        operations: acts,
+        fills,
+        lowest_cash,
+    })
 }
 
 impl Facts {
@@ -278,26 +207,10 @@ impl Facts {
     /// Writes orders.jsonl, fills.jsonl, incidents.jsonl, operations.jsonl, nav.csv and report.html; the stored result comes last, so that its presence
     /// says that the others are complete.
     pub(crate) fn write(&self, folder: &Path, result: &RunResult, report: bool) -> Result<(), CliError> {
-        let mut orders = Vec::new();
-        for record in self.orders.values() {
-            line(&mut orders, record)?;
-        }
-        files::write_whole(&folder.join("orders.jsonl"), &orders)?;
-        let mut fills = Vec::new();
-        for fill in &self.fills {
-            line(&mut fills, fill)?;
-        }
-        files::write_whole(&folder.join("fills.jsonl"), &fills)?;
-        let mut incidents = Vec::new();
-        for incident in &self.incidents {
-            line(&mut incidents, incident)?;
-        }
-        files::write_whole(&folder.join("incidents.jsonl"), &incidents)?;
-        let mut operations = Vec::new();
-        for operation in &self.operations {
-            line(&mut operations, operation)?;
-        }
-        files::write_whole(&folder.join("operations.jsonl"), &operations)?;
+        files::write_whole(&folder.join("orders.jsonl"), &lines(&self.orders)?)?;
+        files::write_whole(&folder.join("fills.jsonl"), &lines(&self.fills)?)?;
+        files::write_whole(&folder.join("incidents.jsonl"), &lines(&self.incidents)?)?;
+        files::write_whole(&folder.join("operations.jsonl"), &lines(&self.operations)?)?;
         let mut nav = String::from("date,nav,cash,long,short,positions\n");
         for NavSnapshot { asof, nav_usd, cash_usd, long_usd, short_usd, positions, .. } in &self.nav {
             let numbers =
@@ -315,8 +228,12 @@ impl Facts {
     }
 }
 
-fn line(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), CliError> {
-    serde_json::to_writer(&mut *out, value).or_exit(ExitKind::Internal)?;
-    out.push(b'\n');
-    Ok(())
+/// A line of JSON each.
+fn lines(values: &[impl Serialize]) -> Result<Vec<u8>, CliError> {
+    let mut out = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut out, value).or_exit(ExitKind::Internal)?;
+        out.push(b'\n');
+    }
+    Ok(out)
 }

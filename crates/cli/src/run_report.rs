@@ -1,6 +1,7 @@
 //! The report of a run.
 
 use crate::export::{Facts, RunResult};
+use crate::incidents::Incident;
 use crate::report::{
     BarChart, Block, Chart, Column, Figure, Report, Scale, Section, Table, TimeChart, Tone, ValueFormat,
     count, midnights, money, number, percent,
@@ -159,23 +160,13 @@ fn incidents(facts: &Facts) -> Section {
     if facts.incidents.is_empty() {
         return section.with(Block::Notice(Tone::Good, "Nothing that a person should look at.".to_owned()));
     }
-    let row = |event: &mts_foundation::Event| match event {
-        mts_foundation::Event::Incident { code, message, order_id, time, .. } => {
-            let order = order_id.as_ref().map(ToString::to_string).unwrap_or_default();
-            vec![time.to_string(), code.to_string(), order, message.clone()]
-        }
-        mts_foundation::Event::Killed { reason, time } => {
-            vec![time.to_string(), "KILLED".to_owned(), String::new(), reason.clone()]
-        }
-        other => vec![String::new(), other.subject().to_string(), String::new(), String::new()],
-    };
-    let rows: Vec<Vec<String>> = facts.incidents.iter().take(MOST_ROWS).map(row).collect();
+    let rows: Vec<Vec<String>> = facts.incidents.iter().take(MOST_ROWS).map(Incident::cells).collect();
     let caption = if rows.len() < facts.incidents.len() {
         format!("The first {} of {}; incidents.jsonl has all.", rows.len(), facts.incidents.len())
     } else {
         String::new()
     };
-    let columns = ["when", "code", "order", "what"].into_iter().map(Column::text).collect();
+    let columns = Incident::HEADER.into_iter().map(Column::text).collect();
     section.with(Block::Table(Table {
         title: "Incidents".to_owned(),
         columns,

@@ -1,21 +1,24 @@
 //! From a configuration and its files to the parts of a run.
 
 use crate::app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
-use crate::config::{Loaded, Resume, RunConfig, ShortingSection};
+use crate::config::{LiveMode, Loaded, Resume, RunConfig, ShortingSection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
 use mts_engine::record::Genesis;
 use mts_engine::shell::backtest::{OperatorScript, Trader};
-use mts_engine::{Core, CoreConfig, FundSetup};
-use mts_foundation::broker::SimulatedBroker;
+use mts_engine::{Core, CoreConfig, FundSetup, VenueFacts};
+use mts_foundation::broker::{DynBroker, SimulatedBroker};
 use mts_foundation::reference::Borrow;
 use mts_foundation::registry::Registry;
 use mts_foundation::sizing::ComputeError;
-use mts_foundation::{ActorId, Decimal, FundConfig, InstrumentTable, MarketCalendar, Symbol, Timestamp};
+use mts_foundation::{
+    ActorId, BrokerName, Decimal, FundConfig, InstrumentTable, MarketCalendar, Symbol, Timestamp,
+};
 use mts_portfolio::WeightPlanner;
 use mts_riskengine::{FundRisk, OperatorPolicy, RiskPipeline};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the operator that stands for the script of a back-test.
@@ -44,7 +47,8 @@ pub(crate) fn read_files(loaded: &Loaded) -> Result<Files, CliError> {
 }
 
 /// What the journal begins with: enough to replay it without any other file.
-pub(crate) fn genesis(config: &RunConfig, files: &Files) -> Result<Genesis, CliError> {
+pub(crate) fn genesis(app: &App, config: &RunConfig, files: &Files) -> Result<Genesis, CliError> {
+    let venues = venue_facts(app, config)?;
     let config = serde_json::to_string(config).or_exit(ExitKind::Internal)?;
     let mut parts = BTreeMap::from([
         ("data".to_owned(), files::sha256(files.data.1.as_bytes())),
@@ -59,7 +63,39 @@ pub(crate) fn genesis(config: &RunConfig, files: &Files) -> Result<Genesis, CliE
         config,
         files: parts,
         instruments: files.instruments.1.clone(),
+        venues,
     })
+}
+
+/// What the core must know of the venue of a live run; nothing in a back-test, whose venue always answers.
+fn venue_facts(app: &App, config: &RunConfig) -> Result<BTreeMap<BrokerName, VenueFacts>, CliError> {
+    let Some(live) = &config.live else { return Ok(BTreeMap::new()) };
+    let dedupes = match live.mode {
+        // The paper broker looks at the key.
+        LiveMode::Paper | LiveMode::Shadow => true,
+        LiveMode::Live => live_broker(app, config)?.capabilities().client_id_dedupe,
+    };
+    let facts = VenueFacts { client_id_dedupe: dedupes, ..VenueFacts::default() };
+    Ok(BTreeMap::from([(config.broker.name.clone(), facts)]))
+}
+
+/// The real broker of a configuration, not connected.
+pub(crate) fn live_broker(app: &App, config: &RunConfig) -> Result<Arc<dyn DynBroker>, CliError> {
+    let make = chosen(&app.live_brokers, config.broker.name.as_str(), "broker.name")?;
+    make(BrokerContext {
+        section: &config.broker,
+        instruments: &InstrumentTable::new(),
+        initial_cash: config.fund.initial_cash,
+        currency: config.fund.base_currency,
+    })
+}
+
+/// The name of the broker that a run without a real one uses.
+fn simulated_name(config: &RunConfig) -> &str {
+    match config.live.as_ref().map(|live| live.mode) {
+        Some(LiveMode::Shadow | LiveMode::Live) => "paper",
+        Some(LiveMode::Paper) | None => config.broker.name.as_str(),
+    }
 }
 
 /// Reads the instrument table and checks that the fund can hold it.
@@ -127,13 +163,19 @@ pub(crate) fn risk(
 }
 
 /// The core at its beginning.
-pub(crate) fn core(app: &App, config: &RunConfig, instruments: InstrumentTable) -> Result<Core, CliError> {
+pub(crate) fn core(
+    app: &App,
+    config: &RunConfig,
+    instruments: InstrumentTable,
+    venues: &BTreeMap<BrokerName, VenueFacts>,
+) -> Result<Core, CliError> {
     let pipeline = risk(app, config, &instruments)?;
     let buffer = config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
     let planner = WeightPlanner::new(buffer).or_exit(ExitKind::Config)?;
     let setup = FundSetup { config: fund(config), initial_cash: config.fund.initial_cash };
-    Core::new(CoreConfig::new(vec![setup], instruments), Box::new(pipeline), Box::new(planner))
-        .or_exit(ExitKind::Config)
+    let mut settings = CoreConfig::new(vec![setup], instruments);
+    settings.venues.clone_from(venues);
+    Core::new(settings, Box::new(pipeline), Box::new(planner)).or_exit(ExitKind::Config)
 }
 
 /// What the paper broker lends: everything, or what its list says, at no cost.
@@ -156,7 +198,10 @@ pub(crate) fn check_names(app: &App, config: &RunConfig) -> Result<(), CliError>
     calendar(config)?;
     chosen(&app.feeds, &config.data.kind, "data.kind")?;
     chosen(&app.strategies, &config.strategy.kind, "strategy.kind")?;
-    chosen(&app.brokers, config.broker.name.as_str(), "broker.name")?;
+    chosen(&app.brokers, simulated_name(config), "broker.name")?;
+    if config.live.as_ref().is_some_and(|live| live.mode != LiveMode::Paper) {
+        chosen(&app.live_brokers, config.broker.name.as_str(), "broker.name")?;
+    }
     if let Some(factor) = &config.strategy.factor {
         built(&app.factors)?.build(factor, &config.strategy.params).or_exit(ExitKind::Config)?;
     }
@@ -180,7 +225,12 @@ pub(crate) struct Parts {
 }
 
 /// Builds and checks every part.
-pub(crate) fn parts(app: &App, config: &RunConfig, files: &Files) -> Result<Parts, CliError> {
+pub(crate) fn parts(
+    app: &App,
+    config: &RunConfig,
+    files: &Files,
+    venues: &BTreeMap<BrokerName, VenueFacts>,
+) -> Result<Parts, CliError> {
     let calendar = calendar(config)?;
     let table = instruments(config, &files.instruments.0.display().to_string(), &files.instruments.1)?;
     let make_feed = chosen(&app.feeds, &config.data.kind, "data.kind")?;
@@ -191,7 +241,7 @@ pub(crate) fn parts(app: &App, config: &RunConfig, files: &Files) -> Result<Part
         calendar,
     })?;
     let (first, last) = feed.range;
-    if config.run.start > last || config.run.end < first {
+    if config.live.is_none() && (config.run.start > last || config.run.end < first) {
         let message = format!(
             "run.start {} to run.end {} lies outside of the data, {first} to {last}; change the dates or the file",
             config.run.start, config.run.end
@@ -216,7 +266,7 @@ pub(crate) fn parts(app: &App, config: &RunConfig, files: &Files) -> Result<Part
         factors: built(&app.factors)?,
         file: files.targets.as_ref().map(|(path, text)| (path.as_path(), text.as_str())),
     })?;
-    let make_broker = chosen(&app.brokers, config.broker.name.as_str(), "broker.name")?;
+    let make_broker = chosen(&app.brokers, simulated_name(config), "broker.name")?;
     let venue = make_broker(BrokerContext {
         section: &config.broker,
         instruments: &table,
@@ -230,7 +280,7 @@ pub(crate) fn parts(app: &App, config: &RunConfig, files: &Files) -> Result<Part
         }
     };
     let traders = vec![Trader { strategy, fund_id: config.fund.fund_id.clone() }];
-    Ok(Parts { core: core(app, config, table)?, feed, venue, traders, calendar, script })
+    Ok(Parts { core: core(app, config, table, venues)?, feed, venue, traders, calendar, script })
 }
 
 fn chosen<'a, T>(known: &'a BTreeMap<String, T>, name: &str, key: &str) -> Result<&'a T, CliError> {

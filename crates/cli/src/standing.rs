@@ -3,33 +3,16 @@
 use crate::app::App;
 use crate::config::{Loaded, RunConfig};
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::export::{open_reader, read_genesis, replay};
 use crate::files;
 use crate::operations::{Operation, operations};
+use crate::run_folder::RunFolder;
 use crate::setup::{calendar, core, instruments, risk};
 use mts_engine::input::MarkUpdate;
 use mts_engine::{Core, Input, Output};
 use mts_foundation::{Decimal, FundBook, RiskMachine, Symbol, Timestamp};
-use mts_journal::JournalReader;
-use mts_riskengine::LossBaselines;
+use mts_riskengine::{LossBaselines, RiskPipeline};
+use std::collections::BTreeMap;
 use std::path::Path;
-
-/// A journal that is open for reading, and the core at its beginning.
-pub(crate) struct Begun {
-    pub(crate) reader: JournalReader,
-    pub(crate) config: RunConfig,
-    pub(crate) core: Core,
-}
-
-/// Opens the journal of a folder with what its first record says.
-pub(crate) fn begun(app: &App, folder: &Path) -> Result<Begun, CliError> {
-    let reader = open_reader(folder)?;
-    let genesis = read_genesis(&reader)?;
-    let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
-    let table = instruments(&config, "the journal's instrument table", &genesis.instruments)?;
-    let core = core(app, &config, table)?;
-    Ok(Begun { reader, config, core })
-}
 
 /// Where a fund stands.
 pub(crate) struct Standing {
@@ -63,9 +46,10 @@ impl Standing {
 
     /// The state at the end of the journal of `folder`.
     pub(crate) fn of_run(app: &App, folder: &Path) -> Result<Self, CliError> {
-        let Begun { reader, config, mut core, .. } = begun(app, folder)?;
+        let mut run = RunFolder::open(app, folder)?;
         let mut done = Vec::new();
-        replay(&reader, &mut core, &mut |input, output, _| done.extend(operations(input, output)))?;
+        run.replay(&mut |step| done.extend(operations(step.input, step.output)))?;
+        let RunFolder { config, core, .. } = run;
         let of = match core.state().session() {
             Some(date) => {
                 format!("the run in {} at {}, session {date}", folder.display(), core.state().now())
@@ -80,7 +64,7 @@ impl Standing {
         let path = loaded.folder.join(&config.instruments.path);
         let text = files::read(&path, "instrument table", ExitKind::Data)?;
         let table = instruments(&config, &path.display().to_string(), &text)?;
-        let mut core = core(app, &config, table)?;
+        let mut core = core(app, &config, table, &BTreeMap::new())?;
         let sessions = calendar(&config)?.sessions(config.run.start, config.run.end);
         let Some(session) = sessions.or_exit(ExitKind::Config)?.first() else {
             let message = format!(
@@ -125,9 +109,7 @@ impl Standing {
 
     /// What losses of the fund are measured against; `None` before its first trading day.
     pub(crate) fn baselines(&self, app: &App) -> Result<Option<LossBaselines>, CliError> {
-        let mut machine = risk(app, &self.config, &self.core.config().instruments)?;
-        machine.restore(&self.core.risk().snapshot()).or_exit(ExitKind::Internal)?;
-        Ok(machine.baselines(&self.config.fund.fund_id))
+        Ok(risk_of(app, &self.config, &self.core)?.baselines(&self.config.fund.fund_id))
     }
 
     /// When the present session opened.
@@ -136,4 +118,11 @@ impl Standing {
         let session = calendar(&self.config)?.session_on(date).or_exit(ExitKind::Config)?;
         Ok(session.map(|session| session.open.into()))
     }
+}
+
+/// The risk machine in the core's state, where more is asked of it than every machine can tell.
+pub(crate) fn risk_of(app: &App, config: &RunConfig, core: &Core) -> Result<RiskPipeline, CliError> {
+    let mut machine = risk(app, config, &core.config().instruments)?;
+    machine.restore(&core.risk().snapshot()).or_exit(ExitKind::Internal)?;
+    Ok(machine)
 }

@@ -1,7 +1,10 @@
 //! What the journal's records mean.
 
+use crate::core::VenueFacts;
 use crate::input::Input;
+use mts_foundation::BrokerName;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Kind of the first record: a [`Genesis`], as JSON.
 pub const GENESIS: u16 = 1;
@@ -18,9 +21,12 @@ pub struct Genesis {
     /// SHA-256 of that configuration, hexadecimal.
     pub config_hash: String,
     /// SHA-256 of each data file by its role, hexadecimal.
-    pub files: std::collections::BTreeMap<String, String>,
+    pub files: BTreeMap<String, String>,
     /// Text of the instrument table: the journal can be replayed without any other file.
     pub instruments: String,
+    /// What matters of each venue, as it said when the journal began; a replay asks no venue.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub venues: BTreeMap<BrokerName, VenueFacts>,
 }
 
 /// A record that this program cannot read.

@@ -132,6 +132,20 @@ pub const SUBJECTS: &[SubjectRow] = &[
 ];
 
 impl Event {
+    /// The record that it leaves of its order; `None` where it carries none, as a fill does.
+    #[must_use]
+    pub fn order(&self) -> Option<&OrderRecord> {
+        match self {
+            Self::OrderCreated(record)
+            | Self::OrderAccepted(record)
+            | Self::OrderRejected(record)
+            | Self::OrderCanceled(record)
+            | Self::OrderExpired(record)
+            | Self::OrderUnknown(record) => Some(record),
+            _ => None,
+        }
+    }
+
     /// The subject it is published under.
     #[must_use]
     pub fn subject(&self) -> SmolStr {

@@ -4,7 +4,7 @@ use crate::calendar::{MarketCalendar, Session};
 use crate::event::Event;
 use crate::ids::{FundId, OrderId, StrategyId};
 use crate::ledger::FundBook;
-use crate::market::Bar;
+use crate::market::{Bar, Quote, Trade};
 use crate::num::{Decimal, exact, exact_option};
 use crate::order::{OrderType, Side, TimeInForce};
 use crate::order_record::OrderRecord;
@@ -25,6 +25,10 @@ pub struct View<'a> {
     pub calendar: Option<&'a MarketCalendar>,
     /// The bars that ended now, at most one per symbol, in symbol order.
     pub bars: &'a [Bar],
+    /// The quote that came now, where it was one.
+    pub quotes: &'a [Quote],
+    /// The print that came now, where it was one.
+    pub trades: &'a [Trade],
     /// The fund it trades for.
     pub fund_id: &'a FundId,
     /// Cash, positions and exposures of that fund.

@@ -510,6 +510,10 @@ fn brokers_and_risk() {
     words::<LossResponse>(&["halt_fund", "kill_switch"]);
     reads::<Rebased>(r#"{"fund_id":"f","code":"DAILY_LOSS","old":"100","new":"97"}"#);
     reads::<mts_foundation::reconcile::Difference>(r#"{"symbol":"AAPL","ours":"5","theirs":"-3"}"#);
+    reads::<mts_foundation::reconcile::AccountSnapshot>(
+        r#"{"open_orders":[],"positions":[],
+            "account":{"base_currency":"USD","cash":"1","equity":"2","buying_power":null,"asof":"2026-01-01T00:00:00Z"}}"#,
+    );
     reads::<mts_foundation::risk::OrderContext>(
         r#"{"now":"2026-01-01T00:00:00Z","nav":"1","cash":"1","held":"-5","price":null,"gross":"2","open_orders":3}"#,
     );

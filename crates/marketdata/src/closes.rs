@@ -3,7 +3,7 @@
 use crate::lines::line_of;
 use chrono::NaiveDate;
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
-use mts_foundation::{Bar, InstrumentTable, Interval, MarketCalendar, Symbol, Timestamp, num};
+use mts_foundation::{Bar, Decimal, InstrumentTable, Interval, MarketCalendar, Symbol, Timestamp, num};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -94,6 +94,16 @@ impl ClosesFeed {
     #[must_use]
     pub fn last(&self) -> NaiveDate {
         self.last
+    }
+
+    /// The last close of each instrument that is still to come, in column order; those without one are left out.
+    #[must_use]
+    pub fn last_closes(&self) -> Vec<(Symbol, Decimal)> {
+        let last = |symbol: &Symbol| {
+            let bars = self.rows.iter().rev().flat_map(|(_, bars)| bars.iter());
+            bars.into_iter().find(|bar| bar.symbol == *symbol).map(|bar| (symbol.clone(), bar.close))
+        };
+        self.symbols.iter().filter_map(last).collect()
     }
 
     /// Sessions in the file.

@@ -7,7 +7,7 @@ pub use crate::halts::OperatorPolicy;
 use crate::halts::{halted, in_force};
 use crate::limits::{ConfigFaults, ExactLimits};
 use crate::loss::reached;
-use crate::state::{Baselines, FundState, Killed, Reservation, RiskState, STATE_VERSION};
+use crate::state::{Baselines, FundState, Held, Killed, Reservation, RiskState, STATE_VERSION};
 use crate::stops;
 use chrono::NaiveDate;
 use mts_foundation::ledger::notional_price;
@@ -17,8 +17,8 @@ use mts_foundation::risk::{
     Rejection, ResumeRequest, RiskAction, RiskContext, RiskDecision, RiskEvent, RiskRefusal, Verdict,
 };
 use mts_foundation::{
-    ActorId, Decimal, FundConfig, FundId, GateLimits, Instrument, Ledger, Order, OrderId, RiskEnvelope,
-    RiskGate, RiskMachine, Symbol, Timestamp,
+    ActorId, Decimal, FundConfig, FundId, GateLimits, Instrument, InstrumentTable, Ledger, Order, OrderId,
+    RiskEnvelope, RiskGate, RiskMachine, Symbol, Timestamp,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -583,6 +583,39 @@ impl RiskMachine for RiskPipeline {
             }
             RiskEvent::EnvelopeUpdated(envelope) => self.update_envelope(envelope, actions),
         }
+    }
+
+    fn would_trip(
+        &self,
+        symbol: &Symbol,
+        price: Decimal,
+        ledger: &Ledger,
+        instruments: &InstrumentTable,
+    ) -> bool {
+        let multiplier = instruments.get(symbol).map_or(Decimal::ONE, |instrument| instrument.multiplier);
+        self.state.funds.iter().any(|(fund_id, state)| {
+            let (Some(fund), Some(book)) = (self.funds.get(fund_id), ledger.fund(fund_id)) else {
+                return false;
+            };
+            let Some(holding) = book.positions().get(symbol) else { return false };
+            let moved = (price - holding.last_price)
+                .checked_mul(holding.quantity)
+                .and_then(|moved| moved.checked_mul(multiplier)?.checked_add(book.nav()));
+            // What tripped already cannot trip again.
+            let tripped = match fund.exact.loss_response {
+                LossResponse::KillSwitch => self.state.killed.is_some(),
+                LossResponse::HaltFund => self.state.halts.contains_key(&HaltScope::Fund(fund_id.clone())),
+            };
+            let stopped =
+                state.stopped.get(symbol).is_some_and(|held| Held::of(holding.quantity) == Some(*held));
+            // What cannot be computed is let through.
+            let trips = |nav| {
+                let baselines = state.baselines.as_ref();
+                baselines.is_some_and(|baselines| reached(baselines, nav, &fund.exact).next().is_some())
+            };
+            (!tripped && moved.is_none_or(trips))
+                || (!stopped && stops::would_reach(holding, fund.exact.synthetic_stop, price))
+        })
     }
 
     fn envelope(&self, fund_id: &FundId) -> Option<&RiskEnvelope> {

@@ -37,9 +37,18 @@ pub(crate) fn evaluate(
     }
 }
 
+/// Whether a price would take a position to its stop.
+pub(crate) fn would_reach(holding: &Holding, stop: Option<Decimal>, price: Decimal) -> bool {
+    let (Some(stop), Some(held)) = (stop, Held::of(holding.quantity)) else { return false };
+    lost(held, holding.average_price, price, stop)
+}
+
 /// Whether a position lost that share of its entry value.
 fn reached(held: Held, holding: &Holding, stop: Decimal) -> bool {
-    let (entry, last) = (holding.average_price, holding.last_price);
+    lost(held, holding.average_price, holding.last_price, stop)
+}
+
+fn lost(held: Held, entry: Decimal, last: Decimal, stop: Decimal) -> bool {
     let loss = match held {
         Held::Long => entry - last,
         Held::Short => last - entry,

@@ -58,7 +58,7 @@ pub(crate) struct ShowArgs {
 /// What all acts need.
 #[derive(Debug, Args)]
 pub(crate) struct ActArgs {
-    /// Folder of the run; no process may be writing it.
+    /// Folder of the run; its engine may be running.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Prints one JSON object.
@@ -204,7 +204,7 @@ pub(crate) struct UpdateArgs {
     pub(crate) act: ActArgs,
 }
 
-fn reason(text: &str) -> Result<String, String> {
+pub(super) fn reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.chars().count() {
         0 => Err("it is empty; say why, the journal keeps it".to_owned()),

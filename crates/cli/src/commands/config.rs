@@ -14,7 +14,7 @@ use std::path::Path;
 pub(crate) fn check(app: &App, path: &Path, as_json: bool) -> Result<(), CliError> {
     let loaded = load(path)?;
     let (files, parts) = dry(app, &loaded)?;
-    let genesis = genesis(&loaded.config, &files)?;
+    let genesis = genesis(app, &loaded.config, &files)?;
     let config = &loaded.config;
     let (first, last) = parts.feed.range;
     if as_json {

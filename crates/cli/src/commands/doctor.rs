@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::args::DoctorArgs;
 use crate::config::{Loaded, load};
 use crate::error::{CliError, ExitKind};
+use crate::run_folder::{is_written, open_reader, read_genesis};
 use crate::setup::genesis;
 use mts_transport::SecretRef;
 use serde::Serialize;
@@ -180,7 +181,7 @@ fn configuration(app: &App, path: &Path, checks: &mut Checks) -> Option<Loaded> 
             return None;
         }
     };
-    let built = dry(app, &loaded).and_then(|(files, _)| genesis(&loaded.config, &files));
+    let built = dry(app, &loaded).and_then(|(files, _)| genesis(app, &loaded.config, &files));
     match built {
         Ok(genesis) => {
             checks.ok("configuration", format!("{}, hash {}", path.display(), short(&genesis.config_hash)));
@@ -315,19 +316,14 @@ fn locks(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// A lock ends with its process, so that a stale one cannot be: one that is held has a writer.
 fn journal(folder: &Path, checks: &mut Checks) {
-    let path = folder.join(mts_journal::LOCK_NAME);
-    let held = match File::open(&path) {
-        Ok(file) => matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)),
-        Err(_) => false,
-    };
-    if held {
+    if is_written(folder) {
+        let path = folder.join(mts_journal::LOCK_NAME);
         let found = format!("{} is held by a running process", path.display());
         checks.add("journal", Status::Warning, found, "wait for its end, or use another folder");
     } else if folder.join(mts_journal::FILE_NAME).exists() {
-        let read = crate::export::open_reader(folder)
-            .and_then(|reader| crate::export::read_genesis(&reader))
+        let read = open_reader(folder)
+            .and_then(|reader| read_genesis(&reader))
             .map(|genesis| format!("{} is whole, hash {}", folder.display(), short(&genesis.config_hash)))
             .map_err(|error| error.message);
         checks.attempt("journal", read, "restore it from a copy, or start anew with mts run --fresh");

@@ -6,10 +6,9 @@ use crate::app::App;
 use crate::args::ExplainArgs;
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::export::replay;
 use crate::operations::{Operation, operations};
 use crate::report::money;
-use crate::standing::{Begun, begun};
+use crate::run_folder::RunFolder;
 use mts_engine::{Input, OrderTrace};
 use mts_foundation::event::Event;
 use mts_foundation::num::{exact, exact_option};
@@ -74,14 +73,15 @@ pub(crate) struct Story {
 /// Tells the story.
 pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
     let order_id = OrderId::new(&args.order_id).or_exit(ExitKind::Usage)?;
-    let Begun { reader, config, mut core, .. } = begun(app, &args.out)?;
-    core.set_tracing(true);
+    let mut run = RunFolder::open(app, &args.out)?;
+    run.core.set_tracing(true);
     let mut story = Story::default();
     let mut targets: Option<TargetSet> = None;
     let mut acts: Vec<Operation> = Vec::new();
-    let fund_id = config.fund.fund_id.clone();
-    let (mut cash, mut nav) = (config.fund.initial_cash, config.fund.initial_cash);
-    replay(&reader, &mut core, &mut |input, output, core| {
+    let fund_id = run.config.fund.fund_id.clone();
+    let (mut cash, mut nav) = (run.config.fund.initial_cash, run.config.fund.initial_cash);
+    run.replay(&mut |step| {
+        let (input, output, core) = (step.input, step.output, step.core);
         if let Some(trace) = output.traces.iter().find(|trace| trace.order_id == order_id) {
             story.note_gates(trace);
             story.decided_at = targets.as_ref().map(|set| set.asof);
@@ -131,7 +131,7 @@ pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
         }
     })?;
     let Some(record) = story.order.clone() else {
-        let last = core.state().counters().orders;
+        let last = run.core.state().counters().orders;
         let message = format!(
             "order {order_id} is not in {}; its orders are {fund_id}-000001 to {fund_id}-{last:06}, see orders.jsonl",
             args.out.display()
@@ -141,7 +141,7 @@ pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
     if args.json {
         return say_json(&story);
     }
-    story.tell(&record, &config);
+    story.tell(&record, &run.config);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `mts limits`: the envelope of a run, its versions, and a new one.
 
-use super::act::hold;
+use super::carry_out::carry_out;
 use super::print::{say, say_json, table};
 use crate::app::App;
 use crate::args::operator::{LimitsArgs, LimitsCommand, UpdateArgs};
@@ -60,8 +60,8 @@ fn show(app: &App, folder: &Path, json: bool) -> Result<(), CliError> {
 
 fn update(app: &App, args: &UpdateArgs) -> Result<(), CliError> {
     let new = read(&args.file)?;
-    let held = hold(app, &args.act.out)?;
-    let old = envelope(&held.core, &held.config)?.clone();
+    let standing = Standing::of_run(app, &args.act.out)?;
+    let old = envelope(&standing.core, &standing.config)?.clone();
     let reason = args.reason.clone().unwrap_or_else(|| new.notes.to_string());
     let changes: Vec<_> = fields(&old)?
         .into_iter()
@@ -69,8 +69,12 @@ fn update(app: &App, args: &UpdateArgs) -> Result<(), CliError> {
         .filter(|((_, old), (_, new))| old != new)
         .map(|((name, old), (_, new))| vec![name, old, new])
         .collect();
-    let act = OperatorAct::UpdateEnvelope { envelope: Box::new(new), actor: args.actor.clone(), reason };
-    let done = held.act(act)?;
+    let act = |_| OperatorAct::UpdateEnvelope {
+        envelope: Box::new(new.clone()),
+        actor: args.actor.clone(),
+        reason: reason.clone(),
+    };
+    let done = carry_out(app, &args.act.out, act)?;
     if !args.act.json {
         say(&format!("{}\n", table(&["limit", "until now", "from now on"], changes, &[])));
     }

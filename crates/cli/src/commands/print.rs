@@ -2,6 +2,7 @@
 
 use crate::error::{CliError, ExitKind, OrExit};
 use comfy_table::{CellAlignment, Table, presets};
+use mts_foundation::Decimal;
 use serde::Serialize;
 use std::io::Write;
 
@@ -16,10 +17,26 @@ pub(crate) fn say_error(text: &str) {
     writeln!(std::io::stderr().lock(), "error: {text}").unwrap_or_default();
 }
 
+/// Prints a remark to the error stream, where it is no part of the answer.
+pub(crate) fn say_note(text: &str) {
+    writeln!(std::io::stderr().lock(), "note: {text}").unwrap_or_default();
+}
+
+/// Prints one JSON object on one line.
+pub(crate) fn say_line(value: &impl Serialize) -> Result<(), CliError> {
+    say(&serde_json::to_string(value).or_exit(ExitKind::Internal)?);
+    Ok(())
+}
+
 /// Prints one JSON object.
 pub(crate) fn say_json(value: &impl Serialize) -> Result<(), CliError> {
     say(&serde_json::to_string_pretty(value).or_exit(ExitKind::Internal)?);
     Ok(())
+}
+
+/// A number to its last digit.
+pub(crate) fn exactly(number: Decimal) -> String {
+    number.normalize().to_string()
 }
 
 /// A plain table; columns named in `right` are aligned to the right.

@@ -243,18 +243,23 @@ impl Shown<'_> {
             .map(|limit| vec![limit.limit.to_owned(), limit.allowed.map(short).unwrap_or_default()])
             .collect();
         say(&format!("\n{}\n", table(&["of one order", "allowed"], rows, &[1])));
-        match self.kill_switch {
-            Some(reason) => say(&format!("kill switch: ON, {reason}")),
-            None => say("kill switch: off"),
-        }
-        if self.halts.is_empty() {
-            say("halts: none");
-        }
-        for halt in &self.halts {
-            say(&format!(
-                "halt: {} ({}) since {}, by {}: {}",
-                halt.scope, halt.mode, halt.timestamp, halt.requested_by, halt.reason
-            ));
-        }
+        tell_switches(self.kill_switch, &self.halts);
+    }
+}
+
+/// Says what is switched off and halted.
+pub(super) fn tell_switches(kill_switch: Option<&str>, halts: &[HaltRequest]) {
+    match kill_switch {
+        Some(reason) => say(&format!("kill switch: ON, {reason}")),
+        None => say("kill switch: off"),
+    }
+    if halts.is_empty() {
+        say("halts: none");
+    }
+    for halt in halts {
+        say(&format!(
+            "halt: {} ({}) since {}, by {}: {}",
+            halt.scope, halt.mode, halt.timestamp, halt.requested_by, halt.reason
+        ));
     }
 }

@@ -4,23 +4,26 @@ use super::print::{say, say_json, sparkline, table};
 use crate::alerts::{Alert, AlertCounts, Alerts, Severity};
 use crate::app::App;
 use crate::args::RunArgs;
-use crate::config::LogLevel;
-use crate::config::{Loaded, load};
+use crate::config::{LiveMode, Loaded, LogLevel, load};
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::export::{RunResult, facts, journal_error, open_reader, read_genesis, stored_result};
+use crate::export::{RunResult, facts, stored_result};
+use crate::live;
 use crate::log;
 use crate::report::{count, money, number, percent};
-use crate::setup::{Files, Parts, core, date_of, genesis, instruments, parts, read_files};
+use crate::run_folder::{RunFolder, journal_error, open_reader, read_genesis};
+use crate::setup::{Files, Parts, date_of, genesis, parts, read_files};
 use crate::signals::{StopSignal, UntilSignal};
 use chrono::NaiveDate;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
 use mts_engine::shell::backtest::{Backtest, RunProgress};
+use mts_engine::shell::live::LiveStats;
 use mts_foundation::event::Event;
 use mts_foundation::journal::JournalError;
 use mts_journal::{FILE_NAME, FileJournal};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -78,6 +81,8 @@ struct Ran {
     values: Vec<f64>,
     /// A signal has ended it early.
     stopped: Option<ExitKind>,
+    /// The engine's word of itself, of a run in real time.
+    live: Option<LiveStats>,
 }
 
 /// What is told of the end; nothing where nothing ran.
@@ -115,30 +120,51 @@ fn execute(
     )]
     let began = Instant::now();
     let files = read_files(loaded)?;
-    let genesis = genesis(&loaded.config, &files)?;
+    let genesis = genesis(app, &loaded.config, &files)?;
+    confirmed(args, loaded)?;
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
-    let parts = parts(app, &loaded.config, &files)?;
+    let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
     let mut journal = match begin(folder, &genesis)? {
         Some(journal) => journal,
         None => {
             check_same(folder, &genesis)?;
             if let Some(result) = stored(folder, args.until, &genesis)? {
-                return Ok(Ran { result, stored: true, values: Vec::new(), stopped: None });
+                return Ok(Ran { result, stored: true, values: Vec::new(), stopped: None, live: None });
             }
             FileJournal::open(folder).map_err(journal_error)?
         }
     };
     let last = parts.feed.range.1;
-    let stopped = trade(parts, loaded, end, &mut journal, args.json, alerts)?;
-    let finished = stopped.is_none() && end >= loaded.config.run.end.min(last);
-    let reader = open_reader(folder)?;
-    let table = instruments(&loaded.config, "the journal's instrument table", &genesis.instruments)?;
-    let facts = facts(genesis, core(app, &loaded.config, table)?, &reader)?;
+    let (stopped, finished, live) = if loaded.config.live.is_some() {
+        let ran = live::trade(app, parts, loaded, folder, journal, alerts)?;
+        journal = FileJournal::open(folder).map_err(journal_error)?;
+        (ran.stopped, false, Some(ran.stats))
+    } else {
+        let stopped = trade(parts, loaded, end, &mut journal, args.json, alerts)?;
+        (stopped, stopped.is_none() && end >= loaded.config.run.end.min(last), None)
+    };
+    let facts = facts(RunFolder::open(app, folder)?)?;
     let result = facts.result(finished, began.elapsed().as_secs_f64());
     facts.write(folder, &result, loaded.report)?;
     drop(journal);
-    Ok(Ran { result, stored: false, values: facts.values(), stopped })
+    Ok(Ran { result, stored: false, values: facts.values(), stopped, live })
+}
+
+/// Real money wants two words: one in the file, one on the command line.
+fn confirmed(args: &RunArgs, loaded: &Loaded) -> Result<(), CliError> {
+    let is_live = loaded.config.live.as_ref().is_some_and(|live| live.mode == LiveMode::Live);
+    match (is_live, args.live) {
+        (true, false) => Err(CliError::new(
+            ExitKind::Usage,
+            "live.mode is live: real orders would leave; say --live if that is what you want",
+        )),
+        (false, true) => Err(CliError::new(
+            ExitKind::Usage,
+            "--live is given and live.mode is not live; change one of them",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Where the run goes. `--fresh` never touches what exists.
@@ -279,13 +305,18 @@ struct Printed<'a> {
     #[serde(flatten)]
     result: &'a RunResult,
     #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<&'a LiveStats>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     alerts: Option<AlertCounts>,
 }
 
 fn print(ran: &Ran, folder: &Path, json: bool, alerts: Option<AlertCounts>) -> Result<(), CliError> {
     let Ran { result, stored, values, .. } = ran;
     if json {
-        return say_json(&Printed { result, alerts });
+        return say_json(&Printed { result, live: ran.live.as_ref(), alerts });
+    }
+    if let Some(stats) = &ran.live {
+        return print_live(result, stats, folder);
     }
     let period = match (result.first_session, result.last_session) {
         (Some(first), Some(last)) => format!("{first} to {last}, {} sessions", count(result.sessions)),
@@ -346,9 +377,36 @@ fn print(ran: &Ran, folder: &Path, json: bool, alerts: Option<AlertCounts>) -> R
     Ok(())
 }
 
+/// How a run in real time ended; what it holds is for `mts status`.
+fn print_live(result: &RunResult, stats: &LiveStats, folder: &Path) -> Result<(), CliError> {
+    let mean =
+        std::time::Duration::from_nanos(stats.commit_nanos.checked_div(stats.commits).unwrap_or_default());
+    let longest = std::time::Duration::from_nanos(stats.longest_commit_nanos);
+    let rows: Vec<Vec<String>> = [
+        ("net asset value", money(result.final_nav)),
+        ("orders", count(result.orders)),
+        ("fills", count(result.fills)),
+        ("refused", count(result.rejections)),
+        ("halts", count(result.halts)),
+        ("incidents", count(result.incidents)),
+        ("market events", count(stats.market_events)),
+        ("inputs", count(stats.inputs)),
+        ("commits", format!("{}, mean {mean:.1?}, longest {longest:.1?}", count(stats.commits))),
+        ("errors of strategies", count(stats.error_count)),
+    ]
+    .into_iter()
+    .map(|(name, value)| vec![name.to_owned(), value])
+    .collect();
+    say(&format!("{}: ended after {} s", result.name, number(result.seconds, 1)));
+    say(&table(&["", ""], rows, &[1]));
+    say(&format!("\nstate {}", result.state_hash));
+    say(&format!("the same command goes on; mts status {} shows how it stands", folder.display()));
+    Ok(())
+}
+
 /// Used by `config check`: everything is built, nothing is run.
 pub(crate) fn dry(app: &App, loaded: &Loaded) -> Result<(Files, Parts), CliError> {
     let files = read_files(loaded)?;
-    let parts = parts(app, &loaded.config, &files)?;
+    let parts = parts(app, &loaded.config, &files, &BTreeMap::new())?;
     Ok((files, parts))
 }

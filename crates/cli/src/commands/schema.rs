@@ -7,6 +7,7 @@ use crate::config;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::RunResult;
 use crate::files;
+use crate::incidents::Incident;
 use crate::operations::Operation;
 use mts_foundation::schema::Catalogue;
 use serde_json::{Value, json};
@@ -16,7 +17,8 @@ const CONFIG: &str = "config";
 
 /// Lists the types, or prints the schema of one, or an OpenAPI document of some or all.
 pub(crate) fn schema(args: &SchemaArgs) -> Result<(), CliError> {
-    let types = Catalogue::of_foundation().with::<Operation>().with::<RunResult>().with::<Story>();
+    let types =
+        Catalogue::of_foundation().with::<Incident>().with::<Operation>().with::<RunResult>().with::<Story>();
     let names: Vec<&str> = args.types.iter().map(String::as_str).collect();
     let text = match (names.as_slice(), args.openapi) {
         (names, true) => {

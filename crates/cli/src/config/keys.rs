@@ -105,13 +105,13 @@ keys! {
         "path", "file", "required", "CSV table of instruments, relative to this file.";
     }
     "data" {
-        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol.";
+        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `walk` makes prices up from its last closes, for drills in real time.";
         "path", "file", "required", "Data file, relative to this file.";
         "params", "table", "{}", "Parameters of a feed of one's own.";
     }
     "strategy" {
         "strategy_id", "text", "required", "Id; part of every order and key.";
-        "kind", "text", "required", "`factor`, `targets`, or a strategy of one's own.";
+        "kind", "text", "required", "`factor`, `targets`, `drill` (in and out of everything, to try an installation), or a strategy of one's own.";
         "factor", "text", "required for `factor`", "Which factor ranks the instruments.";
         "rebalance", "\"month_end\", \"week_end\" or \"daily\"", "\"month_end\"", "When `factor` decides: at the close of the last session of the period.";
         "path", "file", "required for `targets`", "File of target weights or orders, CSV or JSONL, relative to this file.";
@@ -132,6 +132,17 @@ keys! {
         "participation", "share, above 0 to 1", "off", "Share of a bar's volume that paper orders may take together.";
         "gtc_max_days", "days", "off", "Age at which a good-till-cancelled paper order expires.";
         "params", "table", "{}", "Parameters of a broker of one's own.";
+    }
+    "live" {
+        "mode", "\"paper\", \"shadow\" or \"live\"", "required", "Where orders go; without this section the run is a back-test. Shadow never calls the broker.";
+        "environment", "\"test\" or \"live\"", "\"test\"", "What is at stake; mode live wants \"live\" here and --live on the command line.";
+        "call_deadline_ms", "milliseconds", "30000", "Longest wait for a broker's answer; after it the outcome is unknown and asked for.";
+        "feed_silence_s", "seconds", "60", "Silence of the feed after which people are told.";
+        "strategy_deadline_ms", "milliseconds", "5000", "Time a strategy may think before people are told.";
+        "halt_on_error", "true/false", "false", "An error of a strategy ends the run.";
+    }
+    "metrics" {
+        "port", "port", "off", "Port on 127.0.0.1 where a live run serves Prometheus text.";
     }
     "output" {
         "dir", "folder", "runs/<file's name>", "Where the journal and the reports go, relative to the working folder; --out beats it.";

@@ -1,6 +1,6 @@
 //! From a TOML file to a checked configuration.
 
-use super::{AlertsSection, KEYS, LogSection, RunConfig};
+use super::{AlertsSection, Environment, KEYS, LiveMode, LiveSection, LogSection, MetricsSection, RunConfig};
 use crate::error::{CliError, ExitKind};
 use crate::files;
 use mts_foundation::{InstrumentTable, num};
@@ -26,6 +26,8 @@ pub struct Loaded {
     pub alerts: AlertsSection,
     /// What is logged where.
     pub log: LogSection,
+    /// Where metrics are served.
+    pub metrics: MetricsSection,
 }
 
 /// Section `[output]`.
@@ -60,6 +62,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
     let output: Output = beside(&mut sections, "output").map_err(fault)?;
     let alerts: AlertsSection = beside(&mut sections, "alerts").map_err(fault)?;
     let log: LogSection = beside(&mut sections, "log").map_err(fault)?;
+    let metrics: MetricsSection = beside(&mut sections, "metrics").map_err(fault)?;
     let faults = [alerts.check(), log.check()].concat();
     if !faults.is_empty() {
         return Err(fault(faults.join("\n  ")));
@@ -74,6 +77,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
         report: output.report.unwrap_or(true),
         alerts,
         log,
+        metrics,
     })
 }
 
@@ -161,6 +165,7 @@ fn assemble(mut sections: Map<String, Value>, stem: &str) -> Result<RunConfig, V
         (take("operator", false), take("instruments", true), take("data", true));
     let (strategy, broker) = (take("strategy", true), take("broker", true));
     let sizer = sections.remove("sizer");
+    let live = sections.remove("live");
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -192,7 +197,8 @@ fn assemble(mut sections: Map<String, Value>, stem: &str) -> Result<RunConfig, V
     let strategy = typed("strategy", strategy).map_err(&mut note).ok();
     let sizer = sizer.map(|sizer| typed("sizer", sizer)).transpose().map_err(&mut note).ok();
     let broker = typed("broker", broker).map_err(&mut note).ok();
-    match (run, fund, envelope, gates, operator, instruments, data, strategy, sizer, broker) {
+    let live = live.map(|live| typed::<LiveSection>("live", live)).transpose().map_err(&mut note).ok();
+    match (run, fund, envelope, gates, operator, instruments, data, strategy, sizer, broker, live) {
         (
             Some(run),
             Some(fund),
@@ -204,6 +210,7 @@ fn assemble(mut sections: Map<String, Value>, stem: &str) -> Result<RunConfig, V
             Some(strategy),
             Some(sizer),
             Some(broker),
+            Some(live),
         ) => {
             let config = RunConfig {
                 run,
@@ -216,6 +223,7 @@ fn assemble(mut sections: Map<String, Value>, stem: &str) -> Result<RunConfig, V
                 strategy,
                 sizer,
                 broker,
+                live,
             };
             let faults = check(&config);
             if faults.is_empty() { Ok(config) } else { Err(faults) }
@@ -246,6 +254,24 @@ fn check(config: &RunConfig) -> Vec<String> {
     let none = num::Decimal::ZERO;
     if let Err(found) = config.broker.paper(&InstrumentTable::new(), none, config.fund.base_currency) {
         faults.extend(found);
+    }
+    if let Some(live) = &config.live {
+        if live.mode == LiveMode::Live && live.environment != Environment::Live {
+            faults.push(
+                "live.mode is live and live.environment is not: money is at stake; set live.environment = \"live\", and say \
+                 --live on the command line"
+                    .to_owned(),
+            );
+        }
+        for (key, value) in [
+            ("call_deadline_ms", live.call_deadline_ms),
+            ("feed_silence_s", live.feed_silence_s),
+            ("strategy_deadline_ms", live.strategy_deadline_ms),
+        ] {
+            if value == 0 {
+                faults.push(format!("live.{key} is 0; give a time above zero"));
+            }
+        }
     }
     if config.broker.participation.is_some() && config.data.kind == "closes" {
         faults.push(

@@ -3,6 +3,7 @@
 mod alerts;
 mod broker;
 mod keys;
+mod live;
 mod load;
 mod log;
 mod schema;
@@ -12,6 +13,7 @@ pub use alerts::{AlertsSection, HookSection};
 pub use broker::{BrokerSection, FeesSection, ShortingSection, TierSection, Units};
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};
+pub use live::{Environment, LiveMode, LiveSection, MetricsSection};
 pub use load::{Loaded, load};
 pub(crate) use load::{nearest, parse};
 pub use log::LogSection;
@@ -47,6 +49,9 @@ pub struct RunConfig {
     pub sizer: Option<SizerSection>,
     /// The broker.
     pub broker: BrokerSection,
+    /// In real time; `None` is a back-test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveSection>,
 }
 
 /// Section `[run]`.

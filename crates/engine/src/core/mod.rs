@@ -28,6 +28,7 @@ use mts_foundation::{
     ActorId, BrokerName, Decimal, FundConfig, FundId, InstrumentTable, Ledger, OrderId, OrderRecord,
     OrderState, StrategyId, Symbol, Timestamp,
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 pub use state::{Counters, Progress, Sizes, State};
@@ -61,7 +62,7 @@ pub struct CoreConfig {
 }
 
 /// What matters of a venue when an answer is missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VenueFacts {
     /// It refuses a second order with the same client id, so that sending again is safe (decision O7).
     pub client_id_dedupe: bool,
@@ -185,6 +186,12 @@ impl Core {
         hash.update(self.state.bytes());
         hash.update(self.risk.snapshot());
         hash.finalize().into()
+    }
+
+    /// Whether a price must enter the core at once, because it trips something; changes nothing.
+    #[must_use]
+    pub fn would_trip(&self, symbol: &Symbol, price: Decimal) -> bool {
+        self.risk.would_trip(symbol, price, &self.state.ledger, &self.config.instruments)
     }
 
     /// Takes one input. `output` is appended to, not cleared.

@@ -539,6 +539,8 @@ impl Runner<'_, '_> {
                 session: Some(session),
                 calendar: Some(self.run.calendar),
                 bars,
+                quotes: &[],
+                trades: &[],
                 fund_id: &fund_id,
                 book,
                 open_orders: &open_orders,
@@ -592,15 +594,9 @@ fn failed(trader: &Trader, date: NaiveDate, error: &(dyn std::error::Error + Sen
 }
 
 /// Whether an event is about an order of this fund.
-fn concerns(event: &Event, fund_id: &FundId) -> bool {
+pub(super) fn concerns(event: &Event, fund_id: &FundId) -> bool {
     match event {
-        Event::OrderCreated(record)
-        | Event::OrderAccepted(record)
-        | Event::OrderRejected(record)
-        | Event::OrderCanceled(record)
-        | Event::OrderExpired(record)
-        | Event::OrderUnknown(record) => record.order.fund_id == *fund_id,
         Event::FillCreated { fund_id: owner, .. } => owner == fund_id,
-        _ => false,
+        event => event.order().is_some_and(|record| record.order.fund_id == *fund_id),
     }
 }

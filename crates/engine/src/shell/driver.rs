@@ -62,7 +62,7 @@ impl<J> std::fmt::Debug for Driver<J> {
 impl<J: Journal> Driver<J> {
     /// Brings a core at its beginning to the end of the journal. `observe` is told every input and its answer. Actions of
     /// the past are not handed out: what they led to is in the journal or is asked for after
-    /// [`Input::Started`](crate::Input::Started).
+    /// [`Input::Started`].
     ///
     /// # Errors
     /// [`DriverError`] when the journal cannot be read or is not this core's.

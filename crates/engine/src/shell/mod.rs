@@ -2,5 +2,6 @@
 
 pub mod backtest;
 pub mod driver;
+pub mod live;
 
 pub use mts_foundation::ready::{NotReady, ready};

@@ -262,6 +262,19 @@ pub trait RiskMachine: Send {
         actions: &mut Vec<RiskAction>,
     ) -> Result<(), RiskRefusal>;
 
+    /// Whether a price would trip a limit or a stop, so that it must not be held back (decision H7). A machine that cannot
+    /// tell lets every price through.
+    fn would_trip(
+        &self,
+        symbol: &Symbol,
+        price: Decimal,
+        ledger: &Ledger,
+        instruments: &InstrumentTable,
+    ) -> bool {
+        let _ignored = (symbol, price, ledger, instruments);
+        true
+    }
+
     /// The envelope of a fund, as of now.
     fn envelope(&self, fund_id: &FundId) -> Option<&RiskEnvelope>;
 

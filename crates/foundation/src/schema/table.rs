@@ -89,7 +89,7 @@ table! {
     risk::RateBucket,
     risk::Staleness,
     risk::LossResponse,
-    reconcile::Difference,
+    reconcile::AccountSnapshot, reconcile::Difference,
     risk::Gate,
     risk::RejectCode,
     risk::Rejection,

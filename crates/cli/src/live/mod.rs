@@ -1,0 +1,15 @@
+//! Runs in real time: paper, shadow and live.
+
+mod clock;
+pub(crate) mod control;
+mod drill;
+mod kill_file;
+mod metrics;
+mod run;
+mod walk;
+
+pub(crate) use clock::SystemClock;
+pub(crate) use drill::make as drill;
+pub(crate) use kill_file::{KILL_FILE, KillNote};
+pub(crate) use run::trade;
+pub(crate) use walk::make as walk;

@@ -1,0 +1,86 @@
+//! How an engine ends: in order, or because its journal is gone.
+
+use super::engine::{LiveEngine, LiveError};
+use super::lanes::{Message, working};
+use super::stats::Told;
+use super::traders::Cause;
+use mts_foundation::OrderState;
+use mts_foundation::journal::Journal;
+
+impl<J: Journal> LiveEngine<J> {
+    /// Whether nobody is asked anything any more.
+    pub(super) fn is_quiet(&self) -> bool {
+        let strategies = self.seats.iter().all(|seat| seat.lost || seat.is_idle());
+        let state = self.driver.core().state();
+        strategies
+            && self.inbox.is_empty()
+            && self.market_inbox.is_empty()
+            && self.refused.is_empty()
+            && self.held_market.is_empty()
+            && !state.orders().any(|record| record.state == OrderState::Submitting)
+    }
+
+    /// Lets strategies say their last, and waits for answers that are under way.
+    pub(super) fn finish(&mut self) -> Result<(), LiveError> {
+        let until = self.clock.now().plus(self.rules.drain_within);
+        for seat in &mut self.seats {
+            seat.queue(Cause::End);
+        }
+        self.wake_strategies()?;
+        loop {
+            let asked = self.seats.iter().any(|seat| !seat.lost && !seat.is_idle());
+            let under_way =
+                self.driver.core().state().orders().any(|record| record.state == OrderState::Submitting);
+            if (!asked && !under_way) || self.clock.now() >= until {
+                break;
+            }
+            self.wait();
+            let room = self.rules.largest_group;
+            self.messages(room)?;
+            self.settle()?;
+        }
+        if working(self.driver.core().state()) > 0 {
+            (self.observe)(Told::Notice(
+                "orders are still working; they stay at the venue and are found at the next start",
+            ));
+        }
+        match self.failed_strategy.take() {
+            Some((strategy, message)) => Err(LiveError::Strategy { strategy, message }),
+            None => Ok(()),
+        }
+    }
+
+    /// The journal is gone: what works is asked to be cancelled, without a record, once, and the process must end (decision
+    /// H6). How many cancellations left.
+    pub(super) fn drain(&mut self) -> usize {
+        let cancels = self.driver.drain();
+        let count = cancels.len();
+        for action in cancels {
+            self.act(action);
+        }
+        // Answers are waited for, not taken: nothing can be recorded any more.
+        let (inbox, within) = (&mut self.inbox, self.rules.drain_within);
+        self.runtime.block_on(async {
+            let answers = async {
+                let mut left = count;
+                while left > 0 {
+                    match inbox.recv().await {
+                        Some(Message::Canceled { .. }) => left -= 1,
+                        Some(_) => {}
+                        None => break,
+                    }
+                }
+            };
+            tokio::time::timeout(within, answers).await.ok();
+        });
+        count
+    }
+
+    pub(super) fn close_brokers(&mut self) {
+        let within = self.rules.drain_within;
+        for venue in self.venues.values() {
+            // A connection that cannot be closed in order ends with the process.
+            self.runtime.block_on(async { tokio::time::timeout(within, venue.broker().close()).await.ok() });
+        }
+    }
+}

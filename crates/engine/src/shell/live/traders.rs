@@ -1,0 +1,222 @@
+//! Strategies on threads of their own: slow, failing and panicking ones hold up nobody.
+
+use super::lanes::{Message, Verdict};
+use crate::core::State;
+use mts_foundation::event::Event;
+use mts_foundation::strategy::{Commands, Strategy};
+use mts_foundation::{
+    Bar, FundBook, FundId, MarketCalendar, OrderRecord, Quote, Session, StrategyId, Timestamp, Trade, View,
+};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use tokio::sync::mpsc;
+
+/// Data that may wait for a strategy; beyond it the oldest is dropped.
+const BACKLOG: usize = 1_024;
+
+/// Events that may wait for a strategy; beyond it the oldest are dropped, and the strategy is told by its next view's orders.
+const MAX_EVENTS: usize = 10_000;
+
+/// Why a strategy is called.
+#[derive(Debug, Clone)]
+pub(super) enum Cause {
+    Start,
+    Bars {
+        time: Timestamp,
+        bars: Arc<[Bar]>,
+    },
+    Quote(Quote),
+    Trade(Trade),
+    /// Only events.
+    Events,
+    End,
+}
+
+/// Everything one call needs: copies, because the books go on changing meanwhile.
+#[derive(Debug)]
+struct Task {
+    cause: Cause,
+    time: Timestamp,
+    session: Option<Session>,
+    calendar: Option<&'static MarketCalendar>,
+    fund_id: FundId,
+    book: FundBook,
+    open_orders: Vec<OrderRecord>,
+    events: Vec<Event>,
+    memory: Option<Vec<u8>>,
+}
+
+/// One strategy, as the core's thread sees it.
+#[derive(Debug)]
+pub(super) struct TraderSeat {
+    pub(super) strategy_id: StrategyId,
+    pub(super) fund_id: FundId,
+    tasks: SyncSender<Task>,
+    /// Since when it works on something; `None` = idle.
+    pub(super) busy: Option<Timestamp>,
+    /// It was told to be slow for the present call.
+    pub(super) slow_told: bool,
+    backlog: VecDeque<Cause>,
+    events: VecDeque<Event>,
+    /// Nothing is asked of it any more.
+    pub(super) lost: bool,
+}
+
+impl TraderSeat {
+    /// Starts the strategy's thread.
+    pub(super) fn start(
+        index: usize,
+        strategy: Box<dyn Strategy>,
+        fund_id: FundId,
+        lane: mpsc::Sender<Message>,
+    ) -> std::io::Result<Self> {
+        let strategy_id = strategy.id().clone();
+        let (tasks, queue) = sync_channel(1);
+        std::thread::Builder::new()
+            .name(format!("strategy {strategy_id}"))
+            .spawn(move || work(index, strategy, &queue, &lane))?;
+        Ok(Self {
+            strategy_id,
+            fund_id,
+            tasks,
+            busy: None,
+            slow_told: false,
+            backlog: VecDeque::new(),
+            events: VecDeque::new(),
+            lost: false,
+        })
+    }
+
+    /// Puts data behind what waits already. How many were dropped for it.
+    pub(super) fn queue(&mut self, cause: Cause) -> u64 {
+        if self.lost {
+            return 0;
+        }
+        self.backlog.push_back(cause);
+        let surplus = self.backlog.len().saturating_sub(BACKLOG);
+        self.backlog.drain(..surplus);
+        surplus as u64
+    }
+
+    /// Notes an event that concerns it.
+    pub(super) fn note(&mut self, event: &Event) {
+        if self.lost {
+            return;
+        }
+        self.events.push_back(event.clone());
+        if self.events.len() > MAX_EVENTS {
+            self.events.pop_front();
+        }
+    }
+
+    /// Whether it waits for nothing and is asked nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.busy.is_none() && self.backlog.is_empty() && self.events.is_empty()
+    }
+
+    /// Gives it the next thing to do, if it is idle and there is one.
+    pub(super) fn next(
+        &mut self,
+        state: &State,
+        now: Timestamp,
+        session: Option<Session>,
+        calendar: Option<&'static MarketCalendar>,
+        memory: Option<Vec<u8>>,
+    ) {
+        if self.lost || self.busy.is_some() {
+            return;
+        }
+        let cause = match self.backlog.pop_front() {
+            Some(cause) => cause,
+            None if self.events.is_empty() => return,
+            None => Cause::Events,
+        };
+        let Some(book) = state.ledger().fund(&self.fund_id) else { return };
+        let open_orders = book.working().filter_map(|(order_id, _)| state.order(order_id)).cloned().collect();
+        let task = Task {
+            time: match &cause {
+                Cause::Bars { time, .. } => *time,
+                _ => now,
+            },
+            cause,
+            session,
+            calendar,
+            fund_id: self.fund_id.clone(),
+            book: book.clone(),
+            open_orders,
+            events: self.events.drain(..).collect(),
+            memory,
+        };
+        match self.tasks.try_send(task) {
+            Ok(()) => (self.busy, self.slow_told) = (Some(now), false),
+            // It is idle, so there is room; only a thread that is gone refuses.
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.lost = true,
+        }
+    }
+}
+
+/// The strategy's thread: one call after the other, until the engine lets go of it.
+fn work(index: usize, mut strategy: Box<dyn Strategy>, queue: &Receiver<Task>, lane: &mpsc::Sender<Message>) {
+    while let Ok(task) = queue.recv() {
+        let verdict = match catch_unwind(AssertUnwindSafe(|| call(&mut *strategy, &task))) {
+            Ok(verdict) => verdict,
+            Err(panic) => Verdict::Panicked(words(&*panic)),
+        };
+        let ends = matches!(verdict, Verdict::Panicked(_)) || matches!(task.cause, Cause::End);
+        if lane.blocking_send(Message::Decided { trader: index, verdict }).is_err() || ends {
+            return;
+        }
+    }
+}
+
+fn call(strategy: &mut dyn Strategy, task: &Task) -> Verdict {
+    let open_orders: Vec<&OrderRecord> = task.open_orders.iter().collect();
+    let (mut bars, mut quotes, mut trades): (&[Bar], &[Quote], &[Trade]) = (&[], &[], &[]);
+    match &task.cause {
+        Cause::Bars { bars: given, .. } => bars = given,
+        Cause::Quote(quote) => quotes = std::slice::from_ref(quote),
+        Cause::Trade(trade) => trades = std::slice::from_ref(trade),
+        Cause::Start | Cause::Events | Cause::End => {}
+    }
+    let view = View {
+        time: task.time,
+        session: task.session.as_ref(),
+        calendar: task.calendar,
+        bars,
+        quotes,
+        trades,
+        fund_id: &task.fund_id,
+        book: &task.book,
+        open_orders: &open_orders,
+    };
+    let mut commands = Commands::new();
+    let mut asked = match &task.memory {
+        Some(memory) => strategy.restore(memory),
+        None => Ok(()),
+    };
+    for event in &task.events {
+        asked = asked.and_then(|()| strategy.on_order_event(&view, event, &mut commands));
+    }
+    asked = asked.and_then(|()| match &task.cause {
+        Cause::Start => strategy.on_start(&view, &mut commands),
+        Cause::Bars { .. } | Cause::Quote(_) | Cause::Trade(_) => strategy.on_data(&view, &mut commands),
+        Cause::Events => Ok(()),
+        Cause::End => strategy.on_end(&view, &mut commands),
+    });
+    if let Err(error) = asked {
+        return Verdict::Failed(error.to_string());
+    }
+    if commands.dropped() > 0 {
+        return Verdict::Failed(format!("{} commands beyond the limit of one call", commands.dropped()));
+    }
+    Verdict::Commands { memory: strategy.save(), commands: commands.into_list() }
+}
+
+/// What a panic says.
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
