@@ -102,6 +102,7 @@ mod tests {
                 ],
             },
             { "name": "mts-a", "manifest_path": "/w/crates/a/Cargo.toml", "publish": null },
+            { "name": "mts-sim", "manifest_path": "/w/crates/sim/Cargo.toml", "publish": [] },
         ]});
         let members = from_metadata(&metadata.to_string()).unwrap();
         assert_eq!(members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["mts-a", "mts-b"]);

@@ -326,3 +326,16 @@ fn an_order_that_the_venue_forgot_can_be_settled_and_one_that_works_cannot() {
     assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Canceled);
     assert_eq!(core.state().sizes().inquiries, 0);
 }
+
+#[test]
+fn a_report_of_another_order_under_the_same_venue_id_is_not_believed() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    let outcome = SubmitOutcome::Unknown { cause: "no answer".into() };
+    step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at(1) });
+    let mut other = report(&order, OrderState::Filled, 10, 2);
+    other.idempotency_key = Some(mts_foundation::IdempotencyKey::new("another").unwrap());
+    let output = answer(&mut core, &order, LookUp::Found(Box::new(other)), 2);
+    assert_eq!(incidents(&output), ["REPORT_MISMATCH"]);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Unknown);
+}

@@ -179,6 +179,7 @@ impl Setup {
             config_hash: String::new(),
             files: BTreeMap::new(),
             instruments: String::new(),
+            venues: BTreeMap::new(),
         })?)
     }
 }

@@ -132,6 +132,15 @@ impl Core {
             self.incident("REPORT_MISMATCH", message, Some(order_id), output);
             return Ok(());
         }
+        if report.idempotency_key.as_ref().is_some_and(|key| *key != record.order.idempotency_key) {
+            // A venue id that stands for two orders: what is said of the other would be booked here.
+            let message = format!(
+                "the venue shows another order under the id {} of order {order_id}; it is not believed; look at the account",
+                report.broker_order_id
+            );
+            self.incident("REPORT_MISMATCH", message, Some(order_id), output);
+            return Ok(());
+        }
         if matches!(record.state, OrderState::Unknown | OrderState::Submitting) {
             let refused = report.state == OrderState::Rejected && report.filled.is_zero();
             if !refused && record.accept(now, report.broker_order_id.clone()).is_ok() {
