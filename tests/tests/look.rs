@@ -19,6 +19,7 @@ use mts_journal::{FILE_NAME, FileJournal};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A run of the strict example to a date: with refusals, halts and cancelled orders.
 fn strict(until: &str) -> (tempfile::TempDir, Value) {
@@ -274,7 +275,7 @@ fn an_account_that_the_books_do_not_explain_needs_a_person() {
         "broker": "paper", "connected": true, "compared": time,
         "unexplained": [{ "symbol": "KO", "ours": "0", "theirs": "7" }],
     });
-    assert_eq!((&after["mode"], &after["accounts"]), (&"live".into(), &Value::Array(vec![account])));
+    assert_eq!(after["accounts"], Value::Array(vec![account]));
     let checked = run(["status", text(out), "--check"]);
     assert_eq!(checked.code, 8);
     assert!(checked.stderr.contains("a person is needed: 1 unexplained position"), "{}", checked.stderr);
@@ -340,6 +341,43 @@ fn a_run_is_looked_at_while_it_is_written() {
     journal.write_all(&[7; 100]).unwrap();
     let torn = run(["replay", text(out), "--json"]).json();
     assert_eq!((&torn["state_hash"], &torn["torn_bytes"]), (&result["state_hash"], &100.into()));
+}
+
+/// A live engine, which writes until it is told to end.
+#[test]
+fn a_live_run_is_looked_at_from_outside() {
+    let (_folder, config) = changed("paper.toml", &[("[metrics]\nport = 9464\n", "")]);
+    let out = folder();
+    let out = out.path();
+    let mut child = start(["run", text(&config), "--out", text(out)]);
+    let status = (0..600).find_map(|_| {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended");
+        std::thread::sleep(Duration::from_millis(50));
+        // The folder may not be there yet.
+        let status = run(["status", text(out), "--json"]);
+        (status.code == 0).then(|| status.json()).filter(|status| status["funds"][0]["positions"] == 1)
+    });
+    let status = status.expect("it buys within the half minute");
+    assert_eq!((&status["mode"], &status["is_written"]), (&"paper".into(), &true.into()));
+    assert_eq!(
+        (&status["accounts"][0]["broker"], &status["needs"]),
+        (&"paper".into(), &Value::Array(vec![]))
+    );
+    assert!(status["accounts"][0]["compared"].is_string(), "{status}");
+    let then = status["sequence"].to_string();
+    let before = run(["replay", text(out), "--until", &then, "--json"]).json();
+    std::process::Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();
+    child.wait().unwrap();
+    let after = run(["replay", text(out), "--until", &then, "--json"]).json();
+    assert_eq!((&before["state_hash"], &before["funds"]), (&after["state_hash"], &status["funds"]));
+    let result: Value = serde_json::from_slice(&std::fs::read(out.join("result.json")).unwrap()).unwrap();
+    let end = run(["replay", text(out), "--json"]).json();
+    assert_eq!((&end["state_hash"], &end["inputs"]), (&result["state_hash"], &result["inputs"]));
+    std::fs::write(out.join("KILL"), "").unwrap();
+    assert_eq!(
+        run(["status", text(out), "--json"]).json()["needs"],
+        serde_json::json!(["the kill switch is on"])
+    );
 }
 
 #[test]

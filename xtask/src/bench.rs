@@ -49,6 +49,11 @@ const TABLE: &[Bench] = &[
         kind: Kind::Criterion { package: "mts-matching", target: "matching" },
     },
     Bench {
+        name: "path",
+        measures: "an order from signal to books, in memory and durable: orders a second, flatness, what it is held back",
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-path" },
+    },
+    Bench {
         name: "risk",
         measures: "asking all gates about an order: percentiles, orders a second, allocations, instructions, flatness",
         kind: Kind::Binary { package: "mts-tests", target: "mts-bench-risk" },

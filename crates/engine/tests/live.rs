@@ -6,13 +6,14 @@ mod common;
 mod desk;
 
 use common::{core_with, fund_id};
-use desk::{Desk, Doer, Log, Quotes, SystemClock, buy};
+use desk::{Desk, Doer, Log, Quotes, SteppingClock, SystemClock, buy};
 use mts_engine::input::OperatorAct;
+use mts_engine::record::decode;
 use mts_engine::shell::backtest::Trader;
 use mts_engine::shell::live::{
     KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue,
 };
-use mts_foundation::{ActorId, Decimal, Event, OrderState, Symbol};
+use mts_foundation::{ActorId, Clock, Decimal, Event, OrderState, Symbol};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,7 @@ struct Scene {
     rules: LiveRules,
     heard: Heard,
     kill_flag: Option<Box<dyn KillFlag>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Scene {
@@ -43,6 +45,7 @@ impl Scene {
             },
             heard: Heard::default(),
             kill_flag: None,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -52,7 +55,7 @@ impl Scene {
         LiveEngine::new(LiveParts {
             core,
             journal: self.log,
-            clock: Arc::new(SystemClock),
+            clock: self.clock,
             venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(self.desk))]),
             feeds: vec![Box::new(self.feed)],
             traders: vec![Trader { strategy: Box::new(doer), fund_id: fund_id() }],
@@ -122,6 +125,40 @@ fn an_order_goes_from_the_strategy_to_the_broker_and_its_fill_into_the_books() {
     )
     .unwrap();
     assert_eq!(again.core().state_hash(), engine.core().state_hash());
+}
+
+#[test]
+fn a_clock_that_steps_back_ends_nothing_and_no_time_in_the_journal_goes_back() {
+    let clock = Arc::new(SteppingClock::default());
+    let mut scene = Scene { clock: clock.clone(), ..Scene::new() };
+    // Of many quotes a strategy that is held up sees a few all the same.
+    scene.feed.left = 100;
+    let (desk, log) = (Arc::clone(&scene.desk), scene.log.clone());
+    desk.fills.store(true, Ordering::SeqCst);
+    let stepped = Arc::clone(&clock);
+    let doer = Doer::new(move |nth, _, commands| {
+        match nth {
+            1 => commands.submit(buy("k", 10)),
+            // An hour, and another second.
+            2 => stepped.back(3_600_000),
+            3 => stepped.back(1_000),
+            4 => commands.submit(buy("l", 5)),
+            _ => {}
+        }
+        Ok(())
+    });
+    let (engine, stats) = run(scene.engine(doer));
+    assert_eq!((desk.sent(), held(&engine), stats.error_count), (2, Decimal::from(15), 0));
+    let times: Vec<_> = log
+        .committed
+        .lock()
+        .unwrap()
+        .iter()
+        .skip(1)
+        .map(|record| decode(record.sequence, record.kind, &record.payload).unwrap().time())
+        .collect();
+    assert!(times.is_sorted() && times.len() > 10, "{times:?}");
+    assert!(*times.last().unwrap() > clock.now(), "the clock did step back");
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl World {
                 0..=2 => OperatorAct::Kill { reason, actor },
                 3..=8 => OperatorAct::Halt(HaltRequest {
                     scope: if kind < 5 { HaltScope::Firm } else { HaltScope::Fund(fund_id) },
-                    mode: if kind % 2 == 0 { HaltMode::Full } else { HaltMode::ReduceOnly },
+                    mode: if kind.is_multiple_of(2) { HaltMode::Full } else { HaltMode::ReduceOnly },
                     reason,
                     causes: Vec::new(),
                     requested_by: actor,

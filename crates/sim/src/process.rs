@@ -2,21 +2,20 @@
 //! turns what happens into inputs and carries out what comes back. It dies and begins again.
 
 use crate::check::Violation;
-use crate::disk::{Disk, Mood, Switch};
-use crate::faults::{Fault, Faults};
+use crate::disk::{Disk, Switch};
+use crate::faults::Faults;
 use crate::plant::Plant;
 use crate::setup::{Setup, SetupError, Size};
-use crate::venue::Venue;
-use crate::world::{Answer, Happening, Item, Stage, Trace, World, ms};
-use mts_engine::input::{Input, MarkUpdate, OperatorAct};
+use crate::world::{Answer, Happening, Item, Stage, Trace, World};
+use mts_engine::Action;
+use mts_engine::input::{Input, MarkUpdate};
 use mts_engine::record::GENESIS;
 use mts_engine::shell::driver::{Driver, DriverError};
-use mts_engine::{Action, Output};
 use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::ids::InvalidId;
 use mts_foundation::journal::JournalError;
-use mts_foundation::{ActorId, FillId, Journal, OrderRecord, OrderState, Timestamp};
+use mts_foundation::{FillId, Journal, Timestamp};
 use std::time::Duration;
 
 /// Why a run cannot be made. A fault of the simulation; what the engine does wrong is a [`Violation`].
@@ -40,17 +39,17 @@ pub enum SimError {
 /// A moment at which the process could die, to be tried later.
 #[derive(Debug, Clone)]
 pub(crate) struct Fork {
-    world: World,
-    image: Vec<u8>,
-    left: Option<[u8; 32]>,
+    pub(crate) world: World,
+    pub(crate) image: Vec<u8>,
+    pub(crate) left: Option<[u8; 32]>,
 }
 
 /// A world with its process.
 #[derive(Debug)]
 pub struct Simulation {
     pub(crate) world: World,
-    driver: Option<Driver<Disk>>,
-    switch: Switch,
+    pub(crate) driver: Option<Driver<Disk>>,
+    pub(crate) switch: Switch,
     /// Where moments at which the process could die are collected.
     pub(crate) forks: Option<Vec<Fork>>,
     /// Moments after which the process dies.
@@ -168,7 +167,7 @@ impl Simulation {
     }
 
     /// The engine's time: ours, which never goes back.
-    fn clock(&self) -> Timestamp {
+    pub(crate) fn clock(&self) -> Timestamp {
         let time = self.world.now.plus(self.world.skew);
         self.driver.as_ref().map_or(time, |driver| time.max(driver.core().state().now()))
     }
@@ -270,7 +269,7 @@ impl Simulation {
     // ---- inputs
 
     /// Hands an input to the engine; false when the process is dead, before or after.
-    fn feed(&mut self, input: Input) -> bool {
+    pub(crate) fn feed(&mut self, input: Input) -> bool {
         let Some(driver) = &mut self.driver else { return false };
         self.world.trace.line(|| format!("  <- {input:?}"));
         let before = driver.core().state().counters().orders;
@@ -290,7 +289,7 @@ impl Simulation {
         self.could_die(|disk| disk.image(0))
     }
 
-    fn feed_marks(&mut self) {
+    pub(crate) fn feed_marks(&mut self) {
         let marks = self
             .world
             .setup
@@ -303,7 +302,7 @@ impl Simulation {
         self.feed(Input::Marks { time, marks });
     }
 
-    fn open_session(&mut self) {
+    pub(crate) fn open_session(&mut self) {
         let time = self.clock();
         let date = time.to_datetime().date_naive();
         self.feed(Input::SessionOpen { date, time });
@@ -397,7 +396,7 @@ impl Simulation {
 
     // ---- connections
 
-    fn feed_connection(&mut self, venue: usize, connected: bool) -> bool {
+    pub(crate) fn feed_connection(&mut self, venue: usize, connected: bool) -> bool {
         let Some(broker) = self.world.setup.brokers.get(venue).cloned() else { return false };
         let time = self.clock();
         self.feed(Input::Connection { broker, connected, time })
@@ -417,7 +416,7 @@ impl Simulation {
     }
 
     /// Tells what cannot be had any more, and takes the stream up where it was left.
-    fn resume_stream(&mut self, venue: usize, time: Timestamp) {
+    pub(crate) fn resume_stream(&mut self, venue: usize, time: Timestamp) {
         let Some(link) = self.world.links.get_mut(venue) else { return };
         let (broker, from) = (link.venue.name.clone(), link.broken_at);
         let gap = std::mem::take(&mut link.gap);
@@ -437,297 +436,5 @@ impl Simulation {
             cursor
         };
         self.world.subscribe(venue, cursor);
-    }
-
-    // ---- durability
-
-    fn commit(&mut self) {
-        self.world.commit_due = false;
-        let [sync_fails, full] =
-            [Fault::DiskFails, Fault::DiskFull].map(|fault| self.world.faults.strikes(fault));
-        let torn = self.world.luck.between(0, 1_000);
-        let Some(driver) = &mut self.driver else { return };
-        if sync_fails {
-            self.switch.set(Mood::SyncFails);
-        }
-        let before = driver.journal().synced();
-        if let Err(error) = driver.commit() {
-            self.fails(&error);
-            return;
-        }
-        if full {
-            // From the next record on.
-            self.switch.set(Mood::Full);
-        }
-        if !self.could_die(|disk| disk.torn(before, torn)) {
-            return;
-        }
-        let Some(driver) = &mut self.driver else { return };
-        let (events, actions, now) = (driver.events(), driver.actions(), driver.core().state().now());
-        for event in &events {
-            self.world.trace.line(|| format!("    ** {event:?}"));
-            self.world.check.heard(event, now);
-        }
-        if !self.could_die(|disk| disk.image(0)) {
-            return;
-        }
-        for action in actions {
-            let at_risk = self.driver.as_ref().map_or(0, |driver| driver.journal().at_risk());
-            self.world.carry_out(action, at_risk);
-            if !self.could_die(|disk| disk.image(0)) {
-                return;
-            }
-        }
-    }
-
-    /// The engine stops: what still may leave does, and the process ends (P5).
-    fn fails(&mut self, error: &DriverError) {
-        let now = self.world.now;
-        self.world.trace.line(|| format!("  !! {error}"));
-        if !matches!(error, DriverError::Journal(_)) {
-            self.world.check.broken("P5", now, format!("the engine stops: {error}"));
-            return;
-        }
-        self.world.check.journal_failed();
-        let torn = self.world.luck.between(0, 1_000);
-        let Some(driver) = &mut self.driver else { return };
-        let actions = driver.drain();
-        let core = driver.core();
-        let open = core
-            .state()
-            .orders()
-            .filter(|record| record.state.is_working() && record.order.broker_order_id.is_some());
-        let open = open.count();
-        let image = driver.journal().image(torn);
-        let unsent: Vec<Action> = core
-            .state()
-            .orders()
-            .filter(|record| record.state == OrderState::Submitting)
-            .map(|record| Action::Submit(record.order.clone()))
-            .collect();
-        if actions.len() != open {
-            let what = format!("{open} orders work when the journal fails, {} are cancelled", actions.len());
-            self.world.check.broken("P5", now, what);
-        }
-        let more = if self.world.plant == Some(Plant::SendAfterFailure) { unsent } else { Vec::new() };
-        for action in actions.into_iter().chain(more) {
-            self.world.carry_out(action, 0);
-        }
-        self.die(image, None);
-    }
-
-    // ---- death and rebirth
-
-    /// A moment at which the process could die; false when it does.
-    fn could_die(&mut self, image: impl FnOnce(&Disk) -> Vec<u8>) -> bool {
-        let Some(driver) = &self.driver else { return false };
-        let strikes = self.world.faults.strikes(Fault::Crash);
-        let counted = self.dies_in.as_mut().is_some_and(|left| {
-            *left = left.saturating_sub(1);
-            *left == 0
-        });
-        let dies = strikes || counted;
-        if !dies && self.forks.is_none() {
-            return true;
-        }
-        let disk = driver.journal();
-        let (image, all) = (image(disk), disk.image(1_000));
-        // What was told as durable, and only that, must come back.
-        let left = (image == all && driver.uncommitted() == 0).then(|| driver.core().state_hash());
-        if dies {
-            self.dies_in = None;
-            self.die(image, left);
-            return false;
-        }
-        if let Some(forks) = &mut self.forks {
-            forks.push(Fork { world: self.world.clone(), image, left });
-        }
-        true
-    }
-
-    fn die(&mut self, image: Vec<u8>, left: Option<[u8; 32]>) {
-        self.driver = None;
-        self.switch.set(Mood::Well);
-        let world = &mut self.world;
-        world.trace.line(|| "  !! the process dies".to_owned());
-        (world.image, world.left) = (Some(image), left);
-        world.process = world.process.saturating_add(1);
-        world.deaths = world.deaths.saturating_add(1);
-        world.commit_due = false;
-        for link in &mut world.links {
-            link.session = link.session.saturating_add(1);
-        }
-        // What was to be the end is put off.
-        world.ends = world.ends.saturating_add(1);
-        let pause = world.millis(200, 20_000);
-        world.after(pause, Happening::Restart);
-    }
-
-    fn restart(&mut self) -> Result<(), SimError> {
-        let Some(mut image) = self.world.image.take() else { return Ok(()) };
-        let now = self.world.now;
-        if self.world.plant == Some(Plant::LoseLastRecord) {
-            image.truncate(image.len().saturating_sub(20));
-        }
-        let disk = match Disk::open(image, self.switch.clone(), self.world.plant == Some(Plant::SkipSync)) {
-            Ok(disk) => disk,
-            Err(error) => {
-                self.world.check.broken("P4", now, format!("the journal is refused: {error}"));
-                return Ok(());
-            }
-        };
-        self.world.check.restarts();
-        let check = &mut self.world.check;
-        let mut hear = |input: &Input, output: &Output| {
-            output.events.iter().for_each(|event| check.heard(event, input.time()));
-        };
-        let driver = match Driver::recover(self.world.setup.core()?, disk, &mut hear) {
-            Ok(driver) => driver,
-            Err(error) => {
-                self.world.check.broken("P4", now, format!("the engine does not begin again: {error}"));
-                return Ok(());
-            }
-        };
-        if let Some(left) = self.world.left.take()
-            && driver.core().state_hash() != left
-        {
-            self.world.check.broken(
-                "P4",
-                now,
-                "the state after the restart is not the one before".to_owned(),
-            );
-        }
-        self.world.check.recovered(driver.core().state().now(), driver.core(), self.world.setup.memory);
-        self.driver = Some(driver);
-        self.start_process();
-        if self.world.stage == Stage::Calm {
-            self.end_later();
-        }
-        Ok(())
-    }
-
-    fn start_process(&mut self) {
-        if self.world.process == 0 {
-            self.world.process = 1;
-        }
-        let time = self.clock();
-        if !self.feed(Input::Started { time }) {
-            return;
-        }
-        self.feed_marks();
-        for venue in 0..self.world.links.len() {
-            let connected = self.world.links.get(venue).is_some_and(|link| link.connected);
-            if connected {
-                self.resume_stream(venue, time);
-            } else {
-                self.feed_connection(venue, false);
-            }
-        }
-        // A process that begins between two sessions opens the present one.
-        if self.driver.as_ref().is_some_and(|driver| driver.core().state().session().is_some()) {
-            self.open_session();
-        }
-    }
-
-    // ---- the end
-
-    fn begin_calm(&mut self) -> Result<(), SimError> {
-        self.world.stage = Stage::Calm;
-        self.world.faults.calm_down();
-        for link in &mut self.world.links {
-            link.wrong = None;
-            link.old = None;
-        }
-        let cancels = self.world.load.chance(500);
-        self.end_later();
-        if cancels {
-            let (time, actor) = (self.clock(), ActorId::new("ann")?);
-            self.feed(Input::Operator { act: OperatorAct::CancelAll { fund_id: None, actor }, time });
-        }
-        Ok(())
-    }
-
-    /// Gives everything the time to become clear: a person settles what stays open, then the end comes.
-    fn end_later(&mut self) {
-        let (settle, finish) = match self.world.size {
-            Size::Full => (140_000, 490_000),
-            Size::Small => (60_000, 240_000),
-        };
-        self.world.ends = self.world.ends.saturating_add(1);
-        let number = self.world.ends;
-        // Three times: some orders are found to be gone only after the first look.
-        for look in 1..=3 {
-            self.world.after(ms(settle * look), Happening::Settle);
-        }
-        self.world.after(ms(finish), Happening::Finish { number });
-    }
-
-    /// A person looks at the venue and settles the orders that are not there.
-    fn settle(&mut self, time: Timestamp) -> Result<(), SimError> {
-        let Some(driver) = &self.driver else { return Ok(()) };
-        // The venue's own screen shows no such order, or that it ended; the latter only helps where the venue lied.
-        let gone = |record: &OrderRecord| {
-            let key = &record.order.idempotency_key;
-            let lied = self.world.excuses.orders.contains(&record.order.order_id);
-            !self.world.links.iter().any(|link| {
-                let order = link.venue.find_key(key).and_then(|place| link.venue.orders.get(place));
-                order.is_some_and(|order| order.is_open() || (!order.forgotten && !lied))
-            })
-        };
-        let orders: Vec<_> = driver
-            .core()
-            .state()
-            .orders()
-            .filter(|record| record.state.is_working() && gone(record))
-            .map(|record| record.order.order_id.clone())
-            .collect();
-        for order_id in orders {
-            let act = OperatorAct::Settle {
-                order_id,
-                actor: ActorId::new("ann")?,
-                reason: "the venue's own screen does not show it".to_owned(),
-            };
-            if !self.feed(Input::Operator { act, time }) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) {
-        if self.world.commit_due {
-            self.commit();
-        }
-        self.world.stage = Stage::Over;
-        let now = self.world.now;
-        let Some(driver) = &self.driver else {
-            self.world.check.broken("P4", now, "the process is not back at the end".to_owned());
-            return;
-        };
-        let core = driver.core();
-        let world = &mut self.world;
-        let venues: Vec<&Venue> = world.links.iter().map(|link| &link.venue).collect();
-        world.check.quiet(core, &world.setup, &venues, &world.excuses);
-        world.check.memory(core, world.setup.memory);
-        if world.deaths == 0 && world.check.incidents.get("GAP").copied().unwrap_or(0) < world.gaps {
-            world.check.broken("P7", now, "a gap for ever was not told".to_owned());
-        }
-        self.replay();
-    }
-
-    /// Replaying the journal into a new core gives the same state (P4).
-    fn replay(&mut self) {
-        let Some(driver) = &self.driver else { return };
-        let now = self.world.now;
-        let again = self
-            .world
-            .setup
-            .core()
-            .ok()
-            .zip(Disk::open(driver.journal().image(1_000), Switch::default(), false).ok())
-            .and_then(|(core, disk)| Driver::recover(core, disk, &mut |_, _| {}).ok());
-        if again.is_none_or(|again| again.core().state_hash() != driver.core().state_hash()) {
-            self.world.check.broken("P4", now, "replaying the journal gives another state".to_owned());
-        }
     }
 }

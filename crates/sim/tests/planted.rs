@@ -1,6 +1,6 @@
 //! Each planted bug is caught within the stated number of seeds, by the promise it breaks; without it the same seeds are clean.
 
-#![allow(clippy::unwrap_used, reason = "a simulation that cannot run fails its test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a simulation that cannot run fails its test")]
 
 use mts_sim::scenario::{self, Totals};
 use mts_sim::{Case, Fault, Plant};

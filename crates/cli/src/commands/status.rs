@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::args::look::StatusArgs;
 use crate::error::{CliError, ExitKind};
 use crate::incidents::{Incident, incidents};
+use crate::live::KILL_FILE;
 use crate::report::count;
 use crate::run_folder::{RunFolder, is_written};
 use chrono::NaiveDate;
@@ -71,6 +72,8 @@ struct Status<'a> {
     unbooked: Vec<&'a Fill>,
     halts: Vec<HaltRequest>,
     kill_switch: Option<&'a str>,
+    /// The kill switch is wanted by a file in the folder; while it lies there no order leaves.
+    kill_file: bool,
     incidents_by_code: BTreeMap<String, u64>,
     last_incidents: VecDeque<Incident>,
     refusals_by_code: &'a BTreeMap<RejectCode, u64>,
@@ -107,8 +110,9 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         })
         .collect();
     let halts = risk.halts();
+    let kill_file = args.folder.join(KILL_FILE).exists();
     let needs = needs(
-        risk.killed().is_some(),
+        risk.killed().is_some() || kill_file,
         &[
             (halts.len(), "halt"),
             (unknown.len(), "unknown order"),
@@ -119,8 +123,7 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
     let status = Status {
         folder: &args.folder,
         name: &run.config.run.name,
-        // Only a process that talks to venues watches accounts.
-        mode: if accounts.is_empty() { "backtest" } else { "live" },
+        mode: run.config.live.as_ref().map_or("backtest", |live| live.mode.as_str()),
         program: &run.genesis.program,
         config_hash: &run.genesis.config_hash,
         is_written: is_written(&args.folder),
@@ -139,6 +142,7 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         unbooked: state.unbooked_fills().take(TOP).collect(),
         halts,
         kill_switch: risk.killed(),
+        kill_file,
         incidents_by_code: by_code,
         last_incidents: last,
         refusals_by_code: &state.counters().by_code,
@@ -233,6 +237,11 @@ impl Status<'_> {
             say(&table(&Incident::HEADER, self.last_incidents.iter().map(Incident::cells).collect(), &[0]));
         }
         tell_switches(self.kill_switch, &self.halts);
+        if self.kill_file {
+            say(&format!(
+                "{KILL_FILE} lies in the folder: no order leaves, and a running engine switches the kill switch on"
+            ));
+        }
         match self.needs.as_slice() {
             [] => say("nothing needs a person"),
             needs => say(&format!("a person is needed: {}", needs.join(", "))),

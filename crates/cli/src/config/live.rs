@@ -38,6 +38,17 @@ pub enum LiveMode {
     Live,
 }
 
+impl LiveMode {
+    /// As it is written.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Shadow => "shadow",
+            Self::Live => "live",
+        }
+    }
+}
+
 /// What is at stake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

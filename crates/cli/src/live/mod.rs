@@ -8,7 +8,7 @@ mod metrics;
 mod run;
 mod walk;
 
-pub(crate) use clock::SystemClock;
+pub(crate) use clock::{SteadyClock, SystemClock};
 pub(crate) use drill::make as drill;
 pub(crate) use kill_file::{KILL_FILE, KillNote};
 pub(crate) use run::trade;

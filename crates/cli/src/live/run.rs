@@ -1,6 +1,6 @@
 //! From a configuration to a live engine and its servers.
 
-use super::{KILL_FILE, KillNote, SystemClock, control, metrics};
+use super::{KILL_FILE, KillNote, SteadyClock, SystemClock, control, metrics};
 use crate::alerts::{Alert, Alerts};
 use crate::app::App;
 use crate::config::{LiveMode, Loaded};
@@ -47,7 +47,7 @@ pub(crate) fn trade(
         LiveMode::Paper | LiveMode::Shadow => Venue::Simulated(parts.venue.into()),
         LiveMode::Live => Venue::Real(live_broker(app, &loaded.config)?),
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(SystemClock));
     let name = loaded.config.run.name.clone();
     // Shared with the core's thread while the engine runs.
     let shared = Arc::new(Mutex::new(alerts.take()));

@@ -31,6 +31,25 @@ impl Clock for SystemClock {
     }
 }
 
+/// The clock of the machine, put back now and then.
+#[derive(Default)]
+pub(crate) struct SteppingClock {
+    back_millis: AtomicU64,
+}
+
+impl SteppingClock {
+    pub(crate) fn back(&self, millis: u64) {
+        self.back_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SteppingClock {
+    fn now(&self) -> Timestamp {
+        let back = i64::try_from(self.back_millis.load(Ordering::SeqCst)).unwrap() * 1_000_000;
+        Timestamp::from_nanos(SystemClock.now().nanos() - back)
+    }
+}
+
 /// A journal in memory that keeps what was committed, and can be told to fail.
 #[derive(Clone, Default)]
 pub(crate) struct Log {

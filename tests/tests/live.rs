@@ -1,0 +1,284 @@
+//! The real binary in real time: paper trading on made-up prices, operators beside it, and ends of every kind.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
+
+mod common;
+
+use common::{changed, mts, root, run, text};
+use mts_foundation::Decimal;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Engine {
+    config: PathBuf,
+    out: PathBuf,
+    process: Option<Child>,
+    _folder: tempfile::TempDir,
+}
+
+impl Engine {
+    /// An engine that trades fast.
+    fn new(changes: &[(&str, &str)]) -> Self {
+        let mut all = vec![("[metrics]\nport = 9464\n", ""), ("every_ms = 20", "every_ms = 2")];
+        all.extend_from_slice(changes);
+        let (folder, config) = changed("paper.toml", &all);
+        let out = folder.path().join("out");
+        Self { config, out, process: None, _folder: folder }
+    }
+
+    fn start(&mut self) {
+        let mut command = Command::new(mts());
+        command.current_dir(root()).args(["run", text(&self.config), "--out", text(&self.out), "--json"]);
+        let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        self.process = Some(process.unwrap());
+    }
+
+    /// Waits until the journal holds a number of orders.
+    fn until_orders(&self, wanted: u64) {
+        let began = Instant::now();
+        while orders(&self.out) < wanted {
+            assert!(began.elapsed() < Duration::from_secs(60), "no {wanted} orders in a minute");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Ends it in order and gives back what it said.
+    fn stop(&mut self) -> Value {
+        self.signal("-TERM");
+        let output = self.process.take().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(143), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    fn status(&self) -> Value {
+        run(["status", text(&self.out), "--json"]).json()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().ok();
+            process.wait().ok();
+        }
+    }
+}
+
+fn orders(out: &Path) -> u64 {
+    lines(&["orders", text(out), "--limit", "1000000"]).len() as u64
+}
+
+/// The lines of JSON of a list; none while there is no journal yet.
+fn lines(args: &[&str]) -> Vec<Value> {
+    let output = Command::new(mts()).args(args).arg("--json").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn number(value: &Value) -> Decimal {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// Every fill has its effect once, no order is filled beyond its size, and the positions are what the fills make.
+fn books_are_right(out: &Path) {
+    let fills = lines(&["fills", text(out), "--limit", "1000000"]);
+    let ids: BTreeSet<&str> = fills.iter().map(|fill| fill["fill"]["fill_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), fills.len(), "a fill is there twice");
+    let mut held: BTreeMap<String, Decimal> = BTreeMap::new();
+    for fill in &fills {
+        let fill = &fill["fill"];
+        let sign = if matches!(fill["side"].as_str().unwrap(), "buy" | "cover") { 1 } else { -1 };
+        *held.entry(fill["symbol"].as_str().unwrap().to_owned()).or_default() +=
+            number(&fill["quantity"]) * Decimal::from(sign);
+    }
+    held.retain(|_, units| !units.is_zero());
+    let positions = lines(&["positions", text(out), "--limit", "1000000"]);
+    let told: BTreeMap<String, Decimal> = positions
+        .iter()
+        .map(|held| (held["symbol"].as_str().unwrap().to_owned(), number(&held["quantity"])))
+        .collect();
+    assert_eq!(told, held);
+    for order in lines(&["orders", text(out), "--limit", "1000000"]) {
+        assert!(number(&order["filled"]) <= number(&order["order"]["quantity"]), "{order}");
+    }
+}
+
+#[test]
+fn a_running_engine_is_looked_at_and_acted_upon() {
+    let mut engine = Engine::new(&[]);
+    engine.start();
+    engine.until_orders(5);
+    let out = text(&engine.out).to_owned();
+    let sent = run([
+        "order", "submit", "buy", "3", "AAPL", "--type", "limit", "--limit", "1", "--actor", "me", "--out",
+        &out, "--json",
+    ]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    let open = lines(&["orders", &out, "--open"]);
+    let ours = open.iter().find(|order| order["order"]["actor"] == "me").expect("it works");
+    let id = ours["order"]["order_id"].as_str().unwrap().to_owned();
+    assert_eq!(run(["order", "cancel", &id, "--actor", "me", "--out", &out]).code, 0);
+    let halted =
+        run(["halt", "--fund", "drill", "--reason", "test", "--actor", "me", "--out", &out, "--json"]);
+    assert_eq!(halted.json()["running"], true);
+    let refused = run(["order", "submit", "buy", "3", "AAPL", "--actor", "me", "--out", &out]);
+    assert_eq!(refused.code, 7, "{}{}", refused.stdout, refused.stderr);
+    assert!(refused.stdout.contains("FUND_HALTED"), "{}", refused.stdout);
+    let nobody = run(["resume", "--fund", "drill", "--operator", "me", "--reason", "fine", "--out", &out]);
+    assert_eq!(nobody.code, 7, "one operator is not enough");
+    let resumed = run([
+        "resume",
+        "--fund",
+        "drill",
+        "--operator",
+        "me",
+        "--operator",
+        "you",
+        "--reason",
+        "fine",
+        "--out",
+        &out,
+    ]);
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_eq!(run(["flatten", "--actor", "me", "--yes", "--out", &out]).code, 0);
+    assert_eq!(run(["reconcile", "--out", &out]).code, 0);
+    let canceled = lines(&["orders", &out, "--state", "canceled"]);
+    assert!(canceled.iter().any(|order| order["order"]["order_id"] == id.as_str()));
+    let ended = engine.stop();
+    let replayed = run(["replay", &out, "--json"]).json();
+    assert_eq!(replayed["state_hash"], ended["state_hash"], "{replayed}");
+    books_are_right(&engine.out);
+    let gone = run(["flatten", "--actor", "me", "--yes", "--out", &out]);
+    assert_eq!(gone.code, 7);
+    assert!(gone.stderr.contains("no engine runs"), "{}", gone.stderr);
+}
+
+#[test]
+fn killed_again_and_again_it_goes_on_and_its_books_are_right() {
+    let mut engine = Engine::new(&[]);
+    // Moments that differ from round to round and are the same every time.
+    let mut seed = 88_172_645_463_325_252_u64;
+    let mut before = 0;
+    for round in 0..10 {
+        engine.start();
+        engine.until_orders(before + 1);
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        std::thread::sleep(Duration::from_millis(seed % 150));
+        engine.signal("-KILL");
+        engine.process.take().unwrap().wait().unwrap();
+        before = orders(&engine.out);
+        assert!(before > round, "{before} orders after {round} kills");
+    }
+    engine.start();
+    engine.until_orders(before + 3);
+    // What the last kill left without an answer is asked for, sent again or told within a few seconds.
+    let began = Instant::now();
+    while engine.status()["unknown"].as_array().is_some_and(|unknown| !unknown.is_empty()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", engine.status());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let ended = engine.stop();
+    assert_eq!(
+        ended["incidents"],
+        incidents_without_alarm(&engine.out),
+        "{:?}",
+        lines(&["incidents", text(&engine.out)])
+    );
+    books_are_right(&engine.out);
+    assert_eq!(run(["replay", text(&engine.out), "--json"]).json()["state_hash"], ended["state_hash"]);
+}
+
+/// Incidents that a kill explains: an answer that never came.
+fn incidents_without_alarm(out: &Path) -> usize {
+    let harmless = ["ORDER_UNKNOWN", "CANCEL_UNCONFIRMED"];
+    let incidents = lines(&["incidents", text(out)]);
+    incidents.iter().filter(|incident| harmless.contains(&incident["code"].as_str().unwrap())).count()
+}
+
+#[test]
+fn the_kill_flag_holds_while_the_engine_hangs() {
+    let mut engine = Engine::new(&[]);
+    engine.start();
+    engine.until_orders(3);
+    engine.signal("-STOP");
+    let out = text(&engine.out).to_owned();
+    let began = Instant::now();
+    let killed = run(["kill", "--reason", "drill", "--actor", "me", "--out", &out]);
+    assert!(began.elapsed() < Duration::from_secs(10), "nobody waits for an engine that hangs");
+    assert_eq!(killed.code, 7, "{}{}", killed.stdout, killed.stderr);
+    assert!(killed.stderr.contains("does not answer"), "{}", killed.stderr);
+    assert!(engine.out.join("KILL").exists());
+    let before = orders(&engine.out);
+    engine.signal("-CONT");
+    let began = Instant::now();
+    while engine.out.join("KILL").exists() {
+        assert!(began.elapsed() < Duration::from_secs(20), "the flag is taken");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let ended = engine.stop();
+    let after = lines(&["orders", &out, "--limit", "1000000"]);
+    let left =
+        after.iter().skip(usize::try_from(before).unwrap()).filter(|order| order["state"] != "rejected");
+    let left = left.filter(|order| order["state"] != "not_sent").count();
+    assert_eq!(left, 0, "nothing new left after the flag: {ended}");
+    let again = run(["status", &out]);
+    assert!(again.stdout.contains("drill"), "{}", again.stdout);
+}
+
+#[test]
+fn metrics_are_served_on_the_loopback_address_alone() {
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = probe.local_addr().unwrap().port();
+    drop(probe);
+    let (folder, config) = changed("paper.toml", &[("port = 9464", &format!("port = {port}"))]);
+    let out = folder.path().join("out");
+    let mut engine = Engine { config, out, process: None, _folder: folder };
+    engine.start();
+    engine.until_orders(1);
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    for metric in [
+        "mts_inputs_total ",
+        "mts_nav{fund=\"drill\"} ",
+        "mts_killed 0",
+        "mts_orders{state=",
+        "mts_feed_age_seconds ",
+    ] {
+        assert!(text.contains(metric), "{metric} is missing: {text}");
+    }
+    engine.stop();
+}
+
+#[test]
+fn real_orders_want_two_words() {
+    let (_folder, config) = changed("paper.toml", &[("mode = \"paper\"", "mode = \"live\"")]);
+    let one = run(["run", text(&config)]);
+    assert_eq!(one.code, 3);
+    assert!(one.stderr.contains("environment"), "{}", one.stderr);
+    let (_folder, config) = changed("paper.toml", &[]);
+    let other = run(["run", text(&config), "--live"]);
+    assert_eq!(other.code, 2);
+    assert!(other.stderr.contains("live.mode"), "{}", other.stderr);
+}
