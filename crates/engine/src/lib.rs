@@ -13,7 +13,7 @@ pub mod record;
 pub mod replay;
 pub mod shell;
 
-pub use crate::core::{AccountStanding, Core, CoreConfig, CoreError, FundSetup, Sizes, State, VenueFacts};
+pub use crate::core::{AccountStanding, Core, CoreConfig, CoreError, FundSetup, State, VenueFacts};
 pub use input::{AccountAnswer, Input, LookUp, OperatorAct};
 pub use output::{Action, OrderTrace, Output};
 pub use record::{Genesis, RecordError};

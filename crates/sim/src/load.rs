@@ -2,8 +2,9 @@
 
 use crate::faults::Fault;
 use crate::world::{Happening, World};
+use mts_engine::Core;
+use mts_engine::core::Sizes;
 use mts_engine::input::{Input, OperatorAct};
-use mts_engine::{Core, Sizes};
 use mts_foundation::ids::InvalidId;
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, ResumeRequest};
 use mts_foundation::signal::{TargetSet, TargetWeight};
