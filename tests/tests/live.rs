@@ -1,6 +1,7 @@
 //! The real binary in real time: paper trading on made-up prices, operators beside it, and ends of every kind.
 
 #![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "a live engine is waited for in real time")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

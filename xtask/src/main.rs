@@ -9,6 +9,7 @@
 //! | `codes` | the table of reject codes in docs/risk.md |
 //! | `crates` | every crate alone: examples, outside of the workspace, features, packing |
 //! | `bench` | measures |
+//! | `sim` | simulated worlds that try to break the order path |
 //! | `ci` | what a pull request needs, with a table of times |
 //!
 //! The tool needs nothing but the Rust toolchain to build, and one small dependency. What it starts it prints
@@ -34,6 +35,7 @@ mod manifests;
 mod members;
 mod paths;
 mod process;
+mod sim;
 mod source_rules;
 mod steps;
 mod test;
@@ -56,6 +58,7 @@ commands:
   codes          the table of reject codes in docs/risk.md, from the enum
   crates         use every crate alone: examples, outside of the workspace, features, packing
   bench          run one benchmark or all of them
+  sim            run simulated worlds that try to break the order path
   ci             what a pull request needs; with --full, everything
   help           this text
 
@@ -76,6 +79,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "codes", help: codes::HELP, run: codes::run },
     Command { name: "crates", help: crates::HELP, run: crates::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
+    Command { name: "sim", help: sim::HELP, run: sim::run },
     Command { name: "ci", help: ci::HELP, run: ci::run },
 ];
 
@@ -170,7 +174,7 @@ mod tests {
         let Err(error) = request(&arguments) else { panic!("`lnit` was understood") };
         assert_eq!(error.code(), 2);
         assert!(
-            error.to_string().contains("lint, test, conformance, api, codes, crates, bench, ci"),
+            error.to_string().contains("lint, test, conformance, api, codes, crates, bench, sim, ci"),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! The published crates of the workspace, those below `crates/`, as `cargo metadata` describes them.
+//! The published crates of the workspace, those below `crates/` without the simulation, as `cargo metadata` describes them.
 
 use serde_json::Value;
 
@@ -6,7 +6,10 @@ use crate::edges::{list, text};
 use crate::error::{Error, Result};
 use crate::process::Program;
 
-/// One crate below `crates/`.
+/// Drives the other crates and is of no use to anybody without this workspace: it is not published.
+const UNPUBLISHED: &str = "mts-sim";
+
+/// One published crate below `crates/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Member {
     /// `mts-foundation`.
@@ -52,7 +55,7 @@ pub(crate) fn from_metadata(metadata: &str) -> Result<Vec<Member>> {
 fn member(package: &Value, root: &str) -> Option<Member> {
     let manifest = text(package, "manifest_path").strip_prefix(root)?.trim_start_matches(['/', '\\']);
     let folder = manifest.strip_suffix("Cargo.toml")?.trim_end_matches(['/', '\\']).replace('\\', "/");
-    if !folder.starts_with("crates/") {
+    if !folder.starts_with("crates/") || text(package, "name") == UNPUBLISHED {
         return None;
     }
     let features = package.get("features").and_then(Value::as_object);
@@ -99,6 +102,7 @@ mod tests {
                 ],
             },
             { "name": "mts-a", "manifest_path": "/w/crates/a/Cargo.toml", "publish": null },
+            { "name": "mts-sim", "manifest_path": "/w/crates/sim/Cargo.toml", "publish": [] },
         ]});
         let members = from_metadata(&metadata.to_string()).unwrap();
         assert_eq!(members.iter().map(|member| member.name.as_str()).collect::<Vec<_>>(), ["mts-a", "mts-b"]);

@@ -279,3 +279,63 @@ fn too_many_unknown_orders_block_the_account() {
     let refused = step(&mut core, &decide(1, vec![buy_of("E")]));
     assert_eq!(code(&refused), Some(RejectCode::UnknownOrderPending));
 }
+
+#[test]
+fn an_unclear_cancel_of_an_order_that_is_filled_is_not_asked_after() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    step(&mut core, &decide(2, vec![Command::Cancel(order.order_id.clone())]));
+    step(&mut core, &fill(&order, "x", 10, 2));
+    let outcome = CancelOutcome::Unknown { cause: "no answer".into() };
+    let output = step(&mut core, &Input::Canceled { order_id: order.order_id.clone(), outcome, time: at(2) });
+    assert!(incidents(&output).is_empty(), "{:?}", output.events);
+    assert_eq!(core.state().sizes().inquiries, 0);
+}
+
+#[test]
+fn an_answer_that_does_not_come_for_an_order_that_is_filled_is_no_incident() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    step(&mut core, &fill(&order, "x", 10, 1));
+    let outcome = SubmitOutcome::Unknown { cause: "no answer".into() };
+    let output =
+        step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at(2) });
+    assert!(output.events.is_empty(), "{:?}", output.events);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Filled);
+}
+
+#[test]
+fn an_order_that_the_venue_forgot_can_be_settled_and_one_that_works_cannot() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    let settle = |minute: i64| Input::Operator {
+        act: OperatorAct::Settle {
+            order_id: order.order_id.clone(),
+            actor: ActorId::new("ann").unwrap(),
+            reason: "the venue's screen does not show it".into(),
+        },
+        time: at(minute),
+    };
+    assert_eq!(incidents(&step(&mut core, &settle(1))), ["NOTHING_TO_SETTLE"]);
+    // The account does not show it, and the venue does not know it.
+    step(&mut core, &seen(&[], &[], 2));
+    answer(&mut core, &order, LookUp::NotKnown, 3);
+    assert_eq!(incidents(&step(&mut core, &settle(4))), ["ORDER_SETTLED"]);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Canceled);
+    assert_eq!(core.state().sizes().inquiries, 0);
+}
+
+#[test]
+fn a_report_of_another_order_under_the_same_venue_id_is_not_believed() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    let outcome = SubmitOutcome::Unknown { cause: "no answer".into() };
+    step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at(1) });
+    let mut other = report(&order, OrderState::Filled, 10, 2);
+    other.idempotency_key = Some(mts_foundation::IdempotencyKey::new("another").unwrap());
+    let output = answer(&mut core, &order, LookUp::Found(Box::new(other)), 2);
+    assert_eq!(incidents(&output), ["REPORT_MISMATCH"]);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Unknown);
+}

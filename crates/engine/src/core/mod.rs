@@ -34,7 +34,7 @@ use mts_foundation::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
-pub use state::{Counters, Progress, State};
+pub use state::{Counters, Progress, Sizes, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

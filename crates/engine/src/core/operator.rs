@@ -6,7 +6,9 @@ use crate::output::Output;
 use mts_foundation::event::Event;
 use mts_foundation::risk::RiskEvent;
 use mts_foundation::strategy::OrderRequest;
-use mts_foundation::{ActorId, BrokerName, FundId, IdempotencyKey, OrderId, OrderState, StrategyId, Symbol};
+use mts_foundation::{
+    ActorId, BrokerName, FundId, IdempotencyKey, OrderId, OrderRecord, OrderState, StrategyId, Symbol,
+};
 
 impl Core {
     /// Carries out an act, or says why not.
@@ -58,8 +60,13 @@ impl Core {
         output: &mut Output,
     ) -> Result<(), CoreError> {
         let now = self.state.now;
+        // An order that the venue had and does not show any more is asked for as well; only a person can end that.
+        let asked = self.state.inquiries.contains_key(order_id);
         let record = self.state.orders.get_mut(order_id);
-        let Some(record) = record.filter(|record| record.state == OrderState::Unknown) else {
+        let doubtful = |record: &OrderRecord| {
+            record.state == OrderState::Unknown || (asked && record.state.is_working())
+        };
+        let Some(record) = record.filter(|record| doubtful(record)) else {
             let message = format!("order {order_id} is not unknown, so there is nothing to settle");
             self.incident("NOTHING_TO_SETTLE", message, Some(order_id), output);
             return Ok(());

@@ -159,6 +159,17 @@ impl Core {
             self.incident("UNKNOWN_ORDER", message, Some(order_id), output);
             return Ok(());
         };
+        // The venue itself told how it ended before this answer came, or before it was clear that none comes.
+        let told = match outcome {
+            SubmitOutcome::Accepted(_) => matches!(record.state, OrderState::Canceled | OrderState::Expired),
+            SubmitOutcome::Unknown { .. } => {
+                matches!(record.state, OrderState::Filled | OrderState::Canceled | OrderState::Expired)
+            }
+            SubmitOutcome::Rejected { .. } | SubmitOutcome::NotSent { .. } => false,
+        };
+        if told {
+            return Ok(());
+        }
         let step = match outcome {
             SubmitOutcome::Accepted(accepted) => match accepted.broker_order_id.clone() {
                 Some(id) => record.accept(now, id),
@@ -210,6 +221,10 @@ impl Core {
     ) -> Result<(), CoreError> {
         let now = self.state.now;
         let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
+        if record.state.is_terminal() {
+            // The venue's own report, or its fills, came first: there is nothing to ask for.
+            return Ok(());
+        }
         let ended = match outcome {
             CancelOutcome::Confirmed => Some(OrderState::Canceled),
             CancelOutcome::TooLate { state } if state.is_terminal() => Some(*state),
@@ -224,10 +239,6 @@ impl Core {
             self.inquire(order_id);
             return Ok(());
         };
-        if record.state.is_terminal() {
-            // The venue's own report came first.
-            return Ok(());
-        }
         let step = match ended {
             OrderState::Canceled => record.cancel(now),
             OrderState::Expired => record.expire(now),

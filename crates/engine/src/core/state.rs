@@ -70,6 +70,27 @@ pub struct Counters {
     pub by_code: BTreeMap<RejectCode, u64>,
 }
 
+/// How many entries the growing parts of a [`State`] hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Orders: open ones, and those that ended within the key memory.
+    pub orders: usize,
+    /// Idempotency keys.
+    pub keys: usize,
+    /// Orders that are asked for.
+    pub inquiries: usize,
+    /// What is due later.
+    pub timers: usize,
+    /// Cancellations that wait for the venue's id.
+    pub cancels_wanted: usize,
+    /// Orders with fills that stand for others.
+    pub stand_ins: usize,
+    /// Fills that are remembered for deduplication.
+    pub fill_ids: usize,
+    /// Fills that are set aside.
+    pub unbooked: usize,
+}
+
 /// An order that waits for the next open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WaitingOrder {
@@ -249,6 +270,21 @@ impl State {
     #[must_use]
     pub fn cursor(&self, broker: &BrokerName) -> Option<&Cursor> {
         self.cursors.get(broker)
+    }
+
+    /// How many entries the growing parts hold, for those who watch that memory stays bounded.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            orders: self.orders.len(),
+            keys: self.keys.len(),
+            inquiries: self.inquiries.len(),
+            timers: self.timers.len(),
+            cancels_wanted: self.cancels_wanted.len(),
+            stand_ins: self.synthetic.len(),
+            fill_ids: self.fill_ids.len(),
+            unbooked: self.unbooked.len(),
+        }
     }
 
     /// The state as bytes: the same for the same inputs, on every machine.

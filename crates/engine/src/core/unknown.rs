@@ -72,6 +72,8 @@ impl Core {
         let (Some(inquiry), Some(record)) =
             (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
         else {
+            // The order ended so long ago that it is not remembered; neither is the question.
+            self.state.inquiries.remove(order_id);
             return;
         };
         inquiry.asked = inquiry.asked.saturating_add(1);
@@ -124,6 +126,15 @@ impl Core {
             let message = format!(
                 "the venue shows {} {} for order {order_id}, which is {} {}; it is not believed; look at the account",
                 report.side, report.symbol, record.order.side, record.order.symbol
+            );
+            self.incident("REPORT_MISMATCH", message, Some(order_id), output);
+            return Ok(());
+        }
+        if report.idempotency_key.as_ref().is_some_and(|key| *key != record.order.idempotency_key) {
+            // A venue id that stands for two orders: what is said of the other would be booked here.
+            let message = format!(
+                "the venue shows another order under the id {} of order {order_id}; it is not believed; look at the account",
+                report.broker_order_id
             );
             self.incident("REPORT_MISMATCH", message, Some(order_id), output);
             return Ok(());
