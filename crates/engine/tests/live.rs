@@ -292,6 +292,43 @@ fn a_journal_that_fails_ends_new_orders_and_cancels_what_works() {
 }
 
 #[test]
+fn a_full_disk_ends_new_orders_and_cancels_with_a_record_of_it() {
+    let mut scene = Scene::new();
+    scene.feed.left = 1_000;
+    scene.rules.end_with_feed = false;
+    let (desk, log) = (Arc::clone(&scene.desk), scene.log.clone());
+    let full = Arc::clone(&log.full);
+    let doer = Doer::new(move |nth, _, commands| {
+        match nth {
+            1 => commands.submit(buy("k1", 10)),
+            20 => {
+                full.store(true, Ordering::SeqCst);
+                commands.submit(buy("k2", 10));
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    let mut engine = scene.engine(doer);
+    engine.connect().unwrap();
+    let error = engine.run().unwrap_err();
+    assert!(matches!(error, LiveError::Driver(_, 1)), "{error}");
+    assert_eq!((desk.sent(), desk.book.lock().unwrap().cancels.len()), (1, 1));
+    // The next start knows both: what was cancelled, and what never left.
+    let again = mts_engine::shell::driver::Driver::recover(
+        core_with(true, |config| config.sessions = false),
+        log,
+        &mut |_, _| {},
+    )
+    .unwrap();
+    let mut states: Vec<_> = again.core().state().orders().map(|record| record.state).collect();
+    states.sort();
+    let mut wanted = [OrderState::PendingCancel, OrderState::NotSent];
+    wanted.sort();
+    assert_eq!(states, wanted);
+}
+
+#[test]
 fn an_operator_is_answered_when_the_act_is_durable() {
     let mut scene = Scene::new();
     (scene.feed.silent_after, scene.rules.end_with_feed) = (true, false);

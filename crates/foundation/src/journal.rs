@@ -182,4 +182,23 @@ impl<J: Journal + ?Sized> Journal for &mut J {
     ) -> Result<(), JournalError> {
         (**self).replay(visit)
     }
+    fn replay_from(
+        &self,
+        first: Sequence,
+        visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        (**self).replay_from(first, visit)
+    }
+    fn snapshot(&self) -> Result<Option<(Sequence, Vec<u8>)>, JournalError> {
+        (**self).snapshot()
+    }
+    fn save_snapshot(&mut self, sequence: Sequence, state: &[u8]) -> Result<(), JournalError> {
+        (**self).save_snapshot(sequence, state)
+    }
+    fn head_hash(&self) -> Option<[u8; 32]> {
+        (**self).head_hash()
+    }
+    fn release_reserve(&mut self) -> Result<bool, JournalError> {
+        (**self).release_reserve()
+    }
 }

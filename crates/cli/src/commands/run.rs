@@ -21,7 +21,7 @@ use mts_engine::shell::backtest::{Backtest, RunProgress};
 use mts_engine::shell::live::LiveStats;
 use mts_foundation::event::Event;
 use mts_foundation::journal::JournalError;
-use mts_journal::{FILE_NAME, FileJournal};
+use mts_journal::{FILE_NAME, FileJournal, JournalOptions};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -125,14 +125,16 @@ fn execute(
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
     let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
-    let mut journal = match begin(folder, &genesis)? {
+    let options =
+        if loaded.config.live.is_some() { JournalOptions::live() } else { JournalOptions::default() };
+    let mut journal = match begin(folder, &genesis, options.clone())? {
         Some(journal) => journal,
         None => {
             check_same(folder, &genesis)?;
             if let Some(result) = stored(folder, args.until, &genesis)? {
                 return Ok(Ran { result, stored: true, values: Vec::new(), stopped: None, live: None });
             }
-            FileJournal::open(folder).map_err(journal_error)?
+            FileJournal::open_with(folder, options).map_err(journal_error)?
         }
     };
     let last = parts.feed.range.1;
@@ -227,7 +229,7 @@ fn stored(folder: &Path, until: Option<NaiveDate>, genesis: &Genesis) -> Result<
 }
 
 /// Begins a journal; `None` when there is one.
-fn begin(folder: &Path, genesis: &Genesis) -> Result<Option<FileJournal>, CliError> {
+fn begin(folder: &Path, genesis: &Genesis, options: JournalOptions) -> Result<Option<FileJournal>, CliError> {
     if folder.join(FILE_NAME).exists() {
         return Ok(None);
     }
@@ -237,7 +239,7 @@ fn begin(folder: &Path, genesis: &Genesis) -> Result<Option<FileJournal>, CliErr
         CliError::new(ExitKind::Output, message)
     })?;
     let payload = serde_json::to_vec(genesis).or_exit(ExitKind::Internal)?;
-    match FileJournal::begin(folder, &[(GENESIS, &payload)]) {
+    match FileJournal::begin_with(folder, &[(GENESIS, &payload)], options) {
         Ok(journal) => Ok(Some(journal)),
         // Somebody else was faster.
         Err(JournalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {

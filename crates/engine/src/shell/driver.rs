@@ -5,16 +5,18 @@
 //! meanwhile.
 //!
 //! When the journal fails, the driver *drains*: nothing new is taken, and what may still leave are the cancellations of
-//! everything that works. Then the process ends.
+//! everything that works. On a full disk they are journalled like everything else, in the room that was kept back for this
+//! moment; after any other failure they leave without a record. Then the process ends.
 
 use crate::core::{Core, CoreError, reference};
-use crate::input::Input;
+use crate::input::{Input, OperatorAct};
 use crate::output::{Action, OrderTrace, Output};
 use crate::record::{INPUT_V1, RecordError, encode};
 use crate::replay::{ReplayError, apply};
-use mts_foundation::Timestamp;
+use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
 use mts_foundation::journal::{Journal, JournalError, JournalRecord};
+use mts_foundation::{ActorId, Timestamp};
 
 /// Why a driver stops.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,8 @@ pub struct Driver<J> {
     buffer: Vec<u8>,
     uncommitted: u64,
     stopped: bool,
+    /// It was stopped by a disk without room.
+    disk_full: bool,
 }
 
 impl<J> std::fmt::Debug for Driver<J> {
@@ -95,6 +99,7 @@ impl<J: Journal> Driver<J> {
             buffer: Vec::new(),
             uncommitted: 0,
             stopped: false,
+            disk_full: false,
         })
     }
 
@@ -128,11 +133,16 @@ impl<J: Journal> Driver<J> {
         }
         // Stopped until the contrary is known.
         self.stopped = true;
+        self.put(input)?;
+        self.stopped = false;
+        Ok(())
+    }
+
+    fn put(&mut self, input: &Input) -> Result<(), DriverError> {
         encode(input, &mut self.buffer)?;
         self.journal.append(INPUT_V1, &self.buffer)?;
         self.core.step(input, &mut self.output)?;
         self.uncommitted = self.uncommitted.saturating_add(1);
-        self.stopped = false;
         Ok(())
     }
 
@@ -146,7 +156,7 @@ impl<J: Journal> Driver<J> {
         }
         if self.uncommitted > 0 {
             self.stopped = true;
-            self.journal.commit()?;
+            self.journal.commit().inspect_err(|error| self.disk_full = error.is_disk_full())?;
             self.uncommitted = 0;
             self.stopped = false;
         }
@@ -169,17 +179,49 @@ impl<J: Journal> Driver<J> {
         std::mem::take(&mut self.output.traces)
     }
 
-    /// Ends the driver and says what may leave without a journal: the cancellation of everything that works. Bounded by
-    /// the open orders.
+    /// Ends the driver and says what may still leave: the cancellation of everything that works. Bounded by the open
+    /// orders.
     pub fn drain(&mut self) -> Vec<Action> {
         self.stopped = true;
         self.ready.clear();
+        if self.disk_full
+            && let Ok(Some(cancels)) = self.drain_on_reserve()
+        {
+            return cancels;
+        }
         let state = self.core.state();
         let working = state.ledger().funds().flat_map(|(_, book)| book.working());
         working
             .filter_map(|(order_id, _)| state.order(order_id))
             .filter_map(|record| reference(record).map(Action::Cancel))
             .collect()
+    }
+
+    /// The same with a record of it, in the room that the journal kept back; `None` where it kept none. What had not become
+    /// durable does so now, and its orders are recorded as not sent.
+    fn drain_on_reserve(&mut self) -> Result<Option<Vec<Action>>, DriverError> {
+        if !self.journal.release_reserve()? {
+            return Ok(None);
+        }
+        let time = self.core.state().now();
+        for action in std::mem::take(&mut self.output.actions) {
+            match action {
+                Action::Submit(order) => {
+                    let order_id = order.order_id.clone();
+                    let outcome = SubmitOutcome::NotSent { reason: "the disk is full".into() };
+                    self.put(&Input::Submitted { order_id, outcome, time })?;
+                }
+                other => self.ready.push(other),
+            }
+        }
+        let actor = ActorId::new("engine").map_err(CoreError::Id)?;
+        let act = OperatorAct::CancelAll { fund_id: None, actor };
+        self.put(&Input::Operator { act, time })?;
+        self.journal.commit()?;
+        self.uncommitted = 0;
+        self.ready.append(&mut self.output.actions);
+        self.ready.retain(|action| matches!(action, Action::Cancel(_)));
+        Ok(Some(std::mem::take(&mut self.ready)))
     }
 
     /// The core and the journal.

@@ -55,6 +55,8 @@ impl Clock for SteppingClock {
 pub(crate) struct Log {
     pub(crate) committed: Arc<Mutex<Vec<JournalRecord>>>,
     pub(crate) fails: Arc<AtomicBool>,
+    /// The disk is full; there is a reserve.
+    pub(crate) full: Arc<AtomicBool>,
     pending: Vec<JournalRecord>,
 }
 
@@ -77,8 +79,16 @@ impl Journal for Log {
         if self.fails.load(Ordering::SeqCst) {
             return Err(JournalError::Stopped);
         }
+        if self.full.load(Ordering::SeqCst) {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(JournalError::Io { path: "here".into(), operation: "write", source });
+        }
         self.committed.lock().unwrap().append(&mut self.pending);
         Ok(())
+    }
+    fn release_reserve(&mut self) -> Result<bool, JournalError> {
+        self.full.store(false, Ordering::SeqCst);
+        Ok(true)
     }
     fn next_sequence(&self) -> Sequence {
         (self.committed.lock().unwrap().len() + self.pending.len()) as u64
