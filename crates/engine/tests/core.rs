@@ -78,11 +78,13 @@ fn a_fill_seen_twice_has_its_effect_once() {
     step(&mut core, &fill(&order, "x1", 4, 2));
     let twice = step(&mut core, &fill(&order, "x1", 4, 2));
     assert!(twice.events.is_empty());
+    let other = step(&mut core, &fill(&order, "x1", 5, 2));
+    assert_eq!(incidents(&other), ["FILL_DIFFERS"], "the same id with something else is told, not booked");
     step(&mut core, &fill(&order, "x2", 6, 3));
     let book = core.state().ledger().fund(&fund_id()).unwrap();
     assert_eq!((book.cash(), book.nav()), (Decimal::from(900), Decimal::from(1_000)));
     assert_eq!(book.working_count(), 0);
-    assert_eq!((core.state().counters().fills, core.state().counters().duplicate_fills), (2, 1));
+    assert_eq!((core.state().counters().fills, core.state().counters().duplicate_fills), (2, 2));
     assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Filled);
 }
 

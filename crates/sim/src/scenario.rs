@@ -125,6 +125,7 @@ pub fn alarms(fault: Fault) -> &'static [&'static str] {
         Fault::FillAfterCancel => &["FILL_AFTER_END"],
         Fault::Overfill => &["OVERFILL"],
         Fault::WrongSide => &["FILL_MISMATCH"],
+        Fault::OtherPrice => &["FILL_DIFFERS"],
         Fault::UnknownSymbol => &["FILL_WITHOUT_INSTRUMENT"],
         Fault::WrongSnapshot => &["POSITION_UNEXPLAINED"],
         Fault::QueryFails => &["ACCOUNT_UNREADABLE", "ORDER_STAYS_UNKNOWN"],
@@ -140,7 +141,6 @@ pub fn alarms(fault: Fault) -> &'static [&'static str] {
         | Fault::Reject
         | Fault::NotFound
         | Fault::DuplicateFill
-        | Fault::OtherPrice
         | Fault::DuplicateReport
         | Fault::Reordered
         | Fault::ReusedId

@@ -1,6 +1,6 @@
 //! What venues say by themselves: fills above all.
 
-use super::state::{FillKey, MAX_UNBOOKED, StandIn};
+use super::state::{Amount, FillKey, MAX_UNBOOKED};
 use super::unknown::is_synthetic;
 use super::{Core, CoreError};
 use crate::output::Output;
@@ -69,7 +69,7 @@ impl Core {
         let Some(record) = self.state.orders.get(&fill.order_id) else { return Ok(()) };
         let key = (record.order.broker.clone(), AccountId::new("synthetic")?, fill.fill_id.clone());
         let slot = self.state.synthetic.entry(fill.order_id.clone());
-        let stand_in = slot.or_insert_with(|| StandIn { quantity: Decimal::ZERO, price: fill.price });
+        let stand_in = slot.or_insert_with(|| Amount { quantity: Decimal::ZERO, price: fill.price });
         stand_in.quantity = stand_in.quantity.saturating_add(fill.quantity);
         stand_in.price = fill.price;
         self.fill(key, fill, output)
@@ -111,8 +111,16 @@ impl Core {
 
     /// Books a fill, once (decision F1), in whatever state its order is (decision O5).
     fn fill(&mut self, key: FillKey, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
-        if self.state.is_known_fill(&key) {
+        if let Some(Amount { quantity, price }) = self.state.known_fill(&key) {
             self.state.counters.duplicate_fills = self.state.counters.duplicate_fills.saturating_add(1);
+            if (quantity, price) != (fill.quantity, fill.price) {
+                let message = format!(
+                    "fill {} of order {} was {quantity} at {price} and is told again as {} at {}; the first is booked; look at \
+                     the account",
+                    fill.fill_id, fill.order_id, fill.quantity, fill.price
+                );
+                self.incident("FILL_DIFFERS", message, Some(&fill.order_id), output);
+            }
             return Ok(());
         }
         if !self.state.orders.contains_key(&fill.order_id) {
@@ -124,7 +132,7 @@ impl Core {
             return Ok(());
         }
         let broker = key.0.clone();
-        self.state.note_fill(key);
+        self.state.note_fill(key, fill);
         self.position_changed(&broker, &fill.symbol);
         let rest;
         let fill = if is_synthetic(&fill.fill_id) {
@@ -141,6 +149,8 @@ impl Core {
         }
         let had_ended = record.state.is_terminal();
         let effect = record.book(fill);
+        // A venue's clock may be ahead: an order of the future would be remembered for ever.
+        record.updated_at = record.updated_at.min(self.state.now);
         let record = record.clone();
         let fund_id = &record.order.fund_id;
         if had_ended && record.state.is_working() {

@@ -102,9 +102,9 @@ pub(crate) struct WaitingOrder {
     pub(crate) request: OrderRequest,
 }
 
-/// Units of an order that were booked in the place of fills that did not come.
+/// Units at a price: what a fill was booked as, or what was booked in the place of fills that did not come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StandIn {
+pub(crate) struct Amount {
     #[serde(with = "exact")]
     pub(crate) quantity: Decimal,
     #[serde(with = "exact")]
@@ -131,7 +131,8 @@ pub struct State {
     pub(crate) orders: BTreeMap<OrderId, OrderRecord>,
     pub(crate) keys: BTreeMap<IdempotencyKey, KeyEntry>,
     pub(crate) key_ages: VecDeque<(Timestamp, IdempotencyKey)>,
-    pub(crate) fill_ids: BTreeSet<FillKey>,
+    /// What was booked under each id: a venue that says something else under it is told on.
+    pub(crate) fill_ids: BTreeMap<FillKey, Amount>,
     pub(crate) fill_ages: VecDeque<FillKey>,
     pub(crate) unbooked: BTreeMap<FillKey, Fill>,
     pub(crate) cursors: BTreeMap<BrokerName, Cursor>,
@@ -147,7 +148,7 @@ pub struct State {
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
     pub(crate) inquiries: BTreeMap<OrderId, Inquiry>,
     pub(crate) accounts: BTreeMap<BrokerName, AccountWatch>,
-    pub(crate) synthetic: BTreeMap<OrderId, StandIn>,
+    pub(crate) synthetic: BTreeMap<OrderId, Amount>,
     /// Open groups, by key.
     pub(crate) groups: BTreeMap<SmolStr, Group>,
     /// Parents that are worked.
@@ -171,7 +172,7 @@ impl State {
             orders: BTreeMap::new(),
             keys: BTreeMap::new(),
             key_ages: VecDeque::new(),
-            fill_ids: BTreeSet::new(),
+            fill_ids: BTreeMap::new(),
             fill_ages: VecDeque::new(),
             unbooked: BTreeMap::new(),
             cursors: BTreeMap::new(),
@@ -304,14 +305,17 @@ impl State {
         }
     }
 
-    /// Whether a fill was booked or set aside before.
-    pub(crate) fn is_known_fill(&self, key: &FillKey) -> bool {
-        self.fill_ids.contains(key) || self.unbooked.contains_key(key)
+    /// What was booked or set aside under the id of a fill before.
+    pub(crate) fn known_fill(&self, key: &FillKey) -> Option<Amount> {
+        let aside =
+            || self.unbooked.get(key).map(|fill| Amount { quantity: fill.quantity, price: fill.price });
+        self.fill_ids.get(key).cloned().or_else(aside)
     }
 
     /// Notes that a fill was booked.
-    pub(crate) fn note_fill(&mut self, key: FillKey) {
-        self.fill_ids.insert(key.clone());
+    pub(crate) fn note_fill(&mut self, key: FillKey, fill: &Fill) {
+        let amount = Amount { quantity: fill.quantity, price: fill.price };
+        self.fill_ids.insert(key.clone(), amount);
         self.fill_ages.push_back(key);
         if self.fill_ages.len() > MAX_FILL_IDS
             && let Some(oldest) = self.fill_ages.pop_front()
