@@ -58,6 +58,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
 
 /// Runs the tests and counts them.
 pub(crate) fn run_tests(arguments: &[String]) -> Result<Tested> {
+    build_program(arguments)?;
     let (runs, mut failed) = if Program::cargo(["nextest", "--version"]).works() {
         with_nextest(arguments)?
     } else {
@@ -73,6 +74,19 @@ pub(crate) fn run_tests(arguments: &[String]) -> Result<Tested> {
         (true, None) => Err(Error::failed("the tests did not run to their end: the output above says why")),
     };
     Ok(Tested { tally, verdict })
+}
+
+/// Builds the program that the tests across crates drive. They would do it themselves, one waiting for the other, against
+/// the clock of the runner.
+fn build_program(arguments: &[String]) -> Result<()> {
+    if !scope(arguments).contains(&"--workspace") {
+        return Ok(());
+    }
+    let mut build = Program::cargo(["build", "--quiet", "--package", "mts-cli", "--bin", "mts"]);
+    if arguments.iter().any(|argument| argument == "--release") {
+        build = build.args(["--release"]);
+    }
+    build.run()
 }
 
 /// What each run counted, and whether any failed.
