@@ -125,8 +125,11 @@ fn execute(
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
     let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
-    let options =
-        if loaded.config.live.is_some() { JournalOptions::live() } else { JournalOptions::default() };
+    let options = match loaded.config.live {
+        // Whoever looks at a running engine reads to the end of what is set aside, which takes its time.
+        Some(_) => JournalOptions { preallocate: false, ..JournalOptions::live() },
+        None => JournalOptions::default(),
+    };
     let mut journal = match begin(folder, &genesis, options.clone())? {
         Some(journal) => journal,
         None => {
