@@ -48,7 +48,10 @@ impl Engine {
     fn until_orders(&self, wanted: u64) {
         let began = Instant::now();
         while orders(&self.out) < wanted {
-            assert!(began.elapsed() < Duration::from_secs(60), "no {wanted} orders in a minute");
+            if began.elapsed() > Duration::from_secs(60) {
+                let status = run(["status", text(&self.out)]).stdout;
+                panic!("no {wanted} orders in a minute: {status}");
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
     }

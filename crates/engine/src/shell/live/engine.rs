@@ -16,9 +16,7 @@ use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::risk::SessionPhase;
-use mts_foundation::{
-    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, OrderState, Timestamp,
-};
+use mts_foundation::{ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -345,7 +343,8 @@ impl<J: Journal> LiveEngine<J> {
             let open: Vec<OrderRecord> = state
                 .orders()
                 .filter(at)
-                .filter(|record| record.state.is_working() && record.state != OrderState::Submitting)
+                // Without an id of the venue it was never known to have arrived: it is asked for, and sent again.
+                .filter(|record| record.state.is_working() && record.order.broker_order_id.is_some())
                 .filter(|record| !state.is_worked(&record.order.order_id))
                 .cloned()
                 .collect();
