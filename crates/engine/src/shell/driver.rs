@@ -1,4 +1,5 @@
-//! Core and journal together, without a world: every shell drives this, and so does the simulation.
+//! Core and journal together, without a world: the live shell drives this, and so does the simulation. The back-test still has
+//! its own few lines of the same.
 //!
 //! An input is appended to the journal and fed to the core; the actions that follow from it are handed out only once it is
 //! durable (decision H6). One commit makes any number of inputs durable, so the price of a sync is shared by all that came in
