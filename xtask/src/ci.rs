@@ -30,7 +30,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
   own gate      the stand-alone crate with a gate of one's own passes the conformance suite
   risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
-  simulation    200 simulated worlds, and 20 crashed at every step; with --full 2000 and 200
+  simulation    200 simulated worlds, 20 crashed at every step, 200 days reconciled; with --full 2000, 200 and 10000
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
   outside       each crate is usable from outside without the others,
