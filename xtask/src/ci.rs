@@ -12,6 +12,7 @@ use crate::folder::EmptyFolder;
 use crate::lint;
 use crate::process::Program;
 use crate::sim;
+use crate::soak;
 use crate::steps::{Outcome, Steps};
 use crate::test;
 use crate::workspace;
@@ -36,6 +37,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   outside       each crate is usable from outside without the others,
   features      with any of its features,
   package       and can be packed
+  soak          with --full: cargo xtask soak, ten minutes
   benches       with --full: all benchmarks, short
 
 With CI=true a tool that is not installed is a failure; without, what needs it is skipped. The last lines are a
@@ -115,6 +117,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
         steps.step(name, step);
     }
     if full {
+        steps.step("soak", || soak::check().map(|()| Outcome::Passed));
         steps.step("benches", || bench::run_all().map(|()| Outcome::Passed));
     }
     let verdict = steps.finish();
