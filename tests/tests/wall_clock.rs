@@ -4,7 +4,6 @@
 
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a live engine is waited for in real time")]
-#![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

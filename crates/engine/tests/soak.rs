@@ -178,6 +178,8 @@ fn soak(length: Duration) -> (Vec<Sample>, LiveStats) {
         commands.submit(order);
         Ok(())
     });
+    // The strategy of these tests remembers everything it is told.
+    let told = Arc::clone(&doer.events);
     let core = core_with(true, |config| {
         config.sessions = false;
         config.key_memory = MEMORY;
@@ -206,12 +208,14 @@ fn soak(length: Duration) -> (Vec<Sample>, LiveStats) {
     engine.connect().unwrap();
     let stopper = engine.stopper();
     let watched = Arc::clone(&desk);
+    let memories = told;
     let watcher = std::thread::spawn(move || {
         let mut samples = Vec::new();
         let pause = Duration::from_millis(100);
         for turn in 0_u64.. {
             std::thread::sleep(pause);
             misbehave(&watched, turn / 5);
+            memories.lock().unwrap().clear();
             if turn % 10 == 0 {
                 samples.push(sample(began, &orders));
             }

@@ -56,10 +56,10 @@ impl Case {
         }
     }
 
-    /// One fault alone, often.
+    /// One fault alone, often, in a world of single orders.
     #[must_use]
     pub fn only(seed: u64, fault: Fault) -> Self {
-        Self { only: Some(fault), ..Self::mixed(seed) }
+        Self { only: Some(fault), plain: true, ..Self::mixed(seed) }
     }
 
     /// A small world, to crash at every step.
@@ -92,7 +92,7 @@ impl Case {
                 faults.switch_off(fault);
             }
         }
-        if self.plain {
+        if self.plain && self.only.is_none() {
             faults.switch_off(Fault::EventDropped);
         }
         for fault in &self.without {

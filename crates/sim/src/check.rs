@@ -59,6 +59,9 @@ pub struct Checker {
     replaced: BTreeSet<String>,
     held: BTreeMap<(FundId, Symbol), Decimal>,
     touched: BTreeMap<OrderId, Timestamp>,
+    /// Orders that were compared with the limits when they were made: what other inputs of the instant do to the books is
+    /// not their doing.
+    judged: BTreeSet<OrderId>,
     /// Children and what they are children of.
     parents: BTreeMap<OrderId, OrderId>,
     cash_told: BTreeMap<String, Decimal>,
@@ -186,6 +189,7 @@ impl Checker {
 
     /// The journal was replayed: what left before must be known (P1, P4).
     pub fn recovered(&mut self, now: Timestamp, core: &Core, memory: Duration) {
+        self.families.recovered(now);
         let lost: Vec<OrderId> = self
             .sent
             .iter()
@@ -207,6 +211,7 @@ impl Checker {
                 record.state == OrderState::Submitting
                     && record.order.created_at == now
                     && !self.sent.contains_key(&record.order.order_id)
+                    && !self.judged.contains(&record.order.order_id)
             })
             .collect();
         for record in &fresh {
@@ -219,6 +224,8 @@ impl Checker {
                 self.broken("P3", now, what);
             }
         }
+        let judged: Vec<OrderId> = fresh.iter().map(|record| record.order.order_id.clone()).collect();
+        self.judged.extend(judged);
     }
 
     /// Nothing goes wrong any more and everything had time to be found out (P2).
@@ -466,11 +473,14 @@ fn passed(
         .filter(|other| !core.state().is_worked(&other.order.order_id))
         .collect();
     let units = |symbol: &Symbol, sign: i8| -> Decimal {
-        // Of alternatives one can fill: the largest counts.
+        // Of alternatives one can fill: the largest counts. Those beside this order count for nothing: what is larger than
+        // what is left was asked to go (`Checker::alternatives`).
+        let own = families.alternative(&order.idempotency_key);
         let (mut sum, mut largest) = (Decimal::ZERO, BTreeMap::new());
         let meant = |other: &&&OrderRecord| other.order.symbol == *symbol && other.order.side.sign() == sign;
         for other in working.iter().filter(meant) {
             match families.alternative(&other.order.idempotency_key) {
+                Some(name) if own == Some(name) && other.order.order_id != order.order_id => {}
                 Some(name) => {
                     let most: &mut Decimal = largest.entry(name).or_default();
                     *most = other.remaining().max(*most);

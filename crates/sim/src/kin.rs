@@ -58,7 +58,7 @@ impl World {
         let (grows, at_once) = (self.kin.chance(700), self.kin.chance(600));
         let Some(symbol) = self.kin.pick(&setup.symbols).cloned() else { return Ok(None) };
         let Some(book) = core.state().ledger().fund(&fund.fund_id) else { return Ok(None) };
-        if kind >= 220 || book.working_count() >= ENOUGH {
+        if kind >= 500 || book.working_count() >= ENOUGH {
             return Ok(None);
         }
         let held = book.positions().quantity(&symbol);
@@ -68,7 +68,7 @@ impl World {
         let grows = grows || held.is_zero();
         let units = Decimal::from(units);
         let name = format!("{}-{}-{}", fund.fund_id, time.nanos(), core.state().inputs());
-        if kind < 130 {
+        if kind < 350 {
             let (side, units) = if grows { (opens, units) } else { (closes, units.min(held.abs())) };
             let mut group = self.group(&symbol, (opens, closes), (side, units), way, at_once);
             group.idempotency_key = Some(IdempotencyKey::new(format!("group-{name}"))?);

@@ -62,6 +62,10 @@ impl World {
                 }
             }
         }
+        // Where there are families, other orders make room: what trades against an exit keeps it from leaving.
+        if self.has_families && self.kin.chance(600) {
+            commands.clear();
+        }
         commands.extend(self.family(core, fund, time)?);
         self.check.families.asked(&fund.fund_id, &commands);
         Ok(Some(Input::Decided {

@@ -10,7 +10,7 @@ use mts_foundation::risk::RiskMachine;
 use mts_foundation::sizing::ComputeError;
 use mts_foundation::{
     ActorId, BrokerName, Decimal, EnvelopeId, FundConfig, FundId, GateLimits, Instrument, InstrumentTable,
-    RiskEnvelope, StrategyId, Symbol, Timestamp,
+    OrderType, RiskEnvelope, StrategyId, Symbol, Timestamp,
 };
 use mts_portfolio::WeightPlanner;
 use mts_riskengine::{ConfigFaults, FundRisk, OperatorPolicy, RiskPipeline};
@@ -203,6 +203,8 @@ fn fund(draw: &mut Random, number: u64, brokers: &[BrokerName]) -> Result<Fund, 
     envelope.max_order_notional_usd = Decimal::from(draw.between(20_000, 120_000));
     envelope.max_order_qty = draw.chance(300).then_some(Decimal::from(800));
     envelope.allowed_brokers = brokers.to_vec();
+    envelope.allowed_order_types =
+        vec![OrderType::Market, OrderType::Limit, OrderType::Stop, OrderType::StopLimit];
     envelope.enable_shorting = draw.chance(600);
     envelope.enable_synthetic_stop = draw.chance(300);
     let open = u32::try_from(draw.between(4, 12)).unwrap_or(4);

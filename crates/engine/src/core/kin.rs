@@ -56,6 +56,13 @@ impl Core {
         Ok(())
     }
 
+    /// Whether an order, if it is a child, may still be all of what it is.
+    pub(crate) fn fits_its_parent(&self, order_id: &OrderId) -> bool {
+        let record = self.state.orders.get(order_id);
+        let child = record.and_then(|record| Some((record.parent.as_ref()?, &record.order)));
+        child.is_none_or(|(parent, order)| self.check_children(parent, order).is_ok())
+    }
+
     /// Units of an order's children that may still fill.
     pub(crate) fn open_children(&self, parent: &OrderId) -> Decimal {
         let children = self.state.children.get(parent);

@@ -147,6 +147,8 @@ impl Core {
         }
         let missing = report.filled - record.filled;
         if missing > Decimal::ZERO {
+            // It is there, so it can be cancelled; a fill that may never come is not waited for.
+            self.cancel_if_wanted(order_id, output);
             return self.fills_missing(order_id, report, output);
         }
         let report = OrderReport { order_id: Some(order_id.clone()), ..report.clone() };
@@ -228,6 +230,7 @@ impl Core {
     /// The venue says that it does not know the order.
     fn not_known(&mut self, order_id: &OrderId, output: &mut Output) -> Result<(), CoreError> {
         let now = self.state.now;
+        let fits = self.fits_its_parent(order_id);
         let (Some(inquiry), Some(record)) =
             (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
         else {
@@ -239,7 +242,9 @@ impl Core {
             return Ok(());
         }
         inquiry.not_known = inquiry.not_known.saturating_add(1);
-        let again = record.state == OrderState::Unknown
+        // What a sibling filled after its end leaves no room for this one: it stays unknown, and a person settles it.
+        let again = fits
+            && record.state == OrderState::Unknown
             && facts.client_id_dedupe
             && inquiry.not_known >= 2
             && inquiry.resent < MAX_RESENT
