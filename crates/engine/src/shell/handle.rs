@@ -30,7 +30,7 @@ pub(super) enum Called {
     /// An answer at once.
     Answer(Result<HandleAnswer, HandleError>),
     /// An input, and an answer later.
-    Input(Input, Awaited),
+    Input(Box<Input>, Awaited),
 }
 
 impl Caller {
@@ -77,10 +77,8 @@ impl Caller {
 
     fn decided(&self, command: Command, time: Timestamp, awaited: Awaited) -> Called {
         let Self { strategy_id, fund_id } = self.clone();
-        Called::Input(
-            Input::Decided { strategy_id, fund_id, time, commands: vec![command], memory: None },
-            awaited,
-        )
+        let decided = Input::Decided { strategy_id, fund_id, time, commands: vec![command], memory: None };
+        Called::Input(Box::new(decided), awaited)
     }
 }
 

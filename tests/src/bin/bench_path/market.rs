@@ -57,7 +57,7 @@ impl DataFeed for Recorded {
 fn events(count: u64, quotes: bool, now: Timestamp, symbols: &[Symbol]) -> Fallible<Vec<MarketEvent>> {
     let venue = VenueName::new("x")?;
     let mut seed: u64 = 42;
-    let mut cents = vec![10_000_i64; INSTRUMENTS];
+    let mut cents = [10_000_i64; INSTRUMENTS];
     let mut events = Vec::with_capacity(usize::try_from(count)?);
     let mut time = now;
     for (place, symbol) in (0..INSTRUMENTS).zip(symbols).cycle().take(usize::try_from(count)?) {
