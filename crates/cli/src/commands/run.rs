@@ -126,8 +126,7 @@ fn execute(
     let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
     let options = match loaded.config.live {
-        // Whoever looks at a running engine reads to the end of what is set aside, which takes its time.
-        Some(_) => JournalOptions { preallocate: false, ..JournalOptions::live() },
+        Some(_) => JournalOptions::live(),
         None => JournalOptions::default(),
     };
     let mut journal = match begin(folder, &genesis, options.clone())? {
@@ -137,7 +136,12 @@ fn execute(
             if let Some(result) = stored(folder, args.until, &genesis)? {
                 return Ok(Ran { result, stored: true, values: Vec::new(), stopped: None, live: None });
             }
-            FileJournal::open_with(folder, options).map_err(journal_error)?
+            let journal = FileJournal::open_with(folder, options).map_err(journal_error)?;
+            for ignored in journal.ignored_snapshots() {
+                let path = ignored.path.display();
+                tracing::warn!(snapshot = %path, "a snapshot is passed over: {}", ignored.reason);
+            }
+            journal
         }
     };
     let last = parts.feed.range.1;
