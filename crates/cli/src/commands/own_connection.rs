@@ -77,7 +77,7 @@ pub(super) fn cancel_all(app: &App, config: &RunConfig, folder: &Path) -> Result
 /// The orders that work by the journal.
 fn journalled(app: &App, folder: &Path) -> Result<Vec<BrokerOrderRef>, CliError> {
     let mut run = RunFolder::open(app, folder)?;
-    run.replay(&mut |_| {})?;
+    run.catch_up()?;
     let working = run.core.state().orders().filter(|record| record.state.is_working());
     let named = working.filter_map(|record| {
         Some(BrokerOrderRef {

@@ -121,7 +121,7 @@ pub(crate) struct Traded {
 }
 
 /// The state of the core.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     pub(crate) now: Timestamp,
     pub(crate) inputs: u64,
