@@ -254,7 +254,12 @@ impl<J: Journal> Driver<J> {
 
     /// What happened in durable inputs; nothing while some are not durable yet.
     pub fn events(&mut self) -> Vec<Event> {
-        if self.uncommitted > 0 { Vec::new() } else { std::mem::take(&mut self.output.events) }
+        if self.uncommitted > 0 {
+            return Vec::new();
+        }
+        // The next ones will be about as many.
+        let room = Vec::with_capacity(self.output.events.len());
+        std::mem::replace(&mut self.output.events, room)
     }
 
     /// Why orders became what they are, where the core traces.
