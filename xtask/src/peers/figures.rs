@@ -89,16 +89,16 @@ fn lines(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
     let Some(object) = objects.into_iter().find(|object| object["bench"] == wanted.key) else {
         return Ok(None);
     };
-    same_size(wanted, object["n"].as_u64())?;
+    complete(wanted, "measured", object["n"].as_u64())?;
     Ok(object["best_ops_s"].as_f64())
 }
 
 fn cases(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
     let last = output.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
     let Some(case) = last.as_ref().and_then(|object| object.get(wanted.key)) else { return Ok(None) };
-    same_size(wanted, case["callbacks"].as_u64())?;
+    complete(wanted, "callbacks", case["callbacks"].as_u64())?;
     if wanted.is_of_orders() {
-        all_filled(wanted, case["fills"].as_u64())?;
+        complete(wanted, "fills", case["fills"].as_u64())?;
     }
     let unit = if wanted.is_of_orders() { "orders_per_s" } else { "events_per_s" };
     Ok(case[unit].as_f64())
@@ -115,7 +115,7 @@ fn words(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
         if wanted.is_of_orders() {
             let joined = words.iter().find_map(|word| word.strip_prefix("fills_or_bars="));
             let filled = joined.or_else(|| behind("filled").copied());
-            all_filled(wanted, filled.and_then(|filled| filled.parse().ok()))?;
+            complete(wanted, "fills", filled.and_then(|filled| filled.parse().ok()))?;
         }
         let units = words.windows(2).filter_map(|pair| match pair {
             [number, "events/s" | "orders/s"] => number.parse::<f64>().ok(),
@@ -126,24 +126,14 @@ fn words(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
     Ok(best)
 }
 
-fn same_size(wanted: &Wanted, size: Option<u64>) -> Result<()> {
-    if size == Some(wanted.size) {
+/// Refuses a figure that was made of another number than the one that was asked for.
+fn complete(wanted: &Wanted, counted: &str, count: Option<u64>) -> Result<()> {
+    if count == Some(wanted.size) {
         return Ok(());
     }
-    let size = size.map_or_else(|| "an unknown number".to_owned(), |size| size.to_string());
+    let count = count.map_or_else(|| "an unknown number".to_owned(), |count| count.to_string());
     Err(Error::failed(format!(
-        "{} was measured over {size} and not over {}: compare the script with xtask/src/peers/table.rs",
-        wanted.key, wanted.size
-    )))
-}
-
-fn all_filled(wanted: &Wanted, filled: Option<u64>) -> Result<()> {
-    if filled == Some(wanted.size) {
-        return Ok(());
-    }
-    let filled = filled.map_or_else(|| "an unknown number".to_owned(), |filled| filled.to_string());
-    Err(Error::failed(format!(
-        "{}: of {} orders {filled} were filled, so its rate is no rate of orders: run it again",
+        "{}: {count} {counted} and not {}: run it again, and compare its script with xtask/src/peers/table.rs",
         wanted.key, wanted.size
     )))
 }
@@ -223,7 +213,7 @@ mod tests {
         is(read(Format::Lines, output, &QUOTES), 10_940.0);
         is(read(Format::Lines, output, &ORDERS), 44_900.0);
         let other = output.replace("3000", "4000");
-        assert!(refusal(Format::Lines, &other, &QUOTES).contains("over 4000 and not over 3000"));
+        assert!(refusal(Format::Lines, &other, &QUOTES).contains("4000 measured and not 3000"));
         assert!(refusal(Format::Lines, "", &QUOTES).contains("has no figure engine_bars"));
         let renamed = output.replace("best_ops_s", "best");
         assert!(refusal(Format::Lines, &renamed, &QUOTES).contains("has no figure engine_bars"));
@@ -239,9 +229,9 @@ mod tests {
         is(read(Format::Cases, output, &QUOTES), 200_000.0);
         is(read(Format::Cases, output, &ORDERS), 1_900.0);
         let unfilled = output.replace("\"fills\": 2000", "\"fills\": 5");
-        assert!(refusal(Format::Cases, &unfilled, &ORDERS).contains("of 2000 orders 5 were filled"));
+        assert!(refusal(Format::Cases, &unfilled, &ORDERS).contains("5 fills and not 2000"));
         let unheard = output.replace("\"callbacks\": 3000", "\"callbacks\": 1");
-        assert!(refusal(Format::Cases, &unheard, &QUOTES).contains("over 1 and not over 3000"));
+        assert!(refusal(Format::Cases, &unheard, &QUOTES).contains("1 callbacks and not 3000"));
         assert!(refusal(Format::Cases, "engine_bars 7", &QUOTES).contains("has no figure"));
     }
 
@@ -252,10 +242,10 @@ mod tests {
         is(read(Format::Words, output, &QUOTES), 60_000.0);
         is(read(Format::Words, output, &ORDERS), 8_000.0);
         let unfilled = output.replace("two 0.2500s sent 2000 filled 2000", "two 0.2500s sent 2000 filled 5");
-        assert!(refusal(Format::Words, &unfilled, &ORDERS).contains("of 2000 orders 5 were filled"));
+        assert!(refusal(Format::Words, &unfilled, &ORDERS).contains("5 fills and not 2000"));
         is(read(Format::Words, "orders 0.5s 4000 events/s fills_or_bars=2000", &ORDERS), 4_000.0);
         let single = refusal(Format::Words, "orders 0.5s 4000 events/s fills_or_bars=7", &ORDERS);
-        assert!(single.contains("of 2000 orders 7 were filled"), "{single}");
+        assert!(single.contains("7 fills and not 2000"), "{single}");
         assert!(
             refusal(Format::Words, "other 0.5s 4000 events/s", &QUOTES).contains("has no figure engine_bars")
         );
