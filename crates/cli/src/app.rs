@@ -7,6 +7,7 @@ use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::live;
+use crate::setup::date_of;
 use crate::strategies;
 use chrono::NaiveDate;
 use clap::Parser;
@@ -18,7 +19,7 @@ use mts_foundation::sizing::{ComputeError, Factor, Sizer};
 use mts_foundation::{
     Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
 };
-use mts_marketdata::ClosesFeed;
+use mts_marketdata::{ClosesFeed, TicksFeed};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -133,6 +134,7 @@ impl App {
             .strategy("targets", strategies::targets)
             .strategy("drill", live::drill)
             .feed("closes", closes)
+            .feed("ticks", ticks)
             .feed("walk", live::walk)
             .broker("paper", paper)
     }
@@ -312,6 +314,15 @@ fn closes(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
         range: (feed.first(), feed.last()),
         feed: Box::new(feed),
     })
+}
+
+fn ticks(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
+    let (path, text) = context.file;
+    let feed = TicksFeed::from_jsonl(&path.display().to_string(), text, context.instruments)
+        .or_exit(ExitKind::Data)?;
+    let (first, last) = feed.range();
+    let date = |time| date_of(context.calendar, time);
+    Ok(FeedParts { symbols: feed.symbols().to_vec(), range: (date(first), date(last)), feed: Box::new(feed) })
 }
 
 fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {

@@ -93,7 +93,7 @@ pub(crate) fn kill(app: &App, args: &KillArgs) -> Result<(), CliError> {
         let (told, cancelled) = std::thread::scope(|scope| {
             let own = scope.spawn(|| match mode {
                 LiveMode::Live => own_connection::cancel_all(app, &config, folder),
-                LiveMode::Paper | LiveMode::Shadow => Ok(Vec::new()),
+                LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => Ok(Vec::new()),
             });
             let told = by_engine(folder, act, HURRY);
             let cancelled = own

@@ -2,14 +2,15 @@
 
 use super::brokers::{self, Calls, Venue};
 use super::feed;
+use super::handles::WaitingCall;
 use super::lanes::{Handle, LANE, MarketMessage, Message};
-use super::marks::Conflation;
-use super::sessions::Sessions;
 use super::stats::{LiveStats, Told};
 use super::traders::{Cause, TraderSeat};
 use crate::core::Core;
-use crate::shell::backtest::Trader;
+use crate::shell::Trader;
+use crate::shell::conflation::Conflation;
 use crate::shell::driver::{Driver, DriverError};
+use crate::shell::sessions::Sessions;
 use mts_foundation::broker::BrokerError;
 use mts_foundation::calendar::CalendarError;
 use mts_foundation::event::Event;
@@ -34,6 +35,8 @@ pub struct LiveRules {
     pub strategy_deadline: Duration,
     /// Most inputs of one commit.
     pub largest_group: u64,
+    /// Longest wait of a strategy that talks with its broker for what became of its order; 30 seconds as documented.
+    pub order_within: Duration,
     /// An error of a strategy ends the engine (the documented `halt_on_error`).
     pub halt_on_error: bool,
     /// The engine ends when its feeds have ended: for replays.
@@ -49,6 +52,7 @@ impl Default for LiveRules {
             feed_silence: Duration::from_secs(60),
             strategy_deadline: Duration::from_secs(5),
             largest_group: 256,
+            order_within: Duration::from_secs(30),
             halt_on_error: false,
             end_with_feed: false,
             drain_within: Duration::from_secs(5),
@@ -177,6 +181,8 @@ pub struct LiveEngine<J> {
     pub(super) held_market: Vec<MarketMessage>,
     /// Operators that wait for their act to be durable.
     pub(super) replies: Vec<(oneshot::Sender<Vec<Event>>, Vec<Event>)>,
+    /// Strategies that wait for an order.
+    pub(super) waiting_calls: Vec<WaitingCall>,
     pub(super) lane: mpsc::Sender<Message>,
     pub(super) inbox: mpsc::Receiver<Message>,
     pub(super) market_lane: mpsc::Sender<MarketMessage>,
@@ -252,6 +258,7 @@ impl<J: Journal> LiveEngine<J> {
             refused: Vec::new(),
             held_market: Vec::new(),
             replies: Vec::new(),
+            waiting_calls: Vec::new(),
             lane,
             inbox,
             market_lane,
