@@ -34,6 +34,7 @@ mod lint;
 mod manifests;
 mod members;
 mod paths;
+mod peers;
 mod process;
 mod sim;
 mod source_rules;
