@@ -2,12 +2,14 @@
 
 use crate::args::journal::JournalCommand;
 use crate::args::operator::RiskCommand;
+use crate::args::venue::VenueCommand;
 use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::live;
 use crate::strategies;
+use crate::venue;
 use chrono::NaiveDate;
 use clap::Parser;
 use mts_brokers::PaperBroker;
@@ -135,6 +137,7 @@ impl App {
             .feed("closes", closes)
             .feed("walk", live::walk)
             .broker("paper", paper)
+            .live_broker("loopback", live::loopback)
     }
 
     /// Adds a strategy; `strategy.kind` chooses it.
@@ -282,6 +285,7 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Venue(VenueCommand::Serve(args)) => venue::serve(self, &args),
             Command::Journal(JournalCommand::Show(args)) => commands::journal::show(&args),
             Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
             Command::Journal(JournalCommand::Tail(args)) => commands::journal::tail(&args),
