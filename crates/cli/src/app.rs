@@ -8,6 +8,7 @@ use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::live;
+use crate::setup::date_of;
 use crate::strategies;
 use crate::venue;
 use chrono::NaiveDate;
@@ -20,7 +21,7 @@ use mts_foundation::sizing::{ComputeError, Factor, Sizer};
 use mts_foundation::{
     Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
 };
-use mts_marketdata::ClosesFeed;
+use mts_marketdata::{ClosesFeed, TicksFeed};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -135,6 +136,7 @@ impl App {
             .strategy("targets", strategies::targets)
             .strategy("drill", live::drill)
             .feed("closes", closes)
+            .feed("ticks", ticks)
             .feed("walk", live::walk)
             .broker("paper", paper)
             .live_broker("loopback", live::loopback)
@@ -316,6 +318,15 @@ fn closes(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
         range: (feed.first(), feed.last()),
         feed: Box::new(feed),
     })
+}
+
+fn ticks(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
+    let (path, text) = context.file;
+    let feed = TicksFeed::from_jsonl(&path.display().to_string(), text, context.instruments)
+        .or_exit(ExitKind::Data)?;
+    let (first, last) = feed.range();
+    let date = |time| date_of(context.calendar, time);
+    Ok(FeedParts { symbols: feed.symbols().to_vec(), range: (date(first), date(last)), feed: Box::new(feed) })
 }
 
 fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {

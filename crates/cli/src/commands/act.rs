@@ -83,19 +83,21 @@ pub(crate) fn kill(app: &App, args: &KillArgs) -> Result<(), CliError> {
     }
     let folder = &args.act.out;
     let act = OperatorAct::Kill { reason: args.reason.clone(), actor: args.actor.clone() };
-    let Some((mode, config)) = live_mode(folder) else { return record_kill(folder, act, args) };
+    let written = is_written(folder);
+    // A replay that has ended is over; any other run in real time may go on.
+    let live = live_mode(folder).filter(|(mode, _)| written || *mode != LiveMode::Replay);
+    let Some((mode, config)) = live else { return record_kill(folder, act, args) };
     let note = KillNote { reason: args.reason.clone(), actor: args.actor.clone(), time: SystemClock.now() };
     let flagged = note.write(folder);
     match &flagged {
         Ok(()) => say_note("the flag is set: nothing new leaves"),
         Err(error) => say_note(&error.message),
     }
-    let written = is_written(folder);
     // In parallel: neither the engine nor the broker is waited for before the other is asked.
     let (told, cancelled) = std::thread::scope(|scope| {
         let own = scope.spawn(|| match mode {
             LiveMode::Live => own_connection::cancel_all(app, &config, folder),
-            LiveMode::Paper | LiveMode::Shadow => Ok(Vec::new()),
+            LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => Ok(Vec::new()),
         });
         let told = if written { by_engine(folder, act.clone(), HURRY) } else { Ok(None) };
         let cancelled = own

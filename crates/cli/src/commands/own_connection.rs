@@ -103,7 +103,7 @@ async fn cancel(broker: &Arc<dyn DynBroker>, orders: Vec<BrokerOrderRef>) -> Res
 /// The orders that work by the journal.
 fn journalled(app: &App, folder: &Path) -> Result<Vec<BrokerOrderRef>, CliError> {
     let mut run = RunFolder::open(app, folder)?;
-    run.replay(&mut |_| {})?;
+    run.catch_up()?;
     let working = run.core.state().orders().filter(|record| record.state.is_working());
     let named = working.filter_map(|record| {
         Some(BrokerOrderRef {
