@@ -84,13 +84,13 @@ pub(crate) fn kill(app: &App, args: &KillArgs) -> Result<(), CliError> {
     let folder = &args.act.out;
     let act = OperatorAct::Kill { reason: args.reason.clone(), actor: args.actor.clone() };
     let Some((mode, config)) = live_mode(folder) else { return record_kill(folder, act, args) };
+    let written = is_written(folder);
     let note = KillNote { reason: args.reason.clone(), actor: args.actor.clone(), time: SystemClock.now() };
     let flagged = note.write(folder);
     match &flagged {
         Ok(()) => say_note("the flag is set: nothing new leaves"),
         Err(error) => say_note(&error.message),
     }
-    let written = is_written(folder);
     // In parallel: neither the engine nor the broker is waited for before the other is asked.
     let (told, cancelled) = std::thread::scope(|scope| {
         let own = scope.spawn(|| match mode {

@@ -18,9 +18,9 @@ use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::risk::SessionPhase;
 use mts_foundation::{
-    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, Side, Symbol, Timestamp,
+    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderId, OrderRecord, Side, Symbol, Timestamp,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -180,6 +180,8 @@ pub struct LiveEngine<J> {
     pub(super) stats: LiveStats,
     pub(super) conflation: Conflation,
     pub(super) calls: BTreeMap<BrokerName, Calls>,
+    /// Orders that were handed over and not answered; no more than the queues hold.
+    pub(super) leaving: BTreeSet<OrderId>,
     /// Answers of full queues and what ended the last wait, taken with the next batch.
     pub(super) refused: Vec<Message>,
     /// What ended the last wait.
@@ -274,6 +276,7 @@ impl<J: Journal> LiveEngine<J> {
             stats: LiveStats::default(),
             conflation: Conflation::default(),
             calls: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             refused: Vec::new(),
             held_market: Vec::new(),
             replies: Vec::new(),

@@ -163,6 +163,7 @@ impl<J: Journal> LiveEngine<J> {
     pub(super) fn message(&mut self, message: Message) -> Result<(), LiveError> {
         match message {
             Message::Submitted { order_id, outcome } => {
+                self.leaving.remove(&order_id);
                 self.take(|time| Input::Submitted { order_id, outcome, time })
             }
             Message::Canceled { order_id, outcome } => {
@@ -453,9 +454,16 @@ impl<J: Journal> LiveEngine<J> {
             Action::LookUp { broker, .. } | Action::Snapshot { broker } => Some(broker.clone()),
         };
         let Some(calls) = broker.and_then(|broker| self.calls.get(&broker)) else { return };
-        if let Err(refused) = calls.hand_over(action) {
-            self.stats.calls_refused = self.stats.calls_refused.saturating_add(1);
-            self.refused.push(*refused);
+        let leaves = match &action {
+            Action::Submit(order) => Some(order.order_id.clone()),
+            _ => None,
+        };
+        match calls.hand_over(action) {
+            Ok(()) => self.leaving.extend(leaves),
+            Err(refused) => {
+                self.stats.calls_refused = self.stats.calls_refused.saturating_add(1);
+                self.refused.push(*refused);
+            }
         }
     }
 
