@@ -52,6 +52,11 @@ impl Program {
         Self { name: name.to_owned(), arguments: Vec::new(), variables: Vec::new(), folder }
     }
 
+    /// The program in this file.
+    pub(crate) fn file(path: &Path) -> Self {
+        Self::named(&path.display().to_string())
+    }
+
     /// Adds arguments.
     pub(crate) fn args<S: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));

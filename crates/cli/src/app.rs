@@ -2,6 +2,7 @@
 
 use crate::args::journal::JournalCommand;
 use crate::args::operator::RiskCommand;
+use crate::args::venue::VenueCommand;
 use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
@@ -9,6 +10,7 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::live;
 use crate::setup::date_of;
 use crate::strategies;
+use crate::venue;
 use chrono::NaiveDate;
 use clap::Parser;
 use mts_brokers::PaperBroker;
@@ -137,6 +139,7 @@ impl App {
             .feed("ticks", ticks)
             .feed("walk", live::walk)
             .broker("paper", paper)
+            .live_broker("loopback", live::loopback)
     }
 
     /// Adds a strategy; `strategy.kind` chooses it.
@@ -284,6 +287,7 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Venue(VenueCommand::Serve(args)) => venue::serve(self, &args),
             Command::Journal(JournalCommand::Show(args)) => commands::journal::show(&args),
             Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
             Command::Journal(JournalCommand::Tail(args)) => commands::journal::tail(&args),

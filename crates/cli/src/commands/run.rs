@@ -127,11 +127,7 @@ fn execute(
     let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
     let real_time = loaded.config.live.as_ref().is_some_and(LiveSection::is_real_time);
-    let options = match real_time {
-        // Whoever looks at a running engine reads to the end of what is set aside, which takes its time.
-        true => JournalOptions { preallocate: false, ..JournalOptions::live() },
-        false => JournalOptions::default(),
-    };
+    let options = if real_time { JournalOptions::live() } else { JournalOptions::default() };
     let mut journal = match begin(folder, &genesis, options.clone())? {
         Some(journal) => journal,
         None => {
@@ -139,7 +135,12 @@ fn execute(
             if let Some(result) = stored(folder, args.until, &genesis)? {
                 return Ok(Ran { result, stored: true, values: Vec::new(), stopped: None, live: None });
             }
-            FileJournal::open_with(folder, options).map_err(journal_error)?
+            let journal = FileJournal::open_with(folder, options).map_err(journal_error)?;
+            for ignored in journal.ignored_snapshots() {
+                let path = ignored.path.display();
+                tracing::warn!(snapshot = %path, "a snapshot is passed over: {}", ignored.reason);
+            }
+            journal
         }
     };
     let last = parts.feed.range.1;

@@ -31,6 +31,27 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// What is remembered of orders that ended: ten seconds, ten thousand orders.
 const MEMORY: Duration = Duration::from_secs(10);
 
+/// What orders waited from their decision on, in nanoseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Waits {
+    /// Until they were durable.
+    pub(crate) durable: Vec<u32>,
+    /// Until the broker was called.
+    pub(crate) sent: Vec<u32>,
+}
+
+impl Waits {
+    /// With room for so many orders.
+    pub(crate) fn of(orders: usize) -> Self {
+        Self { durable: Vec::with_capacity(orders), sent: Vec::with_capacity(orders) }
+    }
+}
+
+/// Time between two instants, four seconds at the most.
+fn nanos(from: Instant, to: Instant) -> u32 {
+    u32::try_from(to.duration_since(from).as_nanos()).unwrap_or(u32::MAX)
+}
+
 pub(crate) struct World<J> {
     driver: Driver<J>,
     events: BrokerEventStream<'static>,
@@ -135,9 +156,9 @@ impl<J: Journal> World<J> {
         Ok(self.driver.take(&input)?)
     }
 
-    /// Sends one group: decisions, the commit, the orders, their answers and fills. What each order was held back is added to
-    /// the list.
-    pub(crate) fn turn(&mut self, held_back: &mut Vec<u64>) -> Fallible<u64> {
+    /// Sends one group: decisions, the commit, the orders, their answers and fills. How long each order waited is added to
+    /// the lists.
+    pub(crate) fn turn(&mut self, waits: &mut Waits) -> Fallible<u64> {
         if self.sent.is_multiple_of(IN_FLIGHT * 1_000) {
             self.quotes()?;
         }
@@ -160,11 +181,12 @@ impl<J: Journal> World<J> {
         }
         self.driver.commit()?;
         let durable = Instant::now();
-        let waited = decided.iter().flatten().map(|began| durable.duration_since(*began).as_nanos());
-        held_back.extend(waited.map(|nanos| u64::try_from(nanos).unwrap_or(u64::MAX)));
+        waits.durable.extend(decided.iter().flatten().map(|began| nanos(*began, durable)));
         self.driver.events();
+        let mut decided = decided.iter().flatten();
         for action in self.driver.actions() {
             let Action::Submit(order) = action else { continue };
+            waits.sent.extend(decided.next().map(|began| nanos(*began, Instant::now())));
             let outcome = ready(Broker::submit(self.paper, &order))?;
             let order_id = order.order_id.clone();
             self.driver.take(&Input::Submitted { order_id, outcome, time: self.now })?;

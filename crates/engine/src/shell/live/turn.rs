@@ -10,7 +10,7 @@ use crate::output::Action;
 use crate::shell::trader::concerns;
 use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
-use mts_foundation::journal::Journal;
+use mts_foundation::journal::{Journal, JournalError};
 use mts_foundation::market_data::MarketEvent;
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, SessionPhase};
 use mts_foundation::{ActorId, Bar, Session, Timestamp, Trade};
@@ -28,6 +28,8 @@ impl<J: Journal> LiveEngine<J> {
             room = self.messages(room)?;
             self.market(room)?;
             self.settle()?;
+            let kept = self.driver.keep_snapshot_if_due();
+            self.told_of_snapshot(kept);
             if *self.stop.borrow() {
                 self.stopping = true;
             }
@@ -36,6 +38,18 @@ impl<J: Journal> LiveEngine<J> {
             }
         }
         Ok(())
+    }
+
+    /// A snapshot that could not be kept makes the next start longer, and nothing else.
+    pub(super) fn told_of_snapshot(&mut self, kept: Result<bool, JournalError>) {
+        match kept {
+            Ok(kept) => self.stats.snapshots = self.stats.snapshots.saturating_add(u64::from(kept)),
+            Err(error) => {
+                (self.observe)(Told::Notice(&format!(
+                    "no snapshot is kept, so the next start takes longer: {error}"
+                )));
+            }
+        }
     }
 
     /// The present instant; never before the core's.
