@@ -13,6 +13,7 @@ pub mod account;
 pub mod algorithm;
 pub mod broker;
 pub mod broker_event;
+pub mod broker_handle;
 pub mod calendar;
 pub mod cash_flow;
 pub mod contingent;

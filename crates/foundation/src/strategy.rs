@@ -1,6 +1,7 @@
 //! Strategies: a frozen view in, a list of commands out (decision S1).
 
 use crate::algorithm::AlgorithmRequest;
+use crate::broker_handle::HandleStrategy;
 use crate::calendar::{MarketCalendar, Session};
 use crate::contingent::OrderGroup;
 use crate::event::Event;
@@ -378,6 +379,11 @@ pub trait Strategy: Send {
     fn on_end(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
         let _ignored = (view, commands);
         Ok(())
+    }
+
+    /// The strategy behind, where it talks with its broker instead of giving commands; shells ask it first.
+    fn with_handle(&mut self) -> Option<&mut dyn HandleStrategy> {
+        None
     }
 
     /// Memory to be journalled, for strategies that warm-up cannot rebuild.

@@ -1,6 +1,7 @@
 //! The simulated world: a clock that jumps from one happening to the next, and everything that can happen.
 
 use crate::check::{Checker, Excuses};
+use crate::disk::Snapshot;
 use crate::faults::{Fault, Faults};
 use crate::plant::Plant;
 use crate::random::Random;
@@ -194,6 +195,12 @@ pub(crate) struct World {
     pub(crate) net: Random,
     /// Where the disk tears.
     pub(crate) luck: Random,
+    /// Groups, algorithms, and people who looked at the venue.
+    pub(crate) kin: Random,
+    /// Whether there are any of these.
+    pub(crate) has_families: bool,
+    /// It is a day of a number of orders, after which a person takes over what nobody can explain.
+    pub(crate) day: bool,
     pub(crate) now: Timestamp,
     /// Our clock minus the true one.
     pub(crate) skew: Duration,
@@ -214,6 +221,10 @@ pub(crate) struct World {
     pub(crate) commit_due: bool,
     /// What the dead process left on its disk.
     pub(crate) image: Option<Vec<u8>>,
+    /// The snapshots beside it, the newest last.
+    pub(crate) snapshots: Vec<Snapshot>,
+    /// Times that a process began from one.
+    pub(crate) from_snapshots: u32,
     /// State hash of the process when it died, where all of it was durable.
     pub(crate) left: Option<[u8; 32]>,
     /// Orders that strategies may try to cancel though they ended.
@@ -276,6 +287,9 @@ impl World {
             load: Random::new(seed, 4),
             net,
             luck: Random::new(seed, 5),
+            has_families: Random::new(seed, 9).chance(600),
+            kin: Random::new(seed, 8),
+            day: false,
             now: BEGIN,
             skew: Duration::ZERO,
             links,
@@ -290,6 +304,8 @@ impl World {
             process: 0,
             commit_due: false,
             image: None,
+            snapshots: Vec::new(),
+            from_snapshots: 0,
             left: None,
             known_orders: Vec::new(),
             gaps: 0,
@@ -349,11 +365,21 @@ impl World {
     /// Puts an event into the venue's history and onto its way, in order unless events overtake each other.
     pub(crate) fn publish(&mut self, venue: usize, event: BrokerEvent) {
         let now = self.now;
+        let dropped = self.faults.strikes(Fault::EventDropped);
         let Some(link) = self.links.get_mut(venue) else { return };
+        if dropped && let BrokerEvent::Fill { fill, .. } = &event {
+            self.excuses.dropped.insert(fill.fill_id.clone());
+            let order = link.venue.orders.iter_mut().rev().find(|order| order.order_id == fill.order_id);
+            if let Some(order) = order {
+                order.hidden_fills += fill.quantity;
+            }
+        }
         let past = link.venue.tell(now, event);
         if link.connected {
             let overtakes = self.faults.strikes(Fault::Reordered);
-            self.send_along(venue, Item::Past(past), overtakes);
+            if !dropped {
+                self.send_along(venue, Item::Past(past), overtakes);
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod kin;
 mod operator;
 mod orders;
 mod rebalance;
+mod snapshot;
 mod state;
 mod timers;
 mod unknown;
@@ -35,6 +36,7 @@ use mts_foundation::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
+pub use snapshot::RestoreError;
 pub use state::{Counters, Progress, Sizes, State};
 use std::collections::BTreeMap;
 use std::time::Duration;

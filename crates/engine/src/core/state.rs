@@ -120,7 +120,7 @@ pub(crate) struct Traded {
 }
 
 /// The state of the core.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     pub(crate) now: Timestamp,
     pub(crate) inputs: u64,
@@ -239,6 +239,24 @@ impl State {
     #[must_use]
     pub fn order(&self, order_id: &OrderId) -> Option<&OrderRecord> {
         self.orders.get(order_id)
+    }
+
+    /// The order behind a key.
+    #[must_use]
+    pub fn order_of_key(&self, key: &IdempotencyKey) -> Option<&OrderRecord> {
+        self.orders.get(&self.keys.get(key)?.order_id)
+    }
+
+    /// Whether an order with this key waits for the next open.
+    #[must_use]
+    pub fn waits_for_open(&self, key: &IdempotencyKey) -> bool {
+        self.waiting.iter().any(|waiting| waiting.request.idempotency_key.as_ref() == Some(key))
+    }
+
+    /// The orders of a fund that have not ended and are booked as working, by order id.
+    pub fn working_orders(&self, fund_id: &FundId) -> impl Iterator<Item = &OrderRecord> {
+        let book = self.ledger.fund(fund_id);
+        book.into_iter().flat_map(|book| book.working()).filter_map(|(order_id, _)| self.orders.get(order_id))
     }
 
     /// Whether an order is worked by an algorithm: it never leaves itself, its children do.

@@ -64,41 +64,58 @@ pub(crate) struct World<J> {
     sent: u64,
 }
 
+/// A core with a fund, its instruments and the documented gates.
+pub(crate) struct Parts {
+    pub(crate) core: Core,
+    pub(crate) symbols: Vec<Symbol>,
+    pub(crate) fund_id: FundId,
+    pub(crate) now: Timestamp,
+}
+
+/// Cash of the fund.
+fn cash() -> Decimal {
+    Decimal::from(100_000_000)
+}
+
+pub(crate) fn parts() -> Fallible<Parts> {
+    let now = Timestamp::from_millis(1_767_623_400_000);
+    let (fund_id, broker) = (FundId::new("f")?, BrokerName::new("paper")?);
+    let cash = cash();
+    let symbols: Vec<Symbol> =
+        (0..INSTRUMENTS).map(|place| Symbol::new(format!("I{place:03}"))).collect::<Result<_, _>>()?;
+    let table =
+        InstrumentTable::from_instruments(symbols.iter().map(|symbol| Instrument::us_share(symbol.clone())))?;
+    let mut envelope = RiskEnvelope::with_defaults(EnvelopeId::new("e")?, fund_id.clone(), cash, now);
+    envelope.allowed_brokers = vec![broker.clone()];
+    envelope.max_sector_pct = 1.0;
+    let limits = GateLimits {
+        max_order_notional_pct: Some(0.05),
+        max_positions: Some(200),
+        max_open_orders: Some(1_000),
+        price_collar_pct: Some(0.1),
+        staleness: Some(Staleness::Millis(3_600_000)),
+        max_orders_per_minute: Some(65_000),
+        buying_power: true,
+        max_drawdown_pct: Some(0.2),
+        blocked_assets: vec![Symbol::new("BLOCKED")?],
+        ..GateLimits::default()
+    };
+    let config = FundConfig::new(fund_id.clone(), broker.clone(), cash, now);
+    let risk = FundRisk { config: config.clone(), envelope: Some(envelope), limits, borrow: BTreeMap::new() };
+    let pipeline = RiskPipeline::new(vec![risk], OperatorPolicy::default())?;
+    let mut settings = CoreConfig::new(vec![FundSetup { config, initial_cash: cash }], table);
+    (settings.sessions, settings.key_memory) = (false, MEMORY);
+    let core = Core::new(settings, Box::new(pipeline), Box::new(WeightPlanner::new(Decimal::ZERO)?))?;
+    Ok(Parts { core, symbols, fund_id, now })
+}
+
 impl<J: Journal> World<J> {
     pub(crate) fn new(mut journal: J) -> Fallible<Self> {
         journal.append(mts_engine::record::GENESIS, b"{}")?;
         journal.commit()?;
-        let now = Timestamp::from_millis(1_767_623_400_000);
-        let (fund_id, broker) = (FundId::new("f")?, BrokerName::new("paper")?);
-        let cash = Decimal::from(100_000_000);
-        let symbols: Vec<Symbol> =
-            (0..INSTRUMENTS).map(|place| Symbol::new(format!("I{place:03}"))).collect::<Result<_, _>>()?;
-        let table = InstrumentTable::from_instruments(
-            symbols.iter().map(|symbol| Instrument::us_share(symbol.clone())),
-        )?;
-        let mut envelope = RiskEnvelope::with_defaults(EnvelopeId::new("e")?, fund_id.clone(), cash, now);
-        envelope.allowed_brokers = vec![broker.clone()];
-        envelope.max_sector_pct = 1.0;
-        let limits = GateLimits {
-            max_order_notional_pct: Some(0.05),
-            max_positions: Some(200),
-            max_open_orders: Some(1_000),
-            price_collar_pct: Some(0.1),
-            staleness: Some(Staleness::Millis(3_600_000)),
-            max_orders_per_minute: Some(65_000),
-            buying_power: true,
-            max_drawdown_pct: Some(0.2),
-            blocked_assets: vec![Symbol::new("BLOCKED")?],
-            ..GateLimits::default()
-        };
-        let config = FundConfig::new(fund_id.clone(), broker.clone(), cash, now);
-        let risk =
-            FundRisk { config: config.clone(), envelope: Some(envelope), limits, borrow: BTreeMap::new() };
-        let pipeline = RiskPipeline::new(vec![risk], OperatorPolicy::default())?;
-        let mut settings = CoreConfig::new(vec![FundSetup { config, initial_cash: cash }], table);
-        (settings.sessions, settings.key_memory) = (false, MEMORY);
-        let core = Core::new(settings, Box::new(pipeline), Box::new(WeightPlanner::new(Decimal::ZERO)?))?;
-        let mut paper = PaperConfig { initial_cash: cash, ..PaperConfig::default() };
+        let Parts { core, symbols, fund_id, now } = parts()?;
+        let broker = BrokerName::new("paper")?;
+        let mut paper = PaperConfig { initial_cash: cash(), ..PaperConfig::default() };
         paper.exchange.submit_delay = Duration::ZERO;
         // It lives as long as the process: the stream borrows it.
         let paper: &'static PaperBroker = Box::leak(Box::new(PaperBroker::new(paper)?));

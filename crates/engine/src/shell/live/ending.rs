@@ -44,6 +44,8 @@ impl<J: Journal> LiveEngine<J> {
                 "orders are still working; they stay at the venue and are found at the next start",
             ));
         }
+        let kept = self.driver.keep_snapshot();
+        self.told_of_snapshot(kept);
         match self.failed_strategy.take() {
             Some((strategy, message)) => Err(LiveError::Strategy { strategy, message }),
             None => Ok(()),
