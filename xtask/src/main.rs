@@ -35,6 +35,7 @@ mod lint;
 mod manifests;
 mod members;
 mod paths;
+mod peers;
 mod process;
 mod sim;
 mod soak;

@@ -14,7 +14,7 @@ use mts_foundation::event::Event;
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::num::exact;
 use mts_foundation::risk::{Gate, HaltRequest, RejectCode};
-use mts_foundation::{Decimal, OrderId, OrderRecord};
+use mts_foundation::{Decimal, FundBook, OrderId, OrderRecord};
 use mts_quantkit::Performance;
 use mts_quantkit::statistics::SESSIONS_PER_YEAR;
 use rust_decimal::prelude::ToPrimitive;
@@ -101,7 +101,8 @@ pub(crate) fn facts(mut run: RunFolder) -> Result<Facts, CliError> {
     let (mut orders, mut nav, mut rejections, mut halts) =
         (Orders::default(), Vec::new(), Vec::new(), Vec::new());
     let (mut found, mut acts, mut fills) = (Vec::new(), Vec::new(), Vec::new());
-    let mut lowest_cash = run.config.fund.initial_cash;
+    let book = run.core.state().ledger().fund(&run.config.fund.fund_id);
+    let mut lowest_cash = book.map_or(run.config.fund.initial_cash, FundBook::cash);
     run.replay(&mut |step| {
         orders.note(step);
         acts.extend(operations(step.input, step.output));

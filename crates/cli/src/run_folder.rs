@@ -2,11 +2,12 @@
 //! lock and goes as far as was durable when the folder was opened.
 
 use crate::app::App;
+use crate::commands::say_note;
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::setup::{core, instruments};
 use mts_engine::record::decode;
-use mts_engine::replay::{apply, genesis};
+use mts_engine::replay::{apply, begin, genesis};
 use mts_engine::{Core, Genesis, Input, Output};
 use mts_foundation::Timestamp;
 use mts_foundation::journal::{JournalError, JournalRecord, Sequence};
@@ -46,22 +47,46 @@ pub(crate) struct RunFolder {
     pub(crate) reader: JournalReader,
     pub(crate) genesis: Genesis,
     pub(crate) config: RunConfig,
-    /// At its beginning until something is replayed.
+    /// At the beginning of what is there until something is replayed.
     pub(crate) core: Core,
+    /// Records that the core stands for before anything is replayed: none, or those before a snapshot.
+    from: Sequence,
 }
 
 impl RunFolder {
-    /// Opens the journal of a folder with what its first record says.
+    /// Opens the journal of a folder with what its first record says. Where retention removed the records behind that, the
+    /// core is at the snapshot that stands for them.
     pub(crate) fn open(app: &App, folder: &Path) -> Result<Self, CliError> {
         let reader = open_reader(folder)?;
         let genesis = read_genesis(&reader)?;
         let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
         let table = instruments(&config, "the journal's instrument table", &genesis.instruments)?;
-        let core = core(app, &config, table, &genesis.venues)?;
-        Ok(Self { reader, genesis, config, core })
+        let mut core = core(app, &config, table, &genesis.venues)?;
+        let mut from = 0;
+        if let Some((first, last)) = reader.removed().map_err(journal_error)? {
+            let beginning = begin(&mut core, reader.snapshot());
+            from = beginning.from;
+            if from == 0 {
+                return Err(CliError::new(ExitKind::Journal, beginning.missing(first, last)));
+            }
+        }
+        Ok(Self { reader, genesis, config, core, from })
     }
 
-    /// Replays everything.
+    /// Number of the last input before what is there; `None` where everything is.
+    pub(crate) fn begins_after(&self) -> Option<Sequence> {
+        (self.from > 0).then(|| self.from.saturating_sub(1))
+    }
+
+    /// Brings the core to the end by the shortest way, for who wants the state and not what led there.
+    pub(crate) fn catch_up(&mut self) -> Result<(), CliError> {
+        if self.from == 0 {
+            self.from = begin(&mut self.core, self.reader.snapshot()).from;
+        }
+        self.walk(Until::END, &mut |_| {})
+    }
+
+    /// Replays everything that is there, and says so where that is not everything that was.
     pub(crate) fn replay(&mut self, visit: &mut dyn FnMut(&Replayed<'_>)) -> Result<(), CliError> {
         self.replay_until(Until::END, visit)
     }
@@ -72,9 +97,30 @@ impl RunFolder {
         until: Until,
         visit: &mut dyn FnMut(&Replayed<'_>),
     ) -> Result<(), CliError> {
-        let Self { reader, core, .. } = self;
+        if let Some(last) = self.begins_after() {
+            let now = self.core.state().now();
+            let early = match until {
+                Until::Sequence(until) => until < last,
+                Until::Time(until) => until < now,
+            };
+            if early {
+                let message = format!(
+                    "--until lies before input {last} at {now}, and what led there was removed by retention; name that input, \
+                     or one behind it"
+                );
+                return Err(CliError::new(ExitKind::Usage, message));
+            }
+            say_note(&format!(
+                "inputs up to {last} at {now} are not listed: retention removed some of them; what follows is complete"
+            ));
+        }
+        self.walk(until, visit)
+    }
+
+    fn walk(&mut self, until: Until, visit: &mut dyn FnMut(&Replayed<'_>)) -> Result<(), CliError> {
+        let Self { reader, core, from, .. } = self;
         let mut output = Output::default();
-        records(reader, &mut |record| {
+        records(reader, *from, &mut |record| {
             if record.sequence == 0 {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -108,23 +154,19 @@ pub(crate) fn open_reader(folder: &Path) -> Result<JournalReader, CliError> {
 
 /// The first record of a journal.
 pub(crate) fn read_genesis(reader: &JournalReader) -> Result<Genesis, CliError> {
-    let mut found = None;
-    records(reader, &mut |record| {
-        found = Some(genesis(&record).or_exit(ExitKind::Journal)?);
-        Ok(ControlFlow::Break(()))
-    })?;
-    found.ok_or_else(|| {
+    let first = reader.first_record().map_err(journal_error)?.ok_or_else(|| {
         CliError::new(
             ExitKind::Journal,
             "the journal is empty although the run existed; restore it from a copy, or start anew with --fresh",
         )
-    })
+    })?;
+    genesis(&first).or_exit(ExitKind::Journal)
 }
 
 /// The time of the last input, without building any state; `None` before the first.
 pub(crate) fn last_time(reader: &JournalReader) -> Result<Option<Timestamp>, CliError> {
     let mut last: Option<JournalRecord> = None;
-    records(reader, &mut |record| {
+    records(reader, reader.durable().saturating_sub(1), &mut |record| {
         last = Some(record).filter(|record| record.sequence > 0);
         Ok(ControlFlow::Continue(()))
     })?;
@@ -144,13 +186,14 @@ fn input_of(record: &JournalRecord) -> Result<Input, CliError> {
     decode(record.sequence, record.kind, &record.payload).or_exit(ExitKind::Journal)
 }
 
-/// Hands over record after record, until the visitor has enough or fails.
+/// Hands over record after record from one on, until the visitor has enough or fails.
 fn records(
     reader: &JournalReader,
+    from: Sequence,
     visit: &mut dyn FnMut(JournalRecord) -> Result<ControlFlow<()>, CliError>,
 ) -> Result<(), CliError> {
     let mut end = None;
-    let read = reader.replay(&mut |record| {
+    let read = reader.replay_from(from, &mut |record| {
         end = match visit(record) {
             Ok(ControlFlow::Continue(())) => return Ok(()),
             Ok(ControlFlow::Break(())) => Some(Ok(())),
@@ -161,3 +204,7 @@ fn records(
     });
     end.unwrap_or_else(|| read.map_err(journal_error))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;

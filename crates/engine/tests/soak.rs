@@ -13,7 +13,7 @@ mod desk;
 use common::{core_with, fund_id};
 use desk::{Desk, Doer, SystemClock, quote};
 use mts_engine::record::GENESIS;
-use mts_engine::shell::backtest::Trader;
+use mts_engine::shell::Trader;
 use mts_engine::shell::live::{LiveEngine, LiveParts, LiveRules, LiveStats, Told, Venue};
 use mts_foundation::journal::{Journal, JournalError, JournalRecord, Sequence};
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};

@@ -134,6 +134,15 @@ impl JournalReader {
         if first.is_some() { Ok(first) } else { read.map(|()| None) }
     }
 
+    /// First and last record that retention removed, which nobody can read any more; `None` while all are there. Reads the
+    /// first segment where some may be gone.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] and [`JournalError::Damaged`].
+    pub fn removed(&self) -> Result<Option<(Sequence, Sequence)>, JournalError> {
+        settled(|| self.trail.gone())
+    }
+
     /// Reads every record in order.
     ///
     /// # Errors

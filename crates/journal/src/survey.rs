@@ -131,6 +131,9 @@ pub(crate) fn survey<S: Source + ?Sized>(
     Ok(found)
 }
 
+/// What room that was set aside looks like.
+static ZEROS: [u8; BUFFER] = [0; BUFFER];
+
 /// The place behind the last byte between `start` and `length` that is not zero; `start` if all are.
 fn end_of_data<S: Source + ?Sized>(source: &S, start: u64, length: u64) -> io::Result<u64> {
     let mut end = length;
@@ -139,8 +142,8 @@ fn end_of_data<S: Source + ?Sized>(source: &S, start: u64, length: u64) -> io::R
         let from = end.saturating_sub(BUFFER as u64).max(start);
         window.clear();
         Span { source, offset: from, end }.read_to_end(&mut window)?;
-        // Without a way out in the middle, so that it is done many bytes at a time.
-        if window.iter().fold(0, |all, byte| all | byte) != 0 {
+        // As a whole, which the system's own comparison does many bytes at a time, also where nothing is optimised.
+        if Some(window.as_slice()) != ZEROS.get(..window.len()) {
             let zeros = window.iter().rev().take_while(|byte| **byte == 0).count();
             return Ok(from.saturating_add((window.len().saturating_sub(zeros)) as u64));
         }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// Creates a file that must not exist yet, for its owner only, to read and to write.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
@@ -72,15 +73,23 @@ impl Drop for Lock {
     }
 }
 
-/// Takes the lock on the file at `path`, which it creates if needed. `None`: somebody else has it.
+/// How often a lock that somebody has is tried, and the pause in between: whoever looks for a writer has it for a moment.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Takes the lock on the file at `path`, which it creates if needed. `None`: somebody else has it, and not for a moment.
 pub(crate) fn lock(path: &Path) -> io::Result<Option<Lock>> {
     let file =
         owner_only(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock(file))),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+    for tried in 1..=TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) if tried < TRIES => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
+    Ok(None)
 }
 
 /// Makes a folder and the missing ones above it, for the owner only, so that they outlive a power loss.
@@ -167,4 +176,27 @@ pub(crate) fn write_at(mut file: &File, offset: u64, bytes: &[u8]) -> io::Result
     use std::io::{Seek, SeekFrom, Write};
     file.seek(SeekFrom::Start(offset))?;
     file.write_all(bytes)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_for_a_writer_keeps_no_writer_out_and_a_writer_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        drop(lock(&path).unwrap().unwrap());
+        let look = File::open(&path).unwrap();
+        look.try_lock_shared().unwrap();
+        let looker = std::thread::spawn(move || {
+            std::thread::sleep(PAUSE * 2);
+            drop(look);
+        });
+        let held = lock(&path).unwrap();
+        assert!(held.is_some());
+        looker.join().unwrap();
+        assert!(lock(&path).unwrap().is_none());
+    }
 }

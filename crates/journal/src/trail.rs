@@ -233,16 +233,24 @@ impl Trail {
         Ok(whole)
     }
 
+    /// The first and the last record that retention removed.
+    pub(crate) fn gone(&self) -> Result<Option<(Sequence, Sequence)>, JournalError> {
+        let second = self.segments.get(1).map(|second| second.first.saturating_sub(1));
+        Ok(self.before_gap()?.map(|end| end.head.sequence).zip(second))
+    }
+
     /// The first segment by itself, if there is a gap behind it that retention left.
     fn before_gap(&self) -> Result<Option<Walked>, JournalError> {
         let [first, second, ..] = self.segments.as_slice() else { return Ok(None) };
+        if !self.is_removed(second.first) {
+            return Ok(None);
+        }
         let opened = first.open()?;
         let start = opened.start()?;
         let found = survey::survey(&opened.file, &start, opened.length, false, None)
             .map_err(|trouble| trouble.at(&opened.name))?;
         let walked = Walked { head: found.end, torn: 0, groups: found.groups, seen: None };
-        let gap = second.first > found.end.sequence && self.is_removed(second.first);
-        Ok(gap.then_some(walked))
+        Ok((second.first > found.end.sequence).then_some(walked))
     }
 }
 

@@ -43,7 +43,15 @@ pub struct Disk {
     /// Says that it synced and did not, every third time: a planted bug.
     skips: bool,
     commits: u64,
+    /// The last two snapshots, the newest last.
+    snapshots: Vec<Snapshot>,
 }
+
+/// A state and the records that it stands for.
+pub(crate) type Snapshot = (Sequence, Arc<[u8]>);
+
+/// Snapshots that are kept.
+const KEPT: usize = 2;
 
 impl Disk {
     /// The disk with these bytes, as a process finds it.
@@ -53,7 +61,24 @@ impl Disk {
     pub fn open(image: Vec<u8>, switch: Switch, skips: bool) -> Result<Self, JournalError> {
         let journal = if image.is_empty() { MemoryJournal::new() } else { MemoryJournal::from_bytes(image)? };
         let (synced, synced_records) = (journal.bytes().len(), journal.durable());
-        Ok(Self { journal, switch, synced, synced_records, skips, commits: 0 })
+        Ok(Self { journal, switch, synced, synced_records, skips, commits: 0, snapshots: Vec::new() })
+    }
+
+    /// The same disk with these snapshots beside the journal.
+    #[must_use]
+    pub(crate) fn with_snapshots(mut self, snapshots: Vec<Snapshot>) -> Self {
+        self.snapshots = snapshots;
+        self
+    }
+
+    /// The snapshots that are there, the newest last.
+    pub(crate) fn snapshots(&self) -> &[Snapshot] {
+        &self.snapshots
+    }
+
+    /// Commits since the process began.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits
     }
 
     /// What survives a loss of power now: all that is synced, and `torn` of a thousand parts of what was written after it.
@@ -132,4 +157,51 @@ impl Journal for Disk {
     ) -> Result<(), JournalError> {
         self.journal.replay(visit)
     }
+
+    fn replay_from(
+        &self,
+        first: Sequence,
+        visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.journal.replay_from(first, visit)
+    }
+
+    /// One that is ahead of the journal belongs to another, as on a real disk.
+    fn snapshot(&self) -> Result<Option<(Sequence, Vec<u8>)>, JournalError> {
+        let usable = self.snapshots.iter().rev().find(|(sequence, _)| *sequence <= self.durable());
+        Ok(usable.map(|(sequence, state)| (*sequence, state.to_vec())))
+    }
+
+    fn save_snapshot(&mut self, sequence: Sequence, state: &[u8]) -> Result<(), JournalError> {
+        if self.switch.is(Mood::Full) {
+            return Err(Self::failure("save", std::io::ErrorKind::StorageFull));
+        }
+        self.snapshots.push((sequence, state.into()));
+        let superfluous = self.snapshots.len().saturating_sub(KEPT);
+        self.snapshots.drain(..superfluous);
+        Ok(())
+    }
+}
+
+/// What a crash leaves of the snapshots: all, none, the older one, or the newest with a wrong bit or cut off.
+pub(crate) fn after_crash(mut snapshots: Vec<Snapshot>, fate: u64) -> Vec<Snapshot> {
+    let Some((sequence, newest)) = snapshots.last().cloned() else { return snapshots };
+    let place = usize::try_from(fate).unwrap_or_default() % newest.len().max(1);
+    let damaged: Vec<u8> = match fate % 6 {
+        0 => return Vec::new(),
+        1 => {
+            let mut bytes = newest.to_vec();
+            bytes.iter_mut().skip(place).take(1).for_each(|byte| *byte ^= 1);
+            bytes
+        }
+        2 => newest.iter().copied().take(place).collect(),
+        3 => {
+            snapshots.pop();
+            return snapshots;
+        }
+        _ => return snapshots,
+    };
+    snapshots.pop();
+    snapshots.push((sequence, damaged.into()));
+    snapshots
 }

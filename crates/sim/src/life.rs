@@ -1,6 +1,6 @@
 //! What is durable, and how the process dies and begins again.
 
-use crate::disk::{Disk, Mood};
+use crate::disk::{Disk, Mood, after_crash};
 use crate::faults::Fault;
 use crate::plant::Plant;
 use crate::process::{Fork, SimError, Simulation};
@@ -9,6 +9,9 @@ use mts_engine::input::Input;
 use mts_engine::shell::driver::{Driver, DriverError};
 use mts_engine::{Action, Output};
 use mts_foundation::OrderState;
+
+/// Commits between two snapshots.
+const SNAPSHOT: u64 = 12;
 
 impl Simulation {
     pub(crate) fn commit(&mut self) {
@@ -48,6 +51,12 @@ impl Simulation {
             if !self.could_die(|disk| disk.image(0)) {
                 return;
             }
+        }
+        let Some(driver) = &mut self.driver else { return };
+        if driver.journal().commits().is_multiple_of(SNAPSHOT) {
+            // One that cannot be kept changes nothing.
+            driver.keep_snapshot().ok();
+            self.world.snapshots = driver.journal().snapshots().to_vec();
         }
     }
 
@@ -159,7 +168,11 @@ impl Simulation {
         if self.world.plant == Some(Plant::LoseLastRecord) {
             image.truncate(image.len().saturating_sub(20));
         }
-        let disk = match Disk::open(image, self.switch.clone(), self.world.plant == Some(Plant::SkipSync)) {
+        let fate = (image.len() as u64).wrapping_add(u64::from(self.world.deaths));
+        let snapshots = after_crash(std::mem::take(&mut self.world.snapshots), fate);
+        self.world.snapshots.clone_from(&snapshots);
+        let skips = self.world.plant == Some(Plant::SkipSync);
+        let disk = match Disk::open(image.clone(), self.switch.clone(), skips) {
             Ok(disk) => disk,
             Err(error) => {
                 self.world.check.broken("P4", now, format!("the journal is refused: {error}"));
@@ -171,13 +184,24 @@ impl Simulation {
         let mut hear = |input: &Input, output: &Output| {
             output.events.iter().for_each(|event| check.heard(event, input.time()));
         };
-        let driver = match Driver::recover(self.world.setup.core()?, disk, &mut hear) {
+        let mut driver = match Driver::recover(self.world.setup.core()?, disk, &mut hear) {
             Ok(driver) => driver,
             Err(error) => {
                 self.world.check.broken("P4", now, format!("the engine does not begin again: {error}"));
                 return Ok(());
             }
         };
+        if !snapshots.is_empty() {
+            // All was heard above; the process itself begins as a real one would.
+            let disk = Disk::open(image, self.switch.clone(), skips)?.with_snapshots(snapshots);
+            let short = Driver::recover(self.world.setup.core()?, disk, &mut |_, _| {})?;
+            if short.core().state_hash() != driver.core().state_hash() {
+                let what = "a start from a snapshot gives another state than the whole journal".to_owned();
+                self.world.check.broken("P4", now, what);
+            }
+            self.world.from_snapshots += u32::from(short.beginning().from > 0);
+            driver = short;
+        }
         if let Some(left) = self.world.left.take()
             && driver.core().state_hash() != left
         {
@@ -188,7 +212,7 @@ impl Simulation {
             );
         }
         self.world.check.recovered(driver.core().state().now(), driver.core(), self.world.setup.memory);
-        self.driver = Some(driver);
+        self.driver = Some(driver.with_snapshots(1));
         self.start_process();
         if self.world.stage == Stage::Calm {
             self.end_later();

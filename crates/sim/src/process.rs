@@ -74,6 +74,8 @@ pub struct Shown {
     pub orders: u64,
     /// Times that the process died.
     pub deaths: u32,
+    /// Times that it began again from a snapshot.
+    pub from_snapshots: u32,
 }
 
 impl Simulation {
@@ -101,7 +103,8 @@ impl Simulation {
             Disk::open(Vec::new(), self.switch.clone(), self.world.plant == Some(Plant::SkipSync))?;
         disk.append(GENESIS, &Setup::genesis(self.seed)?)?;
         disk.commit()?;
-        self.driver = Some(Driver::recover(self.world.setup.core()?, disk, &mut |_, _| {})?);
+        let driver = Driver::recover(self.world.setup.core()?, disk, &mut |_, _| {})?;
+        self.driver = Some(driver.with_snapshots(1));
         for what in [Happening::Market, Happening::Decide, Happening::Mischief, Happening::NextDay] {
             let pause = match what {
                 Happening::NextDay => self.world.millis(60_000, 600_000),
@@ -145,6 +148,7 @@ impl Simulation {
             inputs: core.map_or(0, |core| core.state().inputs()),
             orders: core.map_or(0, |core| core.state().counters().orders),
             deaths: self.world.deaths,
+            from_snapshots: self.world.from_snapshots,
         })
     }
 

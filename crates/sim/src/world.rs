@@ -1,6 +1,7 @@
 //! The simulated world: a clock that jumps from one happening to the next, and everything that can happen.
 
 use crate::check::{Checker, Excuses};
+use crate::disk::Snapshot;
 use crate::faults::{Fault, Faults};
 use crate::plant::Plant;
 use crate::random::Random;
@@ -220,6 +221,10 @@ pub(crate) struct World {
     pub(crate) commit_due: bool,
     /// What the dead process left on its disk.
     pub(crate) image: Option<Vec<u8>>,
+    /// The snapshots beside it, the newest last.
+    pub(crate) snapshots: Vec<Snapshot>,
+    /// Times that a process began from one.
+    pub(crate) from_snapshots: u32,
     /// State hash of the process when it died, where all of it was durable.
     pub(crate) left: Option<[u8; 32]>,
     /// Orders that strategies may try to cancel though they ended.
@@ -299,6 +304,8 @@ impl World {
             process: 0,
             commit_due: false,
             image: None,
+            snapshots: Vec::new(),
+            from_snapshots: 0,
             left: None,
             known_orders: Vec::new(),
             gaps: 0,

@@ -34,6 +34,18 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 #[test]
+fn processes_begin_again_from_snapshots_as_from_the_whole_journal() {
+    let runs = (0..6).map(|seed| Case::mixed(seed).run(None, false).unwrap().shown);
+    let (mut deaths, mut short) = (0, 0);
+    for shown in runs {
+        assert_eq!(shown.violation, None);
+        deaths += shown.deaths;
+        short += shown.from_snapshots;
+    }
+    assert!(short > 0 && short < deaths, "{short} of {deaths}");
+}
+
+#[test]
 fn mixed_faults_and_crashes_at_every_step_break_no_promise() {
     let mut totals = Totals::default();
     for seed in 0..12 {

@@ -74,7 +74,7 @@ pub(super) fn lock(folder: &Path) -> Result<FileJournal, CliError> {
 pub(super) fn hold(app: &App, folder: &Path) -> Result<Held, CliError> {
     let journal = lock(folder)?;
     let mut run = RunFolder::open(app, folder)?;
-    run.replay(&mut |_| {})?;
+    run.catch_up()?;
     Ok(Held { journal, core: run.core })
 }
 

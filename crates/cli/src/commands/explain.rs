@@ -79,7 +79,8 @@ pub(crate) fn explain(app: &App, args: &ExplainArgs) -> Result<(), CliError> {
     let mut targets: Option<TargetSet> = None;
     let mut acts: Vec<Operation> = Vec::new();
     let fund_id = run.config.fund.fund_id.clone();
-    let (mut cash, mut nav) = (run.config.fund.initial_cash, run.config.fund.initial_cash);
+    let book = run.core.state().ledger().fund(&fund_id);
+    let (mut cash, mut nav) = book.map_or((Decimal::ZERO, Decimal::ZERO), |book| (book.cash(), book.nav()));
     run.replay(&mut |step| {
         let (input, output, core) = (step.input, step.output, step.core);
         if let Some(trace) = output.traces.iter().find(|trace| trace.order_id == order_id) {

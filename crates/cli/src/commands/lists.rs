@@ -138,7 +138,7 @@ fn fill_cells(event: &Event) -> Vec<String> {
 pub(crate) fn list_positions(app: &App, args: &PositionsArgs) -> Result<(), CliError> {
     let PositionsArgs { fund, list } = args;
     let mut run = RunFolder::open(app, &list.folder)?;
-    run.replay(&mut |_| {})?;
+    run.catch_up()?;
     let mut latest = Latest::new(list.limit.get());
     positions(&run.core, fund.as_ref()).into_iter().rev().for_each(|position| latest.push(position));
     latest.tell(list.json, "positions", POSITIONS, |position| position_cells(position, exactly))

@@ -141,7 +141,7 @@ pub(crate) fn reconcile(app: &App, args: &ReconcileArgs) -> Result<(), CliError>
         return have_done(folder, act)?.tell(folder, args.act.json);
     }
     let mut run = RunFolder::open(app, folder)?;
-    run.replay(&mut |_| {})?;
+    run.catch_up()?;
     let rows: Vec<Row> = run
         .core
         .accounts()

@@ -20,8 +20,10 @@ use std::time::Instant;
 struct Rebuilt<'a> {
     program: &'a str,
     config_hash: &'a str,
-    /// Inputs replayed, which is the number of the last one.
+    /// Number of the last input.
     inputs: u64,
+    /// Input whose state was taken from a snapshot, because retention removed what led there; `None` = all were replayed.
+    begun_after: Option<u64>,
     /// Inputs that were durable in the journal when it was opened.
     inputs_in_journal: u64,
     /// Bytes behind the last commit: a write that was interrupted, or is just going on.
@@ -68,10 +70,12 @@ pub(crate) fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError> {
     let seconds = began.elapsed().as_secs_f64();
     let state = run.core.state();
     let inputs = state.inputs();
+    let replayed = inputs.saturating_sub(run.begins_after().unwrap_or_default());
     let rebuilt = Rebuilt {
         program: &run.genesis.program,
         config_hash: &run.genesis.config_hash,
         inputs,
+        begun_after: run.begins_after(),
         inputs_in_journal,
         torn_bytes: run.reader.torn_bytes(),
         time: (inputs > 0).then_some(state.now()),
@@ -82,7 +86,7 @@ pub(crate) fn replay(app: &App, args: &ReplayArgs) -> Result<(), CliError> {
         positions: positions(&run.core, None),
         open_orders: state.orders().filter(|record| !record.state.is_terminal()).collect(),
         seconds,
-        inputs_per_second: if seconds > 0.0 { inputs as f64 / seconds } else { 0.0 },
+        inputs_per_second: if seconds > 0.0 { replayed as f64 / seconds } else { 0.0 },
     };
     if args.json {
         return say_json(&rebuilt);

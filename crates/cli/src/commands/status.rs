@@ -49,6 +49,8 @@ struct Status<'a> {
     config_hash: &'a str,
     /// A process holds the journal's lock.
     is_written: bool,
+    /// Incidents up to this input are not counted, because retention removed what led to them; `None` = all are.
+    history_after: Option<u64>,
     /// Number of the last input.
     sequence: u64,
     /// Its time; `None` before the first.
@@ -127,6 +129,7 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         program: &run.genesis.program,
         config_hash: &run.genesis.config_hash,
         is_written: is_written(&args.folder),
+        history_after: run.begins_after(),
         sequence: state.inputs(),
         time: (state.inputs() > 0).then_some(state.now()),
         session: state.session(),

@@ -10,7 +10,7 @@ use mts_foundation::contingent::{Contingency, OrderGroup};
 use mts_foundation::num::exact;
 use mts_foundation::strategy::{MAX_COMMANDS, OrderRequest};
 use mts_foundation::{Decimal, FundId, IdempotencyKey, OrderId, OrderState, StrategyId, Symbol, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(10);
 const MAX_REFUSALS: u32 = 5;
 
 /// An open group.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
     pub(crate) fund_id: FundId,
     pub(crate) strategy_id: StrategyId,
@@ -49,7 +49,7 @@ pub(crate) struct Group {
 }
 
 /// One of the alternatives; when its quantity changes it is one order after another.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Member {
     request: OrderRequest,
     order: Option<OrderId>,

@@ -1,5 +1,4 @@
-//! Core and journal together, without a world: the live shell drives this, and so does the simulation. The back-test still has
-//! its own few lines of the same.
+//! Core and journal together, without a world: every shell drives this, and so does the simulation.
 //!
 //! An input is appended to the journal and fed to the core; the actions that follow from it are handed out only once it is
 //! durable (decision H6). One commit makes any number of inputs durable, so the price of a sync is shared by all that came in
@@ -13,7 +12,7 @@ use crate::core::{Core, CoreError, reference};
 use crate::input::{Input, OperatorAct};
 use crate::output::{Action, OrderTrace, Output};
 use crate::record::{INPUT_V1, RecordError, encode};
-use crate::replay::{ReplayError, apply};
+use crate::replay::{Beginning, NoBeginning, ReplayError, apply, begin};
 use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
 use mts_foundation::journal::{Journal, JournalError, JournalRecord};
@@ -32,6 +31,9 @@ pub enum DriverError {
     /// The journal's inputs are refused.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The journal's beginning is gone, and so is the way round it.
+    #[error(transparent)]
+    NoBeginning(#[from] NoBeginning),
     /// An invariant of the core is broken.
     #[error(transparent)]
     Core(#[from] CoreError),
@@ -53,6 +55,26 @@ pub struct Driver<J> {
     stopped: bool,
     /// It was stopped by a disk without room.
     disk_full: bool,
+    beginning: Beginning,
+    snapshots: Snapshots,
+}
+
+/// When the next snapshot is due.
+#[derive(Debug, Clone, Copy, Default)]
+struct Snapshots {
+    /// Records between two; 0 = none are kept.
+    every: u64,
+    /// Records and bytes since the last one.
+    records: u64,
+    bytes: u64,
+    /// Bytes of the last one: as many must be journalled before the next, so that snapshots never write more than the journal.
+    last: u64,
+}
+
+impl Snapshots {
+    fn is_due(&self) -> bool {
+        self.every > 0 && self.records >= self.every && self.bytes >= self.last
+    }
 }
 
 impl<J> std::fmt::Debug for Driver<J> {
@@ -65,9 +87,9 @@ impl<J> std::fmt::Debug for Driver<J> {
 }
 
 impl<J: Journal> Driver<J> {
-    /// Brings a core at its beginning to the end of the journal. `observe` is told every input and its answer. Actions of
-    /// the past are not handed out: what they led to is in the journal or is asked for after
-    /// [`Input::Started`].
+    /// Brings a core at its beginning to the end of the journal, from its newest snapshot on where that can be used.
+    /// `observe` is told every input after that and its answer. Actions of the past are not handed out: what they led to is
+    /// in the journal or is asked for after [`Input::Started`].
     ///
     /// # Errors
     /// [`DriverError`] when the journal cannot be read or is not this core's.
@@ -78,16 +100,24 @@ impl<J: Journal> Driver<J> {
     ) -> Result<Self, DriverError> {
         let mut output = Output::default();
         let mut failure: Option<ReplayError> = None;
-        journal.replay(&mut |record: JournalRecord| {
+        let mut snapshots = Snapshots::default();
+        let beginning = begin(&mut core, journal.snapshot());
+        let read = journal.replay_from(beginning.from, &mut |record: JournalRecord| {
             if record.sequence == 0 || failure.is_some() {
                 return Ok(());
             }
+            snapshots.records = snapshots.records.saturating_add(1);
+            snapshots.bytes = snapshots.bytes.saturating_add(record.payload.len() as u64);
             match apply(&mut core, &record, &mut output) {
                 Ok(input) => observe(&input, &output),
                 Err(error) => failure = Some(error),
             }
             Ok(())
-        })?;
+        });
+        if let Err(JournalError::Removed { from, to, .. }) = read {
+            return Err(beginning.missing(from, to).into());
+        }
+        read?;
         if let Some(error) = failure {
             return Err(error.into());
         }
@@ -101,7 +131,47 @@ impl<J: Journal> Driver<J> {
             uncommitted: 0,
             stopped: false,
             disk_full: false,
+            beginning,
+            snapshots,
         })
+    }
+
+    /// The same driver, which keeps a snapshot after so many records (and no fewer bytes than the one before has); 0 keeps
+    /// none.
+    #[must_use]
+    pub fn with_snapshots(mut self, every: u64) -> Self {
+        self.snapshots.every = every;
+        self
+    }
+
+    /// Where the replay began.
+    pub fn beginning(&self) -> &Beginning {
+        &self.beginning
+    }
+
+    /// Keeps a snapshot if one is due: for a moment at which nobody waits for the core. True if one was kept.
+    ///
+    /// # Errors
+    /// [`JournalError`]: a start takes longer, nothing else; it is tried again when the next is due.
+    pub fn keep_snapshot_if_due(&mut self) -> Result<bool, JournalError> {
+        if self.snapshots.is_due() { self.keep_snapshot() } else { Ok(false) }
+    }
+
+    /// Keeps a snapshot of what is durable; false where the driver keeps none, where there is nothing new, and while some
+    /// inputs are not durable yet. Retention may remove what lies before it.
+    ///
+    /// # Errors
+    /// As [`Driver::keep_snapshot_if_due`].
+    pub fn keep_snapshot(&mut self) -> Result<bool, JournalError> {
+        let Snapshots { every, records, .. } = self.snapshots;
+        if every == 0 || records == 0 || self.uncommitted > 0 || self.stopped {
+            return Ok(false);
+        }
+        let state = self.core.snapshot();
+        (self.snapshots.records, self.snapshots.bytes) = (0, 0);
+        self.snapshots.last = state.len() as u64;
+        self.journal.save_snapshot(self.journal.durable(), &state)?;
+        Ok(true)
     }
 
     /// The core.
@@ -144,6 +214,8 @@ impl<J: Journal> Driver<J> {
         self.journal.append(INPUT_V1, &self.buffer)?;
         self.core.step(input, &mut self.output)?;
         self.uncommitted = self.uncommitted.saturating_add(1);
+        self.snapshots.records = self.snapshots.records.saturating_add(1);
+        self.snapshots.bytes = self.snapshots.bytes.saturating_add(self.buffer.len() as u64);
         Ok(())
     }
 
@@ -170,9 +242,24 @@ impl<J: Journal> Driver<J> {
         std::mem::take(&mut self.ready)
     }
 
+    /// Whether something is to be done, durable or not.
+    pub(super) fn has_actions(&self) -> bool {
+        !self.ready.is_empty() || !self.output.actions.is_empty()
+    }
+
+    /// What happened, durable or not: for shells from which nothing leaves the process.
+    pub(super) fn events_so_far(&mut self) -> &mut Vec<Event> {
+        &mut self.output.events
+    }
+
     /// What happened in durable inputs; nothing while some are not durable yet.
     pub fn events(&mut self) -> Vec<Event> {
-        if self.uncommitted > 0 { Vec::new() } else { std::mem::take(&mut self.output.events) }
+        if self.uncommitted > 0 {
+            return Vec::new();
+        }
+        // The next ones will be about as many.
+        let room = Vec::with_capacity(self.output.events.len());
+        std::mem::replace(&mut self.output.events, room)
     }
 
     /// Why orders became what they are, where the core traces.

@@ -72,9 +72,11 @@ impl RiskMachine for Obedient {
         self.kill.as_deref()
     }
     fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
+        self.kill.clone().unwrap_or_default().into_bytes()
     }
-    fn restore(&mut self, _: &[u8]) -> Result<(), RiskRefusal> {
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), RiskRefusal> {
+        let reason = String::from_utf8(snapshot.to_vec()).unwrap();
+        self.kill = (!reason.is_empty()).then_some(reason);
         Ok(())
     }
 }

@@ -57,6 +57,10 @@ pub(crate) struct Log {
     pub(crate) fails: Arc<AtomicBool>,
     /// The disk is full; there is a reserve.
     pub(crate) full: Arc<AtomicBool>,
+    /// The last one, with the records that it stands for.
+    pub(crate) snapshot: Arc<Mutex<Option<(Sequence, Vec<u8>)>>>,
+    /// Records before this one were removed.
+    pub(crate) removed: Arc<AtomicU64>,
     pending: Vec<JournalRecord>,
 }
 
@@ -100,8 +104,27 @@ impl Journal for Log {
         &self,
         visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
+        self.replay_from(0, visit)
+    }
+    fn replay_from(
+        &self,
+        first: Sequence,
+        visit: &mut dyn FnMut(JournalRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let removed = self.removed.load(Ordering::SeqCst);
+        if first < removed {
+            return Err(JournalError::Removed { path: "here".into(), from: 1, to: removed - 1 });
+        }
         let records = self.committed.lock().unwrap().clone();
-        records.into_iter().try_for_each(visit)
+        records.into_iter().filter(|record| record.sequence >= first).try_for_each(visit)
+    }
+    fn snapshot(&self) -> Result<Option<(Sequence, Vec<u8>)>, JournalError> {
+        Ok(self.snapshot.lock().unwrap().clone())
+    }
+    fn save_snapshot(&mut self, sequence: Sequence, state: &[u8]) -> Result<(), JournalError> {
+        assert_eq!(sequence, self.next_sequence(), "only what is durable");
+        *self.snapshot.lock().unwrap() = Some((sequence, state.to_vec()));
+        Ok(())
     }
 }
 

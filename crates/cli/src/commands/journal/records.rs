@@ -1,5 +1,6 @@
 //! Records of a journal as lines: readable, or JSON.
 
+use crate::commands::say_note;
 use crate::error::CliError;
 use crate::files;
 use crate::run_folder::journal_error;
@@ -71,20 +72,25 @@ pub(super) fn write(
     if done {
         return Ok(true);
     }
-    let mut out = std::io::BufWriter::new(out);
+    let mut buffered = std::io::BufWriter::new(&mut *out);
     let end = wanted.end;
     let read = reader.replay_from(wanted.start, &mut |record| {
         let line = match format {
             Format::Json => json(&record),
             Format::Line => readable(&record),
         };
-        closed = writeln!(out, "{line}").is_err();
+        closed = writeln!(buffered, "{line}").is_err();
         done = record.sequence.saturating_add(1) >= end;
         // Not a failure: the way to say that this is enough.
         if closed || done { Err(JournalError::Stopped) } else { Ok(()) }
     });
-    closed |= out.flush().is_err();
+    closed |= buffered.flush().is_err();
+    drop(buffered);
     match read {
+        Err(JournalError::Removed { from, to, .. }) if !closed && !done => {
+            say_note(&format!("records {from} to {to} were removed by retention"));
+            write(reader, to.saturating_add(1)..end, format, out)
+        }
         Err(error) if !closed && !done => Err(journal_error(error)),
         _ => Ok(!closed),
     }

@@ -26,7 +26,7 @@ use mts_foundation::{
     Decimal, FundId, IdempotencyKey, OrderId, OrderRecord, OrderState, StrategyId, Symbol, Timestamp,
 };
 use plan::{Moment, plan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 const MAX_VOLUMES: usize = 1_440;
 
 /// How far a parent is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     /// For the market to open.
     Waiting,
@@ -55,7 +55,7 @@ enum Phase {
 }
 
 /// A parent that is worked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Schedule {
     asked: AlgorithmRequest,
     phase: Phase,
@@ -78,7 +78,7 @@ pub(crate) struct Schedule {
 }
 
 /// A price that may be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct MaybePrice(#[serde(with = "exact")] Decimal);
 
 impl Core {

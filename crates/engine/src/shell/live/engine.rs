@@ -2,22 +2,25 @@
 
 use super::brokers::{self, Calls, Venue};
 use super::feed;
+use super::handles::WaitingCall;
 use super::lanes::{Handle, LANE, MarketMessage, Message};
-use super::marks::Conflation;
-use super::sessions::Sessions;
 use super::stats::{LiveStats, Told};
 use super::traders::{Cause, TraderSeat};
-use crate::core::Core;
-use crate::shell::backtest::Trader;
+use crate::core::{Core, State};
+use crate::shell::Trader;
+use crate::shell::conflation::Conflation;
 use crate::shell::driver::{Driver, DriverError};
+use crate::shell::sessions::Sessions;
 use mts_foundation::broker::BrokerError;
 use mts_foundation::calendar::CalendarError;
 use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::risk::SessionPhase;
-use mts_foundation::{ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, Timestamp};
-use std::collections::BTreeMap;
+use mts_foundation::{
+    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderId, OrderRecord, Side, Symbol, Timestamp,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -34,12 +37,16 @@ pub struct LiveRules {
     pub strategy_deadline: Duration,
     /// Most inputs of one commit.
     pub largest_group: u64,
+    /// Longest wait of a strategy that talks with its broker for what became of its order; 30 seconds as documented.
+    pub order_within: Duration,
     /// An error of a strategy ends the engine (the documented `halt_on_error`).
     pub halt_on_error: bool,
     /// The engine ends when its feeds have ended: for replays.
     pub end_with_feed: bool,
     /// Longest wait for answers and last decisions at the end.
     pub drain_within: Duration,
+    /// Records between two snapshots, which shorten the next start; 0 keeps none.
+    pub snapshot_every: u64,
 }
 
 impl Default for LiveRules {
@@ -49,9 +56,11 @@ impl Default for LiveRules {
             feed_silence: Duration::from_secs(60),
             strategy_deadline: Duration::from_secs(5),
             largest_group: 256,
+            order_within: Duration::from_secs(30),
             halt_on_error: false,
             end_with_feed: false,
             drain_within: Duration::from_secs(5),
+            snapshot_every: 100_000,
         }
     }
 }
@@ -171,12 +180,16 @@ pub struct LiveEngine<J> {
     pub(super) stats: LiveStats,
     pub(super) conflation: Conflation,
     pub(super) calls: BTreeMap<BrokerName, Calls>,
+    /// Orders that were handed over and not answered; no more than the queues hold.
+    pub(super) leaving: BTreeSet<OrderId>,
     /// Answers of full queues and what ended the last wait, taken with the next batch.
     pub(super) refused: Vec<Message>,
     /// What ended the last wait.
     pub(super) held_market: Vec<MarketMessage>,
     /// Operators that wait for their act to be durable.
     pub(super) replies: Vec<(oneshot::Sender<Vec<Event>>, Vec<Event>)>,
+    /// Strategies that wait for an order.
+    pub(super) waiting_calls: Vec<WaitingCall>,
     pub(super) lane: mpsc::Sender<Message>,
     pub(super) inbox: mpsc::Receiver<Message>,
     pub(super) market_lane: mpsc::Sender<MarketMessage>,
@@ -197,13 +210,23 @@ impl<J> std::fmt::Debug for LiveEngine<J> {
 }
 
 impl<J: Journal> LiveEngine<J> {
-    /// Replays the journal; nothing is connected yet. Not to be called inside an asynchronous runtime: the engine has its own.
+    /// Replays the journal from its newest snapshot on; nothing is connected yet. Not to be called inside an asynchronous runtime: the engine has its own.
     ///
     /// # Errors
     /// [`LiveError`].
     pub fn new(parts: LiveParts<J>) -> Result<Self, LiveError> {
-        let LiveParts { core, journal, clock, venues, feeds, traders, calendar, rules, kill_flag, observe } =
-            parts;
+        let LiveParts {
+            core,
+            journal,
+            clock,
+            venues,
+            feeds,
+            traders,
+            calendar,
+            rules,
+            kill_flag,
+            mut observe,
+        } = parts;
         for fund in &core.config().funds {
             let broker = &fund.config.broker;
             if !venues.contains_key(broker) {
@@ -224,7 +247,11 @@ impl<J: Journal> LiveEngine<J> {
                 }));
             }
         })
-        .map_err(LiveError::Recovery)?;
+        .map_err(LiveError::Recovery)?
+        .with_snapshots(rules.snapshot_every);
+        if let Some(reason) = &driver.beginning().passed_over {
+            observe(Told::Notice(&format!("{reason}; the journal was replayed from its start")));
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("mts-io")
@@ -249,9 +276,11 @@ impl<J: Journal> LiveEngine<J> {
             stats: LiveStats::default(),
             conflation: Conflation::default(),
             calls: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             refused: Vec::new(),
             held_market: Vec::new(),
             replies: Vec::new(),
+            waiting_calls: Vec::new(),
             lane,
             inbox,
             market_lane,
@@ -337,6 +366,10 @@ impl<J: Journal> LiveEngine<J> {
     fn restore_venues(&mut self, now: Timestamp) -> Result<(), LiveError> {
         let state = self.driver.core().state();
         let begun = state.inputs() > 0;
+        let fills = match self.driver.beginning().from {
+            0 => std::mem::take(&mut self.fills),
+            _ => from_the_books(state, std::mem::take(&mut self.fills)),
+        };
         for (name, venue) in &self.venues {
             let Some(simulated) = venue.simulated() else { continue };
             let at = |record: &&OrderRecord| record.order.broker == *name;
@@ -358,10 +391,9 @@ impl<J: Journal> LiveEngine<J> {
                 simulated.on_session(phase, now);
             }
             if begun {
-                simulated.restore(&open, &self.fills, cash)?;
+                simulated.restore(&open, &fills, cash)?;
             }
         }
-        self.fills = Vec::new();
         Ok(())
     }
 
@@ -395,4 +427,28 @@ impl<J: Journal> LiveEngine<J> {
     pub fn driver(&self) -> &Driver<J> {
         &self.driver
     }
+}
+
+/// What a simulated venue is told where the replay began at a snapshot: for each instrument one fill that stands for all
+/// before, so that with the fills since then it holds what the books say.
+fn from_the_books(state: &State, since: Vec<Fill>) -> Vec<Fill> {
+    let mut before: BTreeMap<Symbol, (Decimal, Decimal)> = BTreeMap::new();
+    for (symbol, holding) in state.ledger().funds().flat_map(|(_, book)| book.positions().iter()) {
+        let (units, price) = before.entry(symbol.clone()).or_default();
+        *units = units.saturating_add(holding.quantity);
+        *price = holding.average_price;
+    }
+    for fill in &since {
+        let (units, price) = before.entry(fill.symbol.clone()).or_default();
+        *units = units.saturating_sub(fill.side.signed(fill.quantity));
+        *price = if price.is_zero() { fill.price } else { *price };
+    }
+    let time = since.iter().map(|fill| fill.timestamp).min().unwrap_or_else(|| state.now());
+    let stand_in = |(symbol, (units, price)): (Symbol, (Decimal, Decimal))| {
+        let side = if units > Decimal::ZERO { Side::Buy } else { Side::Short };
+        let id = format!("carried-{symbol}");
+        // Nothing is held: no fill stands for it.
+        Fill::new(&id, &id, symbol.as_str(), side, units.abs(), price, time).ok()
+    };
+    before.into_iter().filter_map(stand_in).chain(since).collect()
 }

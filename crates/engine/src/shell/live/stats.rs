@@ -33,6 +33,8 @@ pub struct LiveStats {
     pub commit_nanos: u64,
     /// The longest commit, nanoseconds.
     pub longest_commit_nanos: u64,
+    /// Snapshots kept.
+    pub snapshots: u64,
     /// Market data that slow strategies never saw.
     pub data_dropped: u64,
     /// Calls that a full queue refused.
