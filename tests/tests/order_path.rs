@@ -10,8 +10,11 @@
 
 use chrono::NaiveDate;
 use mts_brokers::{PaperBroker, PaperConfig};
-use mts_engine::shell::backtest::{Backtest, OperatorScript, RunEnd, RunError, Trader};
-use mts_engine::{Core, CoreConfig, FundSetup};
+use mts_engine::record::decode;
+use mts_engine::shell::Trader;
+use mts_engine::shell::driver::DriverError;
+use mts_engine::shell::offline::{Backtest, OperatorScript, RunEnd, RunError};
+use mts_engine::{Core, CoreConfig, FundSetup, Input};
 use mts_foundation::algorithm::{Algorithm, AlgorithmRequest, AlmgrenChriss, AtEnd, ChildType, Twap};
 use mts_foundation::broker::{
     BoxFuture, BrokerError, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities, Check, DynBroker,
@@ -56,6 +59,9 @@ struct WatchedJournal {
 impl Journal for WatchedJournal {
     fn append(&mut self, kind: u16, payload: &[u8]) -> Result<Sequence, JournalError> {
         let sequence = self.inner.append(kind, payload)?;
+        if let Ok(Input::Submitted { .. } | Input::Canceled { .. }) = decode(sequence, kind, payload) {
+            self.watched.answers.fetch_add(1, Ordering::SeqCst);
+        }
         self.watched.appended.store(sequence + 1, Ordering::SeqCst);
         Ok(sequence)
     }
@@ -109,7 +115,7 @@ impl DynBroker for WatchingBroker {
     fn submit<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, SubmitOutcome> {
         let (appended, durable) =
             (self.watched.appended.load(Ordering::SeqCst), self.watched.durable.load(Ordering::SeqCst));
-        let answers = self.watched.answers.fetch_add(1, Ordering::SeqCst);
+        let answers = self.watched.answers.load(Ordering::SeqCst);
         assert!(
             durable > 0 && appended == durable + answers,
             "{appended} records appended, only {durable} durable, {answers} of them answers"
@@ -118,7 +124,6 @@ impl DynBroker for WatchingBroker {
         DynBroker::submit(&self.inner, order)
     }
     fn cancel<'a>(&'a self, order: &'a BrokerOrderRef) -> BoxFuture<'a, CancelOutcome> {
-        self.watched.answers.fetch_add(1, Ordering::SeqCst);
         DynBroker::cancel(&self.inner, order)
     }
     fn replace<'a>(
@@ -608,7 +613,7 @@ fn when_the_journal_fails_nothing_leaves_any_more() {
     for fail_at in [1, 2, 5, 12] {
         let world = world();
         let (end, _) = run(&world, MemoryJournal::new(), Some(fail_at));
-        assert!(matches!(end, Err(RunError::Journal(JournalError::Stopped))));
+        assert!(matches!(end, Err(RunError::Driver(DriverError::Journal(JournalError::Stopped)))));
         let submits = world.broker.submits.load(Ordering::SeqCst);
         assert!(submits < 20, "{submits} orders left although commit {fail_at} failed");
         if fail_at == 1 {

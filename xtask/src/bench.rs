@@ -2,14 +2,29 @@
 
 use crate::console;
 use crate::error::{Error, Result};
+use crate::peers;
 use crate::process::Program;
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask bench [--list]
        cargo xtask bench NAME [ARGS]...
+       cargo xtask bench peers [NAME]... [--install] [--json] [--scripts DIR] [--ours PROGRAM]
 
 Runs one benchmark in full, ARGS going to it as they are; without a NAME it runs all of them, criterion's with
---quick. --list prints their names and what they measure. Numbers mean something on an idle machine only.";
+--quick. --list prints their names and what they measure. Numbers mean something on an idle machine only.
+
+`peers` measures our order path and other systems on the same work, one after the other, and prints ratios and what must be
+known to read them (docs/performance.md). Without the NAME of a peer all of them; those that are not installed are listed
+with how to install them. Ours is the median of three short runs, a peer's figure the best that its script tells. A peer
+that fails is listed and changes nothing; output without the figure that it should have makes the exit code 1.
+
+  --install       first install the peers below target/peers (pip in an environment of their own, cargo build --release)
+  --json          one JSON object in place of the table
+  --scripts DIR   where the peers' scripts are, if not in ../shared/bench
+  --ours PROGRAM  an mts-bench-path that is built already, in place of building it";
+
+/// Not in the table: it measures others too, and only who asks for it by name gets it.
+const PEERS: (&str, &str) = ("peers", "the order path beside other systems on the same work, as ratios");
 
 /// How a benchmark is started.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +93,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
             run_all()?;
         }
         Some((first, [])) if first == "--list" => console::out(list()),
+        Some((name, rest)) if name == PEERS.0 => return peers::run(rest),
         Some((name, rest)) => find(name)?.program(rest).run()?,
     }
     Ok(0)
@@ -108,15 +124,15 @@ pub(crate) fn run_all() -> Result<()> {
 
 fn find(name: &str) -> Result<&'static Bench> {
     TABLE.iter().find(|bench| bench.name == name).ok_or_else(|| {
-        let names: Vec<&str> = TABLE.iter().map(|bench| bench.name).collect();
+        let names: Vec<&str> = TABLE.iter().map(|bench| bench.name).chain([PEERS.0]).collect();
         Error::usage(format!("there is no benchmark `{name}`: use one of {}", names.join(", ")))
     })
 }
 
 fn list() -> String {
     let width = TABLE.iter().map(|bench| bench.name.len()).max().unwrap_or(0);
-    let lines: Vec<String> =
-        TABLE.iter().map(|bench| format!("{:width$}  {}", bench.name, bench.measures)).collect();
+    let rows = TABLE.iter().map(|bench| (bench.name, bench.measures)).chain([PEERS]);
+    let lines: Vec<String> = rows.map(|(name, measures)| format!("{name:width$}  {measures}")).collect();
     lines.join("\n")
 }
 

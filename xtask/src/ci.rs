@@ -12,6 +12,7 @@ use crate::folder::EmptyFolder;
 use crate::lint;
 use crate::process::Program;
 use crate::sim;
+use crate::soak;
 use crate::steps::{Outcome, Steps};
 use crate::test;
 use crate::workspace;
@@ -23,19 +24,20 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
 
   lint          cargo xtask lint
   build         cargo build --workspace --all-targets
-  test          cargo xtask test
+  release       the programs, optimised: mts, the conformance runner, the risk oracle, the simulation
+  test          cargo xtask test, with the optimised mts where tests drive the program
   conformance   the vectors in tests/vectors, and those of ../shared/vectors/ml4t where that folder exists
-  release       the mts program, optimised
-  smoke         mts runs examples/momentum.toml into an empty folder; its result is that of tests/golden
+  smoke         mts, optimised and not, runs examples/momentum.toml into an empty folder; the result is that of tests/golden
   own strategy  the crate that `mts new strategy` writes compiles and runs on the example's data
   own gate      the stand-alone crate with a gate of one's own passes the conformance suite
   risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
-  simulation    200 simulated worlds, and 20 crashed at every step; with --full 2000 and 200
+  simulation    200 simulated worlds, 20 crashed at every step, 200 days reconciled; with --full 2000, 200 and 10000
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
   outside       each crate is usable from outside without the others,
   features      with any of its features,
   package       and can be packed
+  soak          with --full: cargo xtask soak, ten minutes
   benches       with --full: all benchmarks, short
 
 With CI=true a tool that is not installed is a failure; without, what needs it is skipped. The last lines are a
@@ -47,7 +49,7 @@ const SHARED_VECTORS: &str = "../shared/vectors/ml4t";
 /// The run that must work for everybody.
 const EXAMPLE: &str = "examples/momentum.toml";
 
-/// What the debug build gave for it: the release build must give the same.
+/// What it must give, in every profile.
 const GOLDEN: &str = "tests/golden/momentum.json";
 
 /// The crate that `mts new strategy` writes.
@@ -55,9 +57,27 @@ const OWN_STRATEGY: &str = "examples/own_strategy";
 
 /// A gate of one's own, and the suite run against it.
 const OWN_GATE: &str = "examples/custom_gate";
-/// The risk machine against a model of its documentation.
-const RISK_ORACLE: &[&str] =
-    &["run", "--release", "--package", "mts-tests", "--bin", "mts-risk-oracle", "--", "--orders", "1000000"];
+
+/// What is built with the release profile, in one call: packages that are chosen together share their dependencies'
+/// features, and nothing is compiled twice.
+const RELEASE: &[&str] = &[
+    "build",
+    "--release",
+    "--package",
+    "mts-cli",
+    "--package",
+    "mts-tests",
+    "--package",
+    "mts-sim",
+    "--bins",
+];
+
+/// The workspace's profile `dev`, for crates outside of it; a test compares it with the manifest.
+const DEV: &[&str] = &[
+    "profile.dev.debug=\"line-tables-only\"",
+    "profile.dev.package.\"*\".opt-level=1",
+    "profile.dev.package.\"*\".debug=false",
+];
 
 /// What `mts run --json` promises at least.
 const RESULT_KEYS: &[&str] =
@@ -74,8 +94,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     let mut tally = None;
     steps.step("lint", || lint::run(&[]).map(|_| Outcome::Passed));
     steps.step("build", || cargo(&["build", "--workspace", "--all-targets"]));
+    steps.step("release", || cargo(RELEASE));
     steps.step("test", || {
-        let tested = test::run_tests(&[])?;
+        let tested = test::run_tests(&[], Some(&workspace::built("release", "mts")))?;
         tally = tested.tally;
         tested.verdict.map(|()| Outcome::Passed)
     });
@@ -86,17 +107,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
         }
         conformance::check(SHARED_VECTORS).map(|()| Outcome::Passed)
     });
-    steps.step("release", || cargo(&["build", "--release", "--package", "mts-cli", "--bin", "mts"]));
     steps.step("smoke", smoke);
     steps.step("own strategy", own_strategy);
     steps.step("own gate", own_gate);
-    steps.step("risk oracle", || cargo(RISK_ORACLE));
+    steps.step("risk oracle", risk_oracle);
     steps.step("simulation", || sim::check(full).map(|()| Outcome::Passed));
     steps.step("api", || api::check(false));
     for (name, step) in crates::STEPS {
         steps.step(name, step);
     }
     if full {
+        steps.step("soak", || soak::check().map(|()| Outcome::Passed));
         steps.step("benches", || bench::run_all().map(|()| Outcome::Passed));
     }
     let verdict = steps.finish();
@@ -115,15 +136,25 @@ fn cargo(arguments: &[&str]) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The README's first command, into a folder of its own.
+/// The README's first command, into a folder of its own, with both profiles.
 fn smoke() -> Result<Outcome> {
-    let folder = EmptyFolder::new("ci")?;
-    let out = folder.path().display().to_string();
-    let text = Program::cargo(["mts", "run", EXAMPLE, "--out", &out, "--json"]).output()?;
-    console::out(summary(&text)?);
     let golden = std::fs::read_to_string(workspace::root().join(GOLDEN))
         .map_err(|error| Error::failed(format!("{GOLDEN} cannot be read: {error}; restore it")))?;
-    same_as_golden(&text, &golden)?;
+    for profile in ["release", "debug"] {
+        let folder = EmptyFolder::new("ci")?;
+        let out = folder.path().display().to_string();
+        let program = Program::file(&workspace::built(profile, "mts"));
+        let text = program.args(["run", EXAMPLE, "--out", &out, "--json"]).output()?;
+        console::out(summary(&text)?);
+        same_as_golden(&text, &golden)
+            .map_err(|error| Error::failed(format!("the {profile} build differs: {error}")))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The risk machine against a model of its documentation.
+fn risk_oracle() -> Result<Outcome> {
+    Program::file(&workspace::built("release", "mts-risk-oracle")).args(["--orders", "1000000"]).run()?;
     Ok(Outcome::Passed)
 }
 
@@ -141,7 +172,7 @@ fn same_as_golden(result: &str, golden: &str) -> Result<()> {
         if result.get(key) != Some(value) {
             let found = result.get(key).cloned().unwrap_or(Value::Null);
             return Err(Error::failed(format!(
-                "the release build's {key} is {found}, {GOLDEN} has {value}: debug and release must agree"
+                "{key} is {found}, {GOLDEN} has {value}: all profiles must agree"
             )));
         }
     }
@@ -157,27 +188,14 @@ fn outside(crate_folder: &str) -> Result<String> {
     Ok(format!("{crate_folder}/Cargo.toml"))
 }
 
-/// A crate outside of the workspace; it shares the build folder, so that little is compiled twice.
+/// A crate outside of the workspace. It shares the build folder and the profile of the tests, so that little is compiled
+/// twice; cargo takes our crates for others there, whose paths begin elsewhere, and compiling those optimised takes long.
 fn own_strategy() -> Result<Outcome> {
     let folder = EmptyFolder::new("ci")?;
     let out = folder.path().display().to_string();
     let manifest = outside(OWN_STRATEGY)?;
     let config = format!("{OWN_STRATEGY}/own_strategy.toml");
-    let text = Program::cargo([
-        "run",
-        "--release",
-        "--target-dir",
-        "target",
-        "--manifest-path",
-        &manifest,
-        "--",
-        "run",
-        &config,
-        "--out",
-        &out,
-        "--json",
-    ])
-    .output()?;
+    let text = stranger("run", &manifest).args(["--", "run", &config, "--out", &out, "--json"]).output()?;
     console::out(summary(&text)?);
     Ok(Outcome::Passed)
 }
@@ -185,7 +203,16 @@ fn own_strategy() -> Result<Outcome> {
 /// Another crate outside of the workspace: its tests.
 fn own_gate() -> Result<Outcome> {
     let manifest = outside(OWN_GATE)?;
-    cargo(&["test", "--quiet", "--target-dir", "target", "--manifest-path", &manifest])
+    stranger("test", &manifest).run()?;
+    Ok(Outcome::Passed)
+}
+
+/// A command of cargo for a crate outside of the workspace, with the workspace's build folder and its profile for tests.
+fn stranger(command: &str, manifest: &str) -> Program {
+    let target = workspace::target_folder().display().to_string();
+    let profile = DEV.iter().flat_map(|setting| ["--config", *setting]);
+    let folder = ["--target-dir", &target, "--manifest-path", manifest];
+    Program::cargo([command, "--quiet"]).args(profile).args(folder)
 }
 
 /// The promised part of a result, as one line; an error if something is missing.
@@ -224,6 +251,23 @@ mod tests {
             "the result of `mts run --json` lacks state_hash"
         );
         assert!(summary("loading…\n{}").is_err());
+    }
+
+    #[test]
+    fn crates_outside_are_built_like_those_inside() {
+        let manifest = std::fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
+        let mut section = String::new();
+        let mut settings = Vec::new();
+        for line in manifest.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']').to_owned();
+            } else if let Some((key, value)) = line.split_once(" = ")
+                && section.starts_with("profile.dev")
+            {
+                settings.push(format!("{section}.{key}={value}"));
+            }
+        }
+        assert_eq!(settings, DEV);
     }
 
     #[test]

@@ -20,7 +20,7 @@ Treats every crate below crates/ as an integrator does. Runs the named steps, or
 
   examples   runs crates/*/examples/*.rs; each prints what the .txt file beside it says, where a line of three dots
              stands for any lines; --update writes those that do not fit
-  outside    an empty crate outside of the workspace depends by path on foundation and one other crate, and compiles
+  outside    empty crates outside of the workspace depend by path on foundation and one other crate each, and compile
              with no third one, but for mts-brokers, which brings mts-matching, and mts-cli, which joins them all
   features   compiles each crate with no feature, each feature alone, and all: features only add
   package    cargo package for all of them, and a build of what was packed";
@@ -69,10 +69,11 @@ fn examples(update: bool) -> Result<Outcome> {
     let root = workspace::root();
     let mut wrong = Vec::new();
     let mut ran = 0_usize;
+    // All at once, with the features of the tests: one by one each needs dependencies of its own.
+    Program::cargo(["build", "--quiet", "--workspace", "--all-targets"]).run()?;
     for member in members::all()? {
         for example in &member.examples {
-            let printed = Program::cargo(["run", "--quiet", "--package", &member.name, "--example", example])
-                .output()?;
+            let printed = Program::file(&workspace::built("debug/examples", example)).output()?;
             let path = root.join(&member.folder).join("examples").join(format!("{example}.txt"));
             let shown = workspace::relative(&root, &path);
             ran += 1;
@@ -118,14 +119,14 @@ fn first_difference(expected: &str, printed: &str) -> Option<usize> {
 
 fn outside() -> Result<Outcome> {
     let members = members::all()?;
-    for member in members.iter().filter(|member| member.name != FOUNDATION) {
-        let folder = EmptyFolder::new(&format!("outside-{}", member.name))?;
-        write_outsider(folder.path(), &members, member)?;
-        let manifest = folder.path().join("Cargo.toml").display().to_string();
-        let graph =
-            Program::cargo(["metadata", "--format-version", "1", "--offline", "--manifest-path", &manifest])
-                .output()?;
-        let strangers = strangers(&graph, &member.name)?;
+    let folder = EmptyFolder::new("outside")?;
+    let users: Vec<&Member> = members.iter().filter(|member| member.name != FOUNDATION).collect();
+    write_outsiders(folder.path(), &members, &users)?;
+    for member in users {
+        let outsider = outsider(member);
+        let tree = ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+        let tree = Program::cargo(tree).args(["--package", &outsider]).folder(folder.path()).output()?;
+        let strangers = strangers(&tree, &member.name)?;
         if !strangers.is_empty() {
             return Err(Error::failed(format!(
                 "who depends on {FOUNDATION} and {} gets {} as well: let them meet in a trait of foundation \
@@ -134,48 +135,45 @@ fn outside() -> Result<Outcome> {
                 strangers.join(", ")
             )));
         }
-        // The workspace's build folder, so that what is built already serves.
-        let target = target_folder();
-        Program::cargo([
-            "check",
-            "--quiet",
-            "--offline",
-            "--target-dir",
-            &target,
-            "--manifest-path",
-            &manifest,
-        ])
-        .run()?;
     }
+    // All at once and into the workspace's build folder, so that little is compiled twice. What each needs from its
+    // dependencies is found by the step `features`, which builds each alone.
+    let target = workspace::target_folder().display().to_string();
+    let check = ["check", "--workspace", "--quiet", "--offline", "--target-dir", &target];
+    Program::cargo(check).folder(folder.path()).run()?;
     Ok(Outcome::Passed)
 }
 
-/// The build folder of the workspace, absolute, because cargo is also started elsewhere.
-fn target_folder() -> String {
-    let named = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    workspace::root().join(named).display().to_string()
+/// The name of the empty crate that depends on a member.
+fn outsider(member: &Member) -> String {
+    format!("outsider-of-{}", member.name)
 }
 
-/// An empty crate in a workspace of its own, with the versions of ours.
-fn write_outsider(folder: &Path, members: &[Member], member: &Member) -> Result<()> {
+/// Empty crates, one for each member to use, in a workspace of their own with the versions of ours.
+fn write_outsiders(folder: &Path, members: &[Member], users: &[&Member]) -> Result<()> {
     let root = workspace::root();
     let failed = |error: std::io::Error| Error::failed(format!("cannot write {}: {error}", folder.display()));
-    let mut manifest =
-        "[package]\nname = \"outsider\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-                        [dependencies]\n"
-            .to_owned();
-    let mut code = String::new();
-    for used in members.iter().filter(|used| used.name == FOUNDATION || used.name == member.name) {
-        // Written like a string of JSON, which TOML reads too, whatever is in the path.
-        let path = Value::from(root.join(&used.folder).display().to_string());
-        manifest.push_str(&format!("{} = {{ path = {path} }}\n", used.name));
-        code.push_str(&format!("pub use {};\n", used.name.replace('-', "_")));
-    }
-    manifest.push_str(&profiles(&std::fs::read_to_string(root.join("Cargo.toml")).map_err(failed)?));
-    std::fs::create_dir_all(folder.join("src")).map_err(failed)?;
-    std::fs::write(folder.join("Cargo.toml"), manifest).map_err(failed)?;
-    std::fs::write(folder.join("src/lib.rs"), code).map_err(failed)?;
+    let mut workspace = "[workspace]\nresolver = \"3\"\nmembers = [\"*-of-*\"]\n".to_owned();
+    workspace.push_str(&profiles(&std::fs::read_to_string(root.join("Cargo.toml")).map_err(failed)?));
+    std::fs::write(folder.join("Cargo.toml"), workspace).map_err(failed)?;
     std::fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).map_err(failed)?;
+    for member in users {
+        let name = outsider(member);
+        let mut manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n"
+        );
+        let mut code = String::new();
+        for used in members.iter().filter(|used| used.name == FOUNDATION || used.name == member.name) {
+            // Written like a string of JSON, which TOML reads too, whatever is in the path.
+            let path = Value::from(root.join(&used.folder).display().to_string());
+            manifest.push_str(&format!("{} = {{ path = {path} }}\n", used.name));
+            code.push_str(&format!("pub use {};\n", used.name.replace('-', "_")));
+        }
+        let package = folder.join(&name);
+        std::fs::create_dir_all(package.join("src")).map_err(failed)?;
+        std::fs::write(package.join("Cargo.toml"), manifest).map_err(failed)?;
+        std::fs::write(package.join("src/lib.rs"), code).map_err(failed)?;
+    }
     Ok(())
 }
 
@@ -195,16 +193,14 @@ fn profiles(manifest: &str) -> String {
     found
 }
 
-/// Crates of the workspace in a graph of dependencies that whoever wants this one should not get.
-fn strangers(graph: &str, name: &str) -> Result<Vec<String>> {
-    let graph: Value = serde_json::from_str(graph).map_err(|error| {
-        Error::failed(format!("`cargo metadata` printed no JSON ({error}): run it by hand"))
-    })?;
-    let packages = graph.get("packages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let names = packages.iter().filter_map(|package| package.get("name")?.as_str());
-    let ours: Vec<&str> = names.filter(|package| package.starts_with("mts-")).collect();
+/// Crates of the workspace in a list of what a crate needs, one a line, that whoever wants this one should not get.
+fn strangers(tree: &str, name: &str) -> Result<Vec<String>> {
+    let names = tree.lines().filter_map(|line| line.split_whitespace().next());
+    let mut ours: Vec<&str> = names.filter(|package| package.starts_with("mts-")).collect();
+    ours.sort_unstable();
+    ours.dedup();
     if !ours.contains(&name) {
-        return Err(Error::failed(format!("the graph of the outsider lacks {name}: look at its manifest")));
+        return Err(Error::failed(format!("what the outsider needs lacks {name}: look at its manifest")));
     }
     let brings =
         BRINGS.iter().find(|(package, _)| *package == name).map_or(Some(&[][..]), |(_, brings)| *brings);
@@ -243,7 +239,8 @@ fn package() -> Result<Outcome> {
     let packed = ["package", "--quiet", "--offline", "--allow-dirty", "--no-verify"];
     Program::cargo(packed).args(names).run()?;
 
-    let (folder, target) = (EmptyFolder::new("package")?, target_folder());
+    let folder = EmptyFolder::new("package")?;
+    let target = workspace::target_folder().display().to_string();
     let path = folder.path();
     let failed = |error: std::io::Error| Error::failed(format!("cannot write {}: {error}", path.display()));
     let mut manifest =
@@ -265,7 +262,6 @@ fn package() -> Result<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn the_output_of_an_example_must_fit_line_by_line() {
@@ -288,11 +284,9 @@ mod tests {
 
     #[test]
     fn a_third_crate_in_the_graph_is_named() {
-        let graph = |names: &[&str]| {
-            let packages: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
-            json!({ "packages": packages }).to_string()
-        };
-        let of = |names: &[&str], name: &str| strangers(&graph(names), name).unwrap();
+        let tree =
+            |names: &[&str]| names.iter().map(|name| format!("{name} v0.1.0 (/x)\n")).collect::<String>();
+        let of = |names: &[&str], name: &str| strangers(&tree(names), name).unwrap();
         assert_eq!(of(&["mts-foundation", "mts-riskengine", "serde"], "mts-riskengine"), [""; 0]);
         assert_eq!(of(&["mts-foundation", "mts-riskengine", "mts-engine"], "mts-riskengine"), ["mts-engine"]);
         assert_eq!(of(&["mts-foundation", "mts-matching", "mts-brokers"], "mts-brokers"), [""; 0]);
@@ -301,7 +295,7 @@ mod tests {
             ["mts-matching"]
         );
         assert_eq!(of(&["mts-foundation", "mts-matching", "mts-cli"], "mts-cli"), [""; 0]);
-        assert!(strangers(&graph(&["mts-foundation"]), "mts-engine").is_err());
+        assert!(strangers(&tree(&["mts-foundation"]), "mts-engine").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | `crates` | every crate alone: examples, outside of the workspace, features, packing |
 //! | `bench` | measures |
 //! | `sim` | simulated worlds that try to break the order path |
+//! | `soak` | the live engine at full rate for minutes |
 //! | `ci` | what a pull request needs, with a table of times |
 //!
 //! The tool needs nothing but the Rust toolchain to build, and one small dependency. What it starts it prints
@@ -34,8 +35,10 @@ mod lint;
 mod manifests;
 mod members;
 mod paths;
+mod peers;
 mod process;
 mod sim;
+mod soak;
 mod source_rules;
 mod steps;
 mod test;
@@ -59,6 +62,7 @@ commands:
   crates         use every crate alone: examples, outside of the workspace, features, packing
   bench          run one benchmark or all of them
   sim            run simulated worlds that try to break the order path
+  soak           run the live engine at full rate for minutes: memory and descriptors stay flat
   ci             what a pull request needs; with --full, everything
   help           this text
 
@@ -80,6 +84,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "crates", help: crates::HELP, run: crates::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "sim", help: sim::HELP, run: sim::run },
+    Command { name: "soak", help: soak::HELP, run: soak::run },
     Command { name: "ci", help: ci::HELP, run: ci::run },
 ];
 
@@ -174,7 +179,7 @@ mod tests {
         let Err(error) = request(&arguments) else { panic!("`lnit` was understood") };
         assert_eq!(error.code(), 2);
         assert!(
-            error.to_string().contains("lint, test, conformance, api, codes, crates, bench, sim, ci"),
+            error.to_string().contains("lint, test, conformance, api, codes, crates, bench, sim, soak, ci"),
             "{error}"
         );
     }

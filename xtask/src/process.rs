@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::console;
 use crate::error::{Error, Result};
@@ -50,6 +50,11 @@ impl Program {
     pub(crate) fn named(name: &str) -> Self {
         let folder = crate::workspace::root();
         Self { name: name.to_owned(), arguments: Vec::new(), variables: Vec::new(), folder }
+    }
+
+    /// The program in this file.
+    pub(crate) fn file(path: &Path) -> Self {
+        Self::named(&path.display().to_string())
     }
 
     /// Adds arguments.
@@ -119,6 +124,41 @@ impl Program {
             self.command().stderr(Stdio::inherit()).output().map_err(|error| self.not_started(&error))?;
         match exit_code(output.status) {
             0 => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            code => Err(self.failure(code)),
+        }
+    }
+
+    /// Like [`Program::output`], for a program that is not ours: it is ended after a time, and after an amount of output.
+    pub(crate) fn output_within(&self, limit: Duration, most: u64) -> Result<String> {
+        self.echo();
+        let watch = Stopwatch::start();
+        let mut command = self.command();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+        let mut child = child.map_err(|error| self.not_started(&error))?;
+        let pipe = child.stdout.take();
+        // Whoever prints more finds the pipe closed.
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            pipe.map_or(Ok(0), |pipe| pipe.take(most).read_to_end(&mut all)).map(|_| all)
+        });
+        let status = loop {
+            match child.try_wait().map_err(|error| self.interrupted(&error))? {
+                Some(status) => break status,
+                None if watch.seconds() > limit.as_secs_f64() => {
+                    child.kill().and_then(|()| child.wait()).map_err(|error| self.interrupted(&error))?;
+                    return Err(Error::failed(format!(
+                        "`{}` was ended after {} s: run it by hand to see what it waits for",
+                        self.line(),
+                        limit.as_secs()
+                    )));
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        let lost = || Error::failed(format!("lost the output of `{}`: run it again", self.line()));
+        let all = reader.join().map_err(|_| lost())?.map_err(|error| self.interrupted(&error))?;
+        match exit_code(status) {
+            0 => Ok(String::from_utf8_lossy(&all).into_owned()),
             code => Err(self.failure(code)),
         }
     }
@@ -220,5 +260,17 @@ mod tests {
         let error = program.run().unwrap_err().to_string();
         assert!(error.contains("`mts-no-such-program x` could not be started"), "{error}");
         assert!(!program.works());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_of_others_is_bounded_in_time_and_output() {
+        let shell = |script: &str| Program::named("sh").args(["-c", script]);
+        let within = |script, limit, most| shell(script).output_within(Duration::from_millis(limit), most);
+        assert_eq!(within("echo 7", 60_000, 100).unwrap(), "7\n");
+        let error = within("exec sleep 60", 100, 100).unwrap_err().to_string();
+        assert!(error.contains("was ended after 0 s"), "{error}");
+        let error = within("while echo more; do :; done", 60_000, 100).unwrap_err().to_string();
+        assert!(error.contains("ended with code"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test of the workspace, then the doc tests, and one line that sums them up.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use crate::console;
 use crate::error::{Error, Result};
@@ -46,7 +47,7 @@ pub(crate) struct Tested {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<u8> {
-    let Tested { tally, verdict } = run_tests(arguments)?;
+    let Tested { tally, verdict } = run_tests(arguments, None)?;
     if let Err(error) = &verdict {
         console::err(format_args!("xtask: {error}"));
     }
@@ -56,13 +57,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     Ok(u8::from(verdict.is_err()))
 }
 
-/// Runs the tests and counts them.
-pub(crate) fn run_tests(arguments: &[String]) -> Result<Tested> {
-    build_program(arguments)?;
+/// Runs the tests and counts them. `program` is the `mts` that the tests across crates drive; without it, one is built.
+pub(crate) fn run_tests(arguments: &[String], program: Option<&Path>) -> Result<Tested> {
+    if program.is_none() {
+        build_program(arguments)?;
+    }
     let (runs, mut failed) = if Program::cargo(["nextest", "--version"]).works() {
-        with_nextest(arguments)?
+        with_nextest(arguments, program)?
     } else {
-        with_cargo_test(arguments)?
+        with_cargo_test(arguments, program)?
     };
     let tally =
         runs.iter().copied().reduce(|sum, run| sum.zip(run).map(|(sum, run)| sum.plus(run))).flatten();
@@ -92,8 +95,9 @@ fn build_program(arguments: &[String]) -> Result<()> {
 /// What each run counted, and whether any failed.
 type Runs = (Vec<Option<Tally>>, bool);
 
-fn with_nextest(arguments: &[String]) -> Result<Runs> {
-    let mut tests = Program::cargo(["nextest", "run"]).args(scope(arguments)).args(arguments);
+fn with_nextest(arguments: &[String], program: Option<&Path>) -> Result<Runs> {
+    let tests = Program::cargo(["nextest", "run"]).args(scope(arguments)).args(arguments);
+    let mut tests = driving(tests, program);
     if std::io::stderr().is_terminal() {
         tests = tests.variable("CARGO_TERM_COLOR", "always");
     }
@@ -112,14 +116,22 @@ fn with_nextest(arguments: &[String]) -> Result<Runs> {
 }
 
 /// `cargo test` runs the doc tests by itself.
-fn with_cargo_test(arguments: &[String]) -> Result<Runs> {
-    let mut tests = Program::cargo(["test"]).args(scope(arguments));
+fn with_cargo_test(arguments: &[String], program: Option<&Path>) -> Result<Runs> {
+    let mut tests = driving(Program::cargo(["test"]).args(scope(arguments)), program);
     if !arguments.iter().any(|argument| argument == "--no-fail-fast") {
         // Without it the first test program that fails ends the run.
         tests = tests.args(["--no-fail-fast"]);
     }
     let (code, text) = tests.args(arguments).run_and_copy(Stream::Stdout)?;
     Ok((vec![libtest_tally(&text)], code != 0))
+}
+
+/// Names the program to the tests, which otherwise ask cargo for it, each anew.
+fn driving(tests: Program, program: Option<&Path>) -> Program {
+    match program {
+        Some(path) => tests.variable("MTS_PROGRAM", path.display().to_string()),
+        None => tests,
+    }
 }
 
 /// The whole workspace, unless the arguments name packages.

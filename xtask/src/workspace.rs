@@ -11,6 +11,16 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
+/// The build folder of the workspace, absolute, because programs are also started elsewhere.
+pub(crate) fn target_folder() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// A program of the workspace as a profile built it (`debug`, `release`), without asking cargo whether it is up to date.
+pub(crate) fn built(profile: &str, name: &str) -> PathBuf {
+    target_folder().join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// Whether this is a CI run, where a missing tool is a failure and not something to skip.
 pub(crate) fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))

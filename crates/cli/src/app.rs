@@ -2,12 +2,15 @@
 
 use crate::args::journal::JournalCommand;
 use crate::args::operator::RiskCommand;
+use crate::args::venue::VenueCommand;
 use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::live;
+use crate::setup::date_of;
 use crate::strategies;
+use crate::venue;
 use chrono::NaiveDate;
 use clap::Parser;
 use mts_brokers::PaperBroker;
@@ -18,7 +21,7 @@ use mts_foundation::sizing::{ComputeError, Factor, Sizer};
 use mts_foundation::{
     Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
 };
-use mts_marketdata::ClosesFeed;
+use mts_marketdata::{ClosesFeed, TicksFeed};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -133,8 +136,10 @@ impl App {
             .strategy("targets", strategies::targets)
             .strategy("drill", live::drill)
             .feed("closes", closes)
+            .feed("ticks", ticks)
             .feed("walk", live::walk)
             .broker("paper", paper)
+            .live_broker("loopback", live::loopback)
     }
 
     /// Adds a strategy; `strategy.kind` chooses it.
@@ -282,6 +287,7 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Venue(VenueCommand::Serve(args)) => venue::serve(self, &args),
             Command::Journal(JournalCommand::Show(args)) => commands::journal::show(&args),
             Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
             Command::Journal(JournalCommand::Tail(args)) => commands::journal::tail(&args),
@@ -312,6 +318,15 @@ fn closes(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
         range: (feed.first(), feed.last()),
         feed: Box::new(feed),
     })
+}
+
+fn ticks(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
+    let (path, text) = context.file;
+    let feed = TicksFeed::from_jsonl(&path.display().to_string(), text, context.instruments)
+        .or_exit(ExitKind::Data)?;
+    let (first, last) = feed.range();
+    let date = |time| date_of(context.calendar, time);
+    Ok(FeedParts { symbols: feed.symbols().to_vec(), range: (date(first), date(last)), feed: Box::new(feed) })
 }
 
 fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {

@@ -4,6 +4,7 @@ pub(crate) mod journal;
 pub(crate) mod look;
 pub(crate) mod operator;
 pub(crate) mod order;
+pub(crate) mod venue;
 
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
@@ -14,6 +15,7 @@ use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, Tra
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
 use order::{AllArgs, OrderCommand, ReconcileArgs};
 use std::path::PathBuf;
+use venue::VenueCommand;
 
 /// A trading system: the same strategy from back-test to live, every order through the gates, nothing lost.
 #[derive(Debug, Parser)]
@@ -67,6 +69,9 @@ pub(crate) enum Command {
     Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
+    /// A venue to rehearse with.
+    #[command(subcommand)]
+    Venue(VenueCommand),
     /// Looks into the journal of a run.
     #[command(subcommand)]
     Journal(JournalCommand),

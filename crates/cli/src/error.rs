@@ -98,11 +98,13 @@ impl<T, E: Display> OrExit<T> for Result<T, E> {
     }
 }
 
-impl From<mts_engine::shell::backtest::RunError> for CliError {
-    fn from(error: mts_engine::shell::backtest::RunError) -> Self {
-        use mts_engine::shell::backtest::RunError;
+impl From<mts_engine::shell::offline::RunError> for CliError {
+    fn from(error: mts_engine::shell::offline::RunError) -> Self {
+        use mts_engine::shell::driver::DriverError;
+        use mts_engine::shell::offline::RunError;
         let kind = match &error {
-            RunError::Journal(_) | RunError::Record(_) | RunError::Replay(_) => ExitKind::Journal,
+            RunError::Driver(DriverError::Core(_)) => ExitKind::Internal,
+            RunError::Driver(_) => ExitKind::Journal,
             RunError::Data(_) | RunError::NoSession { .. } | RunError::Calendar(_) => ExitKind::Data,
             _ => ExitKind::Internal,
         };

@@ -21,6 +21,7 @@ mod live;
 mod log;
 mod operations;
 mod orders;
+mod random;
 pub mod report;
 mod run_folder;
 mod run_report;
@@ -28,6 +29,7 @@ mod setup;
 mod signals;
 mod standing;
 pub mod strategies;
+mod venue;
 
 pub use app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
 pub use error::{CliError, ExitKind};

@@ -1,11 +1,12 @@
 //! From a configuration and its files to the parts of a run.
 
 use crate::app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
-use crate::config::{LiveMode, Loaded, Resume, RunConfig, ShortingSection};
+use crate::config::{LiveMode, LiveSection, Loaded, Resume, RunConfig, ShortingSection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
 use mts_engine::record::Genesis;
-use mts_engine::shell::backtest::{OperatorScript, Trader};
+use mts_engine::shell::Trader;
+use mts_engine::shell::offline::OperatorScript;
 use mts_engine::{Core, CoreConfig, FundSetup, VenueFacts};
 use mts_foundation::broker::{DynBroker, SimulatedBroker};
 use mts_foundation::reference::Borrow;
@@ -72,7 +73,7 @@ fn venue_facts(app: &App, config: &RunConfig) -> Result<BTreeMap<BrokerName, Ven
     let Some(live) = &config.live else { return Ok(BTreeMap::new()) };
     let dedupes = match live.mode {
         // The paper broker looks at the key.
-        LiveMode::Paper | LiveMode::Shadow => true,
+        LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => true,
         LiveMode::Live => live_broker(app, config)?.capabilities().client_id_dedupe,
     };
     let facts = VenueFacts { client_id_dedupe: dedupes, ..VenueFacts::default() };
@@ -94,7 +95,7 @@ pub(crate) fn live_broker(app: &App, config: &RunConfig) -> Result<Arc<dyn DynBr
 fn simulated_name(config: &RunConfig) -> &str {
     match config.live.as_ref().map(|live| live.mode) {
         Some(LiveMode::Shadow | LiveMode::Live) => "paper",
-        Some(LiveMode::Paper) | None => config.broker.name.as_str(),
+        Some(LiveMode::Replay | LiveMode::Paper) | None => config.broker.name.as_str(),
     }
 }
 
@@ -199,7 +200,7 @@ pub(crate) fn check_names(app: &App, config: &RunConfig) -> Result<(), CliError>
     chosen(&app.feeds, &config.data.kind, "data.kind")?;
     chosen(&app.strategies, &config.strategy.kind, "strategy.kind")?;
     chosen(&app.brokers, simulated_name(config), "broker.name")?;
-    if config.live.as_ref().is_some_and(|live| live.mode != LiveMode::Paper) {
+    if config.live.as_ref().is_some_and(|live| !matches!(live.mode, LiveMode::Replay | LiveMode::Paper)) {
         chosen(&app.live_brokers, config.broker.name.as_str(), "broker.name")?;
     }
     if let Some(factor) = &config.strategy.factor {
@@ -241,7 +242,8 @@ pub(crate) fn parts(
         calendar,
     })?;
     let (first, last) = feed.range;
-    if config.live.is_none() && (config.run.start > last || config.run.end < first) {
+    let real_time = config.live.as_ref().is_some_and(LiveSection::is_real_time);
+    if !real_time && (config.run.start > last || config.run.end < first) {
         let message = format!(
             "run.start {} to run.end {} lies outside of the data, {first} to {last}; change the dates or the file",
             config.run.start, config.run.end

@@ -3,6 +3,7 @@
 use crate::core::VenueFacts;
 use crate::input::Input;
 use mts_foundation::BrokerName;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,11 +57,39 @@ pub enum RecordError {
 /// Only when memory is exhausted.
 pub fn encode(input: &Input, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
     buffer.clear();
-    let bytes = postcard::to_extend(input, std::mem::take(buffer)).map_err(|error| {
-        RecordError::Unreadable { sequence: 0, kind: INPUT_V1, message: error.to_string() }
-    })?;
-    *buffer = bytes;
-    Ok(())
+    append(input, buffer).map_err(|error| RecordError::Unreadable {
+        sequence: 0,
+        kind: INPUT_V1,
+        message: error.to_string(),
+    })
+}
+
+/// Writes a value behind what a buffer holds, in postcard's format.
+pub(crate) fn append(value: &impl Serialize, buffer: &mut Vec<u8>) -> postcard::Result<()> {
+    postcard::serialize_with_flavor(value, Behind(buffer))
+}
+
+/// The end of a buffer. Postcard's own way to extend one goes byte by byte also where there are many.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// The input of bytes.

@@ -9,10 +9,11 @@ use common::{core_with, fund_id};
 use desk::{Desk, Doer, Log, Quotes, SteppingClock, SystemClock, buy};
 use mts_engine::input::OperatorAct;
 use mts_engine::record::decode;
-use mts_engine::shell::backtest::Trader;
+use mts_engine::shell::Trader;
 use mts_engine::shell::live::{
     KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue,
 };
+use mts_foundation::strategy::Strategy;
 use mts_foundation::{ActorId, Clock, Decimal, Event, OrderState, Symbol};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -49,7 +50,7 @@ impl Scene {
         }
     }
 
-    fn engine(self, doer: Doer) -> LiveEngine<Log> {
+    fn engine(self, strategy: impl Strategy + 'static) -> LiveEngine<Log> {
         let core = core_with(true, |config| config.sessions = false);
         let heard = self.heard;
         LiveEngine::new(LiveParts {
@@ -58,7 +59,7 @@ impl Scene {
             clock: self.clock,
             venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(self.desk))]),
             feeds: vec![Box::new(self.feed)],
-            traders: vec![Trader { strategy: Box::new(doer), fund_id: fund_id() }],
+            traders: vec![Trader { strategy: Box::new(strategy), fund_id: fund_id() }],
             calendar: None,
             rules: self.rules,
             kill_flag: self.kill_flag,

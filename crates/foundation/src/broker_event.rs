@@ -19,7 +19,7 @@ pub const MAX_CURSOR_BYTES: usize = 256;
 /// event in one journal entry (decision F1).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "SmolStr", into = "SmolStr")]
+#[serde(try_from = "SmolStr")]
 #[cfg_attr(feature = "schema", schemars(extend("maxLength" = MAX_CURSOR_BYTES)))]
 pub struct Cursor(SmolStr);
 
@@ -54,7 +54,7 @@ impl Cursor {
 impl TryFrom<SmolStr> for Cursor {
     type Error = CursorTooLong;
     fn try_from(text: SmolStr) -> Result<Self, CursorTooLong> {
-        Self::new(text)
+        if text.len() > MAX_CURSOR_BYTES { Self::new(text) } else { Ok(Self(text)) }
     }
 }
 

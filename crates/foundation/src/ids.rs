@@ -20,6 +20,9 @@ pub struct InvalidId {
 
 /// Trims `text` and checks that it is non-empty, printable and not too long.
 pub(crate) fn checked(kind: &'static str, text: &str) -> Result<SmolStr, InvalidId> {
+    if is_plain(text) {
+        return Ok(SmolStr::new(text));
+    }
     let trimmed = text.trim();
     let fault = if trimmed.is_empty() {
         "it is empty; give at least one character"
@@ -33,13 +36,27 @@ pub(crate) fn checked(kind: &'static str, text: &str) -> Result<SmolStr, Invalid
     Err(InvalidId { kind, value: trimmed.chars().take(40).collect(), fault })
 }
 
+/// The same of a text that is kept as it is where nothing is to be trimmed, as nearly always.
+pub(crate) fn checked_text(kind: &'static str, text: SmolStr) -> Result<SmolStr, InvalidId> {
+    if is_plain(&text) { Ok(text) } else { checked(kind, &text) }
+}
+
+/// Whether a text is an identifier at first sight: printable ASCII without a space at its ends.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let graphic = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    // Without a way out on the first byte that is not: short texts are looked at whole in a few instructions.
+    let printable = bytes.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'));
+    printable && bytes.len() <= MAX_ID_BYTES && graphic(bytes.first()) && graphic(bytes.last())
+}
+
 /// Defines a string newtype with the checks of [`checked`].
 macro_rules! string_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-        #[serde(try_from = "SmolStr", into = "SmolStr")]
+        #[serde(try_from = "SmolStr")]
         #[cfg_attr(feature = "schema", schemars(extend(
             "minLength" = 1, "maxLength" = MAX_ID_BYTES, "pattern" = crate::schema::IDENTIFIER
         )))]
@@ -64,7 +81,7 @@ macro_rules! string_id {
         impl TryFrom<SmolStr> for $name {
             type Error = InvalidId;
             fn try_from(text: SmolStr) -> Result<Self, InvalidId> {
-                Self::new(text)
+                checked_text($kind, text).map(Self)
             }
         }
 

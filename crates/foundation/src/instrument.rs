@@ -2,10 +2,10 @@
 
 use crate::num::{Decimal, exact};
 use crate::symbol::{AssetClass, Currency, Symbol};
+use crate::table::Table;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
 
 /// The static facts of an instrument (decision M5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub enum InstrumentError {
 /// All instruments of a run, ordered by symbol.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InstrumentTable {
-    by_symbol: BTreeMap<Symbol, Instrument>,
+    by_symbol: Table<Symbol, Instrument>,
 }
 
 impl InstrumentTable {

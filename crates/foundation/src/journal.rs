@@ -71,6 +71,15 @@ pub enum JournalError {
         /// Last record that is gone.
         to: Sequence,
     },
+    /// The same run does something else now.
+    #[error(
+        "record {sequence} is not what this run does at the same place: its program, strategy or data changed since; use what \
+         wrote the journal, or start anew with --fresh"
+    )]
+    Differs {
+        /// The first record that differs.
+        sequence: Sequence,
+    },
     /// An earlier failure ended this journal.
     #[error("the journal stopped after an earlier failure; restart the process")]
     Stopped,

@@ -4,7 +4,7 @@
 //! names the fund (paper and live funds must not collide), the strategy, the rebalance and the leg, and is never
 //! random.
 
-use crate::ids::{FundId, InvalidId, StrategyId, checked};
+use crate::ids::{FundId, InvalidId, StrategyId, checked, checked_text};
 use crate::order::Side;
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 /// The caller's dedupe key of an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "SmolStr", into = "SmolStr")]
+#[serde(try_from = "SmolStr")]
 #[cfg_attr(feature = "schema", schemars(extend(
     "minLength" = 1, "maxLength" = crate::ids::MAX_ID_BYTES, "pattern" = crate::schema::IDENTIFIER,
     "examples" = ["fund-momentum-2000-01-31T21:00:00Z-AAPL-buy"]
@@ -42,7 +42,25 @@ impl IdempotencyKey {
         symbol: &Symbol,
         side: Side,
     ) -> Result<Self, InvalidId> {
-        Self::new(format!("{fund}-{strategy}-{rebalance}-{symbol}-{side}"))
+        Self::new(rebalance_text((fund, strategy), rebalance, symbol, side))
+    }
+
+    /// The key of leg number `index` of a rebalance or decision, as [`Self::for_child`] makes it of the key of
+    /// [`Self::for_rebalance`].
+    ///
+    /// # Errors
+    /// [`InvalidId`] as those.
+    pub fn for_leg(
+        owner: (&FundId, &StrategyId),
+        rebalance: Timestamp,
+        symbol: &Symbol,
+        side: Side,
+        index: u32,
+    ) -> Result<Self, InvalidId> {
+        let mut text = rebalance_text(owner, rebalance, symbol, side);
+        text.push('#');
+        text.push_str(&index.to_string());
+        Self::new(text)
     }
 
     /// The key of child number `index` of a parent order: `{parent}#{index}`.
@@ -73,10 +91,30 @@ impl IdempotencyKey {
     }
 }
 
+/// The text of a rebalance's leg. It is put together and not formatted: every order that brings no key gets one.
+fn rebalance_text(
+    (fund, strategy): (&FundId, &StrategyId),
+    rebalance: Timestamp,
+    symbol: &Symbol,
+    side: Side,
+) -> String {
+    let time = rebalance.to_string();
+    let parts = [fund.as_str(), strategy.as_str(), time.as_str(), symbol.as_str(), side.as_str()];
+    // With room for the number of a child.
+    let mut text = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 10);
+    for (place, part) in parts.into_iter().enumerate() {
+        if place > 0 {
+            text.push('-');
+        }
+        text.push_str(part);
+    }
+    text
+}
+
 impl TryFrom<SmolStr> for IdempotencyKey {
     type Error = InvalidId;
     fn try_from(text: SmolStr) -> Result<Self, InvalidId> {
-        Self::new(text)
+        checked_text("idempotency_key", text).map(Self)
     }
 }
 
@@ -103,7 +141,9 @@ mod tests {
         let symbol = Symbol::new("AAPL").unwrap();
         let key = IdempotencyKey::for_rebalance(&fund, &strategy, time, &symbol, Side::Buy).unwrap();
         assert_eq!(key.as_str(), "paper-1-mom-2000-01-31T21:00:00Z-AAPL-buy");
-        assert_eq!(IdempotencyKey::for_child(&key, 3).unwrap().as_str(), format!("{key}#3"));
+        let child = IdempotencyKey::for_child(&key, 3).unwrap();
+        assert_eq!(child.as_str(), format!("{key}#3"));
+        assert_eq!(IdempotencyKey::for_leg((&fund, &strategy), time, &symbol, Side::Buy, 3).unwrap(), child);
     }
 
     #[test]

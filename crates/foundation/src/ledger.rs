@@ -12,6 +12,7 @@ use crate::num::{Decimal, exact};
 use crate::order::{Order, OrderType, Side};
 use crate::position::{OutOfRange, PositionChange, sum};
 use crate::symbol::{Currency, Symbol};
+use crate::table::Table;
 use crate::time::Timestamp;
 pub use book::{Exposure, FundBook, SymbolExposure, Total, WorkingOrder};
 use serde::{Deserialize, Serialize};
@@ -139,7 +140,7 @@ pub enum LedgerError {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ledger {
     funds: BTreeMap<FundId, FundBook>,
-    marks: BTreeMap<Symbol, Mark>,
+    marks: Table<Symbol, Mark>,
     bars: u64,
 }
 

@@ -13,6 +13,7 @@ pub mod account;
 pub mod algorithm;
 pub mod broker;
 pub mod broker_event;
+pub mod broker_handle;
 pub mod calendar;
 pub mod cash_flow;
 pub mod contingent;
@@ -49,6 +50,7 @@ pub mod sizing;
 pub mod strategy;
 pub mod symbol;
 pub mod symbology;
+pub mod table;
 pub mod time;
 pub mod trading_session;
 
@@ -87,7 +89,8 @@ pub use risk::{
 };
 pub use signal::{Signal, TargetWeight};
 pub use sizing::{Allocator, Factor, Sizer, TargetPlanner};
-pub use strategy::{Command, Commands, Strategy, View};
+pub use strategy::{Command, Commands, OrderIdentity, Strategy, View};
 pub use symbol::{AssetClass, Currency, Symbol};
 pub use symbology::{SymbolParts, VenueSymbology};
+pub use table::Table;
 pub use time::{Clock, Timestamp};

@@ -6,8 +6,9 @@ use crate::num::{Decimal, exact, exact_option};
 use crate::order_builder::{OrderBuilder, OrderFaults};
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// Gives a fieldless enum its wire spellings, `Display`, `FromStr` and the list of all values.
 macro_rules! wire_enum {
@@ -208,10 +209,16 @@ pub struct OrderFields {
 }
 
 /// A valid, immutable order. It cannot be built invalid: [`Order::builder`] and every deserialiser check all rules
-/// and report all faults at once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "crate::order_builder::OrderWire", into = "OrderFields")]
-pub struct Order(pub(crate) Box<OrderFields>);
+/// and report all faults at once. Copies share their fields: an order is held by many at once on its way.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "crate::order_builder::OrderWire")]
+pub struct Order(pub(crate) Arc<OrderFields>);
+
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
 
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for Order {
@@ -249,7 +256,7 @@ impl std::ops::Deref for Order {
 
 impl From<Order> for OrderFields {
     fn from(order: Order) -> OrderFields {
-        *order.0
+        Arc::unwrap_or_clone(order.0)
     }
 }
 
@@ -271,43 +278,44 @@ impl Order {
     /// What makes two orders the same request: the content without ids, key, actor, times and lifecycle fields.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {
-        let content = |order: &Self| {
+        fn content(order: &OrderFields) -> impl PartialEq {
             (
-                (order.symbol.clone(), order.side, order.quantity, order.order_type, order.tif),
+                (&order.symbol, order.side, order.quantity, order.order_type, order.tif),
                 (order.limit_price, order.stop_price, order.extended_hours),
-                (order.fund_id.clone(), order.strategy_id.clone(), order.broker.clone()),
+                (&order.fund_id, &order.strategy_id, &order.broker),
             )
-        };
+        }
         content(self) == content(other)
     }
 
     /// This order as handed to the venue.
     #[must_use]
     pub fn submitted(mut self, at: Timestamp) -> Self {
-        self.0.submitted_at = Some(at);
+        Arc::make_mut(&mut self.0).submitted_at = Some(at);
         self
     }
 
     /// This order as acknowledged by the venue.
     #[must_use]
     pub fn accepted(mut self, at: Timestamp, broker_order_id: BrokerOrderId) -> Self {
-        self.0.submitted_at.get_or_insert(at);
-        self.0.accepted_at = Some(at);
-        self.0.broker_order_id = Some(broker_order_id);
+        let fields = Arc::make_mut(&mut self.0);
+        fields.submitted_at.get_or_insert(at);
+        fields.accepted_at = Some(at);
+        fields.broker_order_id = Some(broker_order_id);
         self
     }
 
     /// This order with its cancellation confirmed.
     #[must_use]
     pub fn canceled(mut self, at: Timestamp) -> Self {
-        self.0.canceled_at = Some(at);
+        Arc::make_mut(&mut self.0).canceled_at = Some(at);
         self
     }
 
     /// This order as refused.
     #[must_use]
     pub fn rejected(mut self, reason: impl Into<SmolStr>) -> Self {
-        self.0.rejected_reason = Some(reason.into());
+        Arc::make_mut(&mut self.0).rejected_reason = Some(reason.into());
         self
     }
 }

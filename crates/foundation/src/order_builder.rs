@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// One fault of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,30 +272,7 @@ impl OrderBuilder {
     }
 
     fn positive(&mut self, field: &'static str, value: Option<Decimal>, largest: Decimal) {
-        if let Some(fault) = value.and_then(|number| fault_of_positive(number, largest)) {
-            self.fault(field, fault);
-        }
-    }
-
-    fn price_by_type(
-        &mut self,
-        field: &'static str,
-        value: Option<Decimal>,
-        wanted: bool,
-        order_type: OrderType,
-    ) {
-        match (value, wanted) {
-            (None, true) if !self.faults.iter().any(|fault| fault.field == field) => {
-                self.fault(field, format!("a {order_type} order needs it; give a price greater than zero"));
-            }
-            (Some(_), false) => {
-                self.fault(
-                    field,
-                    format!("a {order_type} order does not use it; remove it or change order_type"),
-                );
-            }
-            _ => self.positive(field, value, MAX_PRICE),
-        }
+        positive(&mut self.faults, field, value, largest);
     }
 
     /// Checks every rule and makes the order.
@@ -313,8 +291,7 @@ impl OrderBuilder {
         self.positive("quantity", quantity, MAX_QUANTITY);
         let order_type = self.required("order_type", self.order_type);
         if let Some(order_type) = order_type {
-            self.price_by_type("limit_price", self.limit_price, order_type.takes_limit_price(), order_type);
-            self.price_by_type("stop_price", self.stop_price, order_type.takes_stop_price(), order_type);
+            prices_by_type(&mut self.faults, order_type, self.limit_price, self.stop_price);
         }
         let fund_id = self.fund_id.take();
         let fund_id = self.text("fund_id", fund_id);
@@ -331,14 +308,14 @@ impl OrderBuilder {
             Some(text) => self.text("broker_order_id", Some(text)),
             None => None,
         };
-        let thesis = self.thesis.take().map(|text| SmolStr::new(text.trim())).filter(|text| !text.is_empty());
+        let thesis = self.thesis.take().and_then(|text| trimmed(&text));
         if let (true, Some(order_id), Some(idempotency_key), Some(symbol), Some(side)) =
             (self.faults.is_empty(), order_id, key, symbol, side)
             && let (Some(quantity), Some(order_type), Some(created_at)) = (quantity, order_type, created_at)
             && let (Some(fund_id), Some(strategy_id), Some(broker), Some(actor)) =
                 (fund_id, strategy_id, broker, actor)
         {
-            return Ok(Order(Box::new(OrderFields {
+            return Ok(Order(Arc::new(OrderFields {
                 order_id,
                 idempotency_key,
                 symbol,
@@ -365,6 +342,50 @@ impl OrderBuilder {
         }
         Err(OrderFaults(self.faults))
     }
+}
+
+pub(crate) fn positive(
+    faults: &mut Vec<OrderFault>,
+    field: &'static str,
+    value: Option<Decimal>,
+    largest: Decimal,
+) {
+    if let Some(message) = value.and_then(|number| fault_of_positive(number, largest)) {
+        faults.push(OrderFault { field, message });
+    }
+}
+
+/// The rule of decision O1: a price is there exactly when the type takes it, and greater than zero.
+pub(crate) fn prices_by_type(
+    faults: &mut Vec<OrderFault>,
+    order_type: OrderType,
+    limit: Option<Decimal>,
+    stop: Option<Decimal>,
+) {
+    let prices = [
+        ("limit_price", limit, order_type.takes_limit_price()),
+        ("stop_price", stop, order_type.takes_stop_price()),
+    ];
+    for (field, value, wanted) in prices {
+        let message = match (value, wanted) {
+            (None, true) if !faults.iter().any(|fault| fault.field == field) => {
+                format!("a {order_type} order needs it; give a price greater than zero")
+            }
+            (Some(_), false) => {
+                format!("a {order_type} order does not use it; remove it or change order_type")
+            }
+            _ => {
+                positive(faults, field, value, MAX_PRICE);
+                continue;
+            }
+        };
+        faults.push(OrderFault { field, message });
+    }
+}
+
+/// A text without the spaces around it, and nothing for nothing.
+pub(crate) fn trimmed(text: &str) -> Option<SmolStr> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(SmolStr::new)
 }
 
 /// Reads typed fields of a JSON object and notes those that do not parse.

@@ -6,9 +6,9 @@ use crate::lots::TaxLot;
 use crate::num::{Decimal, exact};
 use crate::order::Side;
 use crate::symbol::Symbol;
+use crate::table::Table;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A sum or product left the range of an exact decimal (about ±7.9e28).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,10 +19,8 @@ pub struct OutOfRange {
 }
 
 pub(crate) fn product(what: &'static str, factors: &[Decimal]) -> Result<Decimal, OutOfRange> {
-    factors
-        .iter()
-        .try_fold(Decimal::ONE, |product, factor| product.checked_mul(*factor))
-        .ok_or(OutOfRange { what })
+    let Some((first, others)) = factors.split_first() else { return Ok(Decimal::ONE) };
+    others.iter().try_fold(*first, |product, factor| product.checked_mul(*factor)).ok_or(OutOfRange { what })
 }
 
 pub(crate) fn sum(what: &'static str, left: Decimal, right: Decimal) -> Result<Decimal, OutOfRange> {
@@ -114,8 +112,8 @@ pub struct PositionChange {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PositionBook {
-    holdings: BTreeMap<Symbol, Holding>,
-    realized: BTreeMap<Symbol, RealizedTotal>,
+    holdings: Table<Symbol, Holding>,
+    realized: Table<Symbol, RealizedTotal>,
     #[serde(with = "exact")]
     market_value: Decimal,
 }

@@ -1,21 +1,24 @@
 //! Strategies: a frozen view in, a list of commands out (decision S1).
 
 use crate::algorithm::AlgorithmRequest;
+use crate::broker_handle::HandleStrategy;
 use crate::calendar::{MarketCalendar, Session};
 use crate::contingent::OrderGroup;
 use crate::event::Event;
-use crate::ids::{FundId, OrderId, StrategyId};
+use crate::ids::{ActorId, BrokerName, FundId, OrderId, StrategyId};
+use crate::key::IdempotencyKey;
 use crate::ledger::FundBook;
 use crate::market::{Bar, Quote, Trade};
-use crate::num::{Decimal, exact, exact_option};
-use crate::order::{Order, OrderType, Side, TimeInForce};
-use crate::order_builder::{OrderBuilder, OrderFault};
+use crate::num::{Decimal, MAX_QUANTITY, exact, exact_option};
+use crate::order::{Order, OrderFields, OrderType, Side, TimeInForce};
+use crate::order_builder::{OrderBuilder, OrderFault, OrderFaults, positive, prices_by_type, trimmed};
 use crate::order_record::OrderRecord;
 use crate::signal::TargetSet;
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// What a strategy sees: frozen for the duration of the call.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +79,7 @@ impl View<'_> {
 pub struct OrderRequest {
     /// Dedupe key; absent = made of fund, strategy, time, symbol and side.
     #[serde(default)]
-    pub idempotency_key: Option<crate::key::IdempotencyKey>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Instrument.
     pub symbol: Symbol,
     /// Direction and effect.
@@ -152,6 +155,46 @@ impl OrderRequest {
         builder
     }
 
+    /// The order that is asked for, by the rules of [`OrderBuilder::build`]; names that were checked before are not checked
+    /// again.
+    ///
+    /// # Errors
+    /// [`OrderFaults`] with all faults, in field order.
+    pub fn order(&self, identity: OrderIdentity) -> Result<Order, OrderFaults> {
+        let mut faults = Vec::new();
+        positive(&mut faults, "quantity", Some(self.quantity), MAX_QUANTITY);
+        prices_by_type(&mut faults, self.order_type, self.limit_price, self.stop_price);
+        if !faults.is_empty() {
+            return Err(OrderFaults(faults));
+        }
+        let OrderIdentity { order_id, idempotency_key, fund_id, strategy_id, broker, actor, created_at } =
+            identity;
+        Ok(Order(Arc::new(OrderFields {
+            order_id,
+            idempotency_key,
+            symbol: self.symbol.clone(),
+            side: self.side,
+            quantity: self.quantity,
+            order_type: self.order_type,
+            limit_price: self.limit_price,
+            stop_price: self.stop_price,
+            tif: self.tif,
+            fund_id,
+            strategy_id,
+            broker,
+            actor,
+            extended_hours: self.extended_hours,
+            nav_usd: None,
+            thesis: self.thesis.as_deref().and_then(trimmed),
+            created_at,
+            submitted_at: None,
+            accepted_at: None,
+            canceled_at: None,
+            rejected_reason: None,
+            broker_order_id: None,
+        })))
+    }
+
     /// What is wrong with it, by the rules of orders (decision O1); nothing where an order can be made of it.
     #[must_use]
     pub fn faults(&self) -> Vec<OrderFault> {
@@ -167,6 +210,25 @@ impl OrderRequest {
             .created_at(Timestamp::EPOCH);
         order.build().err().map(|faults| faults.0).unwrap_or_default()
     }
+}
+
+/// Whose an order is and what it is called: what the engine adds to an [`OrderRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderIdentity {
+    /// Our id.
+    pub order_id: OrderId,
+    /// The dedupe key.
+    pub idempotency_key: IdempotencyKey,
+    /// Owner of the resulting position.
+    pub fund_id: FundId,
+    /// Who wants it.
+    pub strategy_id: StrategyId,
+    /// Registry key of the broker.
+    pub broker: BrokerName,
+    /// Audit identity.
+    pub actor: ActorId,
+    /// When the intent was made.
+    pub created_at: Timestamp,
 }
 
 /// One thing a strategy wants.
@@ -317,6 +379,11 @@ pub trait Strategy: Send {
     fn on_end(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
         let _ignored = (view, commands);
         Ok(())
+    }
+
+    /// The strategy behind, where it talks with its broker instead of giving commands; shells ask it first.
+    fn with_handle(&mut self) -> Option<&mut dyn HandleStrategy> {
+        None
     }
 
     /// Memory to be journalled, for strategies that warm-up cannot rebuild.

@@ -1,6 +1,6 @@
 //! Canonical symbols, asset classes and currencies.
 
-use crate::ids::{InvalidId, checked};
+use crate::ids::{InvalidId, checked, checked_text};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 /// form; `parts` reads the forms and refuses the rest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(try_from = "SmolStr", into = "SmolStr")]
+#[serde(try_from = "SmolStr")]
 #[cfg_attr(feature = "schema", schemars(extend(
     "minLength" = 1, "maxLength" = crate::ids::MAX_ID_BYTES, "pattern" = crate::schema::SYMBOL,
     "examples" = ["AAPL", "BRK.B", "BTC-USD"]
@@ -25,7 +25,16 @@ impl Symbol {
     /// # Errors
     /// [`InvalidId`] when it is empty, too long, or holds white space or control characters.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        let text = checked("symbol", text.as_ref())?;
+        checked("symbol", text.as_ref()).and_then(Self::of)
+    }
+
+    /// A symbol of a text that was checked as identifiers are.
+    fn of(text: SmolStr) -> Result<Self, InvalidId> {
+        // One look at the bytes says of nearly every symbol that there is nothing to do.
+        let plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_lowercase();
+        if text.bytes().fold(true, |so_far, byte| so_far & plain(byte)) {
+            return Ok(Self(text));
+        }
         if text.contains(char::is_whitespace) {
             return Err(InvalidId {
                 kind: "symbol",
@@ -54,7 +63,7 @@ impl Symbol {
 impl TryFrom<SmolStr> for Symbol {
     type Error = InvalidId;
     fn try_from(text: SmolStr) -> Result<Self, InvalidId> {
-        Self::new(text)
+        checked_text("symbol", text).and_then(Self::of)
     }
 }
 

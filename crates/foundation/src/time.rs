@@ -1,6 +1,6 @@
 //! Instants and the clock seam.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
@@ -59,6 +59,52 @@ impl Timestamp {
     }
 }
 
+/// Bytes of `2026-03-02T14:30:00.123456789Z`.
+const LONGEST_TEXT: usize = 30;
+
+/// Writes a number with zeros before it.
+fn digits(place: &mut [u8], mut number: u32) {
+    for byte in place.iter_mut().rev() {
+        // A digit.
+        *byte = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+    }
+}
+
+impl Timestamp {
+    /// Writes ISO-8601 with as many places of a second as are needed: none, three, six or nine. Answers how long it is. Every
+    /// key that is made of a time has this text, which is why it is not left to a formatter.
+    fn write(self, text: &mut [u8; LONGEST_TEXT]) -> usize {
+        let time = self.to_datetime();
+        *text = *b"0000-00-00T00:00:00.000000000Z";
+        let (date, seconds, nanos) = (time.date_naive(), time.num_seconds_from_midnight(), time.nanosecond());
+        let parts = [
+            (0..4, date.year().unsigned_abs()),
+            (5..7, date.month()),
+            (8..10, date.day()),
+            (11..13, seconds / 3_600),
+            (14..16, seconds / 60 % 60),
+            (17..19, seconds % 60),
+            (20..29, nanos),
+        ];
+        for (place, number) in parts {
+            if let Some(place) = text.get_mut(place) {
+                digits(place, number);
+            }
+        }
+        let end = match nanos {
+            0 => 19,
+            nanos if nanos.is_multiple_of(1_000_000) => 23,
+            nanos if nanos.is_multiple_of(1_000) => 26,
+            _ => 29,
+        };
+        if let Some(zone) = text.get_mut(end) {
+            *zone = b'Z';
+        }
+        end + 1
+    }
+}
+
 impl From<DateTime<Utc>> for Timestamp {
     /// Saturates at the ends of the range (1677 and 2262).
     fn from(time: DateTime<Utc>) -> Self {
@@ -79,7 +125,9 @@ impl std::str::FromStr for Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.pad(&self.to_datetime().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        let mut text = [0; LONGEST_TEXT];
+        let length = self.write(&mut text);
+        out.pad(text.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
     }
 }
 
@@ -131,6 +179,20 @@ pub trait Clock: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::SecondsFormat;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The text is the one that the calendar library makes.
+        #[test]
+        fn the_text_is_iso_8601(nanos: i64, step in proptest::sample::select(vec![1, 1_000, 1_000_000, 1_000_000_000])) {
+            for nanos in [nanos, nanos / step * step] {
+                let time = Timestamp::from_nanos(nanos);
+                let expected = time.to_datetime().to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                prop_assert_eq!(time.to_string(), expected);
+            }
+        }
+    }
 
     #[test]
     fn offsets_are_converted_and_nanoseconds_survive() {

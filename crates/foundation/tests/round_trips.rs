@@ -576,7 +576,11 @@ fn brokers_and_risk() {
         RiskEvent::DayRolled { date: "2026-03-02".parse().unwrap() },
         RiskEvent::Marked { symbol: None },
         RiskEvent::Marked { symbol: Some("AAPL".parse().unwrap()) },
-        RiskEvent::Filled { fund_id: "f".parse().unwrap(), order_id: "o".parse().unwrap() },
+        RiskEvent::Filled {
+            fund_id: "f".parse().unwrap(),
+            order_id: "o".parse().unwrap(),
+            symbol: "AAPL".parse().unwrap(),
+        },
         RiskEvent::Flowed { fund_id: "f".parse().unwrap(), amount: d("-5") },
         RiskEvent::Halt(halt.clone()),
         RiskEvent::Kill { reason: String::new(), actor: "ann".parse().unwrap() },

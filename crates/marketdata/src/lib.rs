@@ -6,6 +6,8 @@ pub mod closes;
 pub mod instruments;
 mod lines;
 pub mod polygon;
+pub mod ticks;
 
 pub use closes::ClosesFeed;
 pub use lines::line_of;
+pub use ticks::TicksFeed;

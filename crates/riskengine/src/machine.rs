@@ -542,8 +542,8 @@ impl RiskMachine for RiskPipeline {
                 self.evaluate(None, symbol.as_ref(), ledger, now, actions);
                 Ok(())
             }
-            RiskEvent::Filled { fund_id, .. } => {
-                self.evaluate(Some(fund_id), None, ledger, now, actions);
+            RiskEvent::Filled { fund_id, symbol, .. } => {
+                self.evaluate(Some(fund_id), Some(symbol), ledger, now, actions);
                 Ok(())
             }
             RiskEvent::Flowed { fund_id, amount } => {

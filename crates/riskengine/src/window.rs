@@ -252,8 +252,21 @@ impl Window {
 
     /// Orders within a window.
     pub(crate) fn count(&self, now: Timestamp, window_ms: u64) -> usize {
-        let old = self.entries.partition_point(|entry| !within(now, entry.accepted.time, window_ms));
-        self.entries.len().saturating_sub(old)
+        // Mostly the window holds what is asked for and little else: the first that counts is near its beginning, and
+        // looking for it from there leaves the rest of a long window alone.
+        let old = |place: usize| {
+            self.entries.get(place).is_some_and(|entry| !within(now, entry.accepted.time, window_ms))
+        };
+        let mut step = 1;
+        while old(step - 1) {
+            step *= 2;
+        }
+        let (mut from, mut to) = (step / 2, step.min(self.entries.len()));
+        while from < to {
+            let middle = from.midpoint(to);
+            if old(middle) { from = middle + 1 } else { to = middle }
+        }
+        self.entries.len().saturating_sub(from)
     }
 
     /// Whether the window holds as many orders as it can, all of them within `longest_ms`.

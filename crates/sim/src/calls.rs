@@ -121,8 +121,14 @@ impl World {
             self.excuse(venue, &other_symbol, Some(&other));
             self.excuse(venue, &order.symbol, Some(&order_id));
         }
-        if let Some(link) = self.links.get(venue) {
+        let more = self.check.families.planted(self.plant, &order);
+        if let Some(link) = self.links.get_mut(venue) {
             self.check.taken(now, &link.venue, &order.idempotency_key);
+            if let Some(resting) = taken.and_then(|place| link.venue.orders.get_mut(place)) {
+                resting.quantity += more;
+                let resting = resting.clone();
+                self.check.family_taken(now, &link.venue, &resting);
+            }
         }
         if let Some(place) = taken {
             let (until, first) = (self.millis(1_000, 20_000), self.millis(5, 4_000));
@@ -276,6 +282,11 @@ impl World {
         else {
             return;
         };
+        if ended
+            && let Some(order) = self.links.get_mut(venue).and_then(|link| link.venue.orders.get_mut(place))
+        {
+            order.hidden_fills += quantity;
+        }
         let mut told = fill.clone();
         if wrong_side {
             told.side = match fill.side {

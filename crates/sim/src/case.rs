@@ -24,6 +24,10 @@ pub struct Case {
     pub again: Option<u64>,
     /// A small world for crashes, without a crash yet.
     pub small: bool,
+    /// A day of orders at a venue whose stream cannot be relied upon.
+    pub day: bool,
+    /// Without what came later than the cases that are kept: groups, algorithms, events that are left out.
+    pub plain: bool,
 }
 
 /// What came of a case.
@@ -39,7 +43,17 @@ impl Case {
     /// Mixed faults.
     #[must_use]
     pub fn mixed(seed: u64) -> Self {
-        Self { seed, steps: None, only: None, without: Vec::new(), crash: None, again: None, small: false }
+        Self {
+            seed,
+            steps: None,
+            only: None,
+            without: Vec::new(),
+            crash: None,
+            again: None,
+            small: false,
+            day: false,
+            plain: false,
+        }
     }
 
     /// One fault alone, often.
@@ -54,6 +68,12 @@ impl Case {
         Self { small: true, ..Self::mixed(seed) }
     }
 
+    /// A day of orders.
+    #[must_use]
+    pub fn day(seed: u64) -> Self {
+        Self { day: true, ..Self::mixed(seed) }
+    }
+
     /// The world of this case, at its beginning.
     ///
     /// # Errors
@@ -62,6 +82,7 @@ impl Case {
         let size = if self.small { Size::Small } else { Size::Full };
         let mut faults = match self.only {
             Some(fault) => Faults::only(self.seed, fault),
+            None if self.day => Faults::day(self.seed),
             // Every second small world has no other trouble than the crashes.
             None if self.small && self.seed.is_multiple_of(2) => Faults::none(self.seed),
             None => Faults::mixed(self.seed),
@@ -71,13 +92,23 @@ impl Case {
                 faults.switch_off(fault);
             }
         }
+        if self.plain {
+            faults.switch_off(Fault::EventDropped);
+        }
         for fault in &self.without {
             faults.switch_off(*fault);
         }
         let drawn = Random::new(self.seed, 6).between(150, 900);
-        let drawn = if self.small { 40 + drawn / 30 } else { drawn };
+        let drawn = match (self.small, self.day) {
+            (true, _) => 40 + drawn / 30,
+            // The day's orders end it before.
+            (_, true) => 60_000,
+            _ => drawn,
+        };
         let steps = self.steps.unwrap_or_else(|| u32::try_from(drawn).unwrap_or(u32::MAX));
         let mut simulation = Simulation::new(self.seed, size, plant, faults, steps, lines)?;
+        simulation.world.has_families &= !self.plain;
+        simulation.world.day = self.day;
         if self.only.is_some() {
             // One fault needs time to be noticed.
             simulation.world.pace = 6;
@@ -143,6 +174,12 @@ impl std::fmt::Display for Case {
         if self.small {
             write!(out, " small")?;
         }
+        if self.day {
+            write!(out, " day")?;
+        }
+        if self.plain {
+            write!(out, " plain")?;
+        }
         if let Some(steps) = self.steps {
             write!(out, " steps={steps}")?;
         }
@@ -176,6 +213,8 @@ impl std::str::FromStr for Case {
             match name {
                 "seed" => (case.seed, seeded) = (number(word, value)?, true),
                 "small" => case.small = true,
+                "day" => case.day = true,
+                "plain" => case.plain = true,
                 "steps" => case.steps = Some(number(word, value)?),
                 "only" => case.only = Some(value.parse()?),
                 "without" => case.without = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
@@ -198,9 +237,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for text in
-            ["seed=7", "seed=7 small crash=31 again=4", "seed=1 steps=9 only=overfill without=bust,reject"]
-        {
+        for text in [
+            "seed=7",
+            "seed=7 small crash=31 again=4",
+            "seed=2 day",
+            "seed=2 plain steps=3",
+            "seed=1 steps=9 only=overfill without=bust,reject",
+        ] {
             assert_eq!(text.parse::<Case>().unwrap().to_string(), text);
         }
         for (text, wanted) in

@@ -1,6 +1,7 @@
 //! What must hold, judged from outside: from what was sent, what the venue knows, what was told and what is in the books. None
 //! of it asks the engine whether the engine is right.
 
+use crate::families::Families;
 use crate::setup::Setup;
 use crate::venue::Venue;
 use mts_engine::Core;
@@ -41,6 +42,8 @@ pub struct Excuses {
     pub orders: BTreeSet<OrderId>,
     /// Until when events of a venue may be lost for ever, by its place.
     pub lossy_until: BTreeMap<usize, Timestamp>,
+    /// Fills of which the event was left out.
+    pub dropped: BTreeSet<FillId>,
 }
 
 /// The checkers and what they remember.
@@ -56,9 +59,13 @@ pub struct Checker {
     replaced: BTreeSet<String>,
     held: BTreeMap<(FundId, Symbol), Decimal>,
     touched: BTreeMap<OrderId, Timestamp>,
+    /// Children and what they are children of.
+    parents: BTreeMap<OrderId, OrderId>,
     cash_told: BTreeMap<String, Decimal>,
     journal_failed: bool,
     deaf: bool,
+    /// Orders that belong together.
+    pub families: Families,
 }
 
 impl Checker {
@@ -119,6 +126,10 @@ impl Checker {
                 }
                 let held = self.held.entry((fund_id.clone(), fill.symbol.clone())).or_default();
                 *held += fill.side.signed(fill.quantity);
+                // It counts for the order that an algorithm works, too.
+                if let Some(parent) = self.parents.get(&fill.order_id) {
+                    self.touched.insert(parent.clone(), now);
+                }
                 self.touched.insert(fill.order_id.clone(), now);
             }
             Event::OrderCreated(record)
@@ -127,10 +138,15 @@ impl Checker {
             | Event::OrderCanceled(record)
             | Event::OrderExpired(record)
             | Event::OrderUnknown(record) => {
+                if let Some(parent) = &record.parent {
+                    self.parents.insert(record.order.order_id.clone(), parent.clone());
+                    self.touched.insert(parent.clone(), now);
+                }
                 self.touched.insert(record.order.order_id.clone(), now);
             }
             Event::Incident { code, message, .. } if !self.deaf => {
                 *self.incidents.entry(code.to_string()).or_default() += 1;
+                self.families.heard(message);
                 let mut words = message.split_whitespace();
                 match code.as_str() {
                     "SYNTHETIC_FILL_REPLACED" => {
@@ -160,6 +176,12 @@ impl Checker {
         self.held.clear();
         self.cash_told.clear();
         self.journal_failed = false;
+        self.families.restarts();
+    }
+
+    /// Whether incidents are not heard, so that nothing can be said about what was told.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf
     }
 
     /// The journal was replayed: what left before must be known (P1, P4).
@@ -193,7 +215,7 @@ impl Checker {
                 number(other) > number(record)
                     && fresh.iter().any(|one| one.order.order_id == other.order.order_id)
             };
-            for what in passed(core, setup, record, later) {
+            for what in passed(core, setup, record, &self.families, later) {
                 self.broken("P3", now, what);
             }
         }
@@ -231,7 +253,7 @@ impl Checker {
     }
 
     /// Adds what no engine could know: fills whose event is lost for ever and whose order had ended before.
-    fn lost_for_good(&self, core: &Core, venues: &[&Venue], excuses: &Excuses) -> Excuses {
+    pub(crate) fn lost_for_good(&self, core: &Core, venues: &[&Venue], excuses: &Excuses) -> Excuses {
         let mut excuses = excuses.clone();
         for (place, venue) in venues.iter().enumerate() {
             let lossy = excuses.lossy_until.get(&place).copied();
@@ -240,7 +262,8 @@ impl Checker {
                 // Its order ended so long ago that it is not remembered: set aside, and told.
                 let too_late = core.state().order(&order.order_id).is_none()
                     && self.incidents.contains_key("FILL_WITHOUT_ORDER");
-                let lost = lossy.is_some_and(|until| execution.time <= until);
+                let lost = lossy.is_some_and(|until| execution.time <= until)
+                    || excuses.dropped.contains(&execution.fill_id);
                 if !(lost || too_late) || self.is_booked(&execution.fill_id) {
                     continue;
                 }
@@ -257,7 +280,17 @@ impl Checker {
         excuses
     }
 
-    fn is_booked(&self, fill_id: &FillId) -> bool {
+    /// The fills that stood in for others of these orders.
+    pub(crate) fn stand_ins(&self, orders: &BTreeSet<OrderId>) -> BTreeSet<String> {
+        let made = self.booked.keys().map(FillId::as_str).chain(self.replaced.iter().map(String::as_str));
+        let of_these = |id: &str| {
+            let order = id.strip_prefix("synthetic-").and_then(|rest| rest.rsplit_once('-'));
+            order.is_some_and(|(order, _)| orders.iter().any(|known| known.as_str() == order))
+        };
+        made.filter(|id| of_these(id)).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn is_booked(&self, fill_id: &FillId) -> bool {
         self.booked.contains_key(fill_id) || self.replaced.contains(fill_id.as_str())
     }
 
@@ -270,7 +303,8 @@ impl Checker {
                 else {
                     continue;
                 };
-                let lost = lossy.is_some_and(|until| execution.time <= until);
+                let lost = lossy.is_some_and(|until| execution.time <= until)
+                    || excuses.dropped.contains(&execution.fill_id);
                 let forgotten = core.state().order(&order.order_id).is_none();
                 if lost || forgotten || excuses.orders.contains(&order.order_id) {
                     continue;
@@ -413,6 +447,7 @@ fn passed(
     core: &Core,
     setup: &Setup,
     record: &OrderRecord,
+    families: &Families,
     later: impl Fn(&OrderRecord) -> bool,
 ) -> Vec<String> {
     let order = &record.order;
@@ -427,13 +462,23 @@ fn passed(
         .state()
         .orders()
         .filter(|other| other.state.is_working() && other.order.fund_id == order.fund_id && !later(other))
+        // What an algorithm works is at the venue as its children.
+        .filter(|other| !core.state().is_worked(&other.order.order_id))
         .collect();
     let units = |symbol: &Symbol, sign: i8| -> Decimal {
-        working
-            .iter()
-            .filter(|other| other.order.symbol == *symbol && other.order.side.sign() == sign)
-            .map(|other| other.remaining())
-            .sum()
+        // Of alternatives one can fill: the largest counts.
+        let (mut sum, mut largest) = (Decimal::ZERO, BTreeMap::new());
+        let meant = |other: &&&OrderRecord| other.order.symbol == *symbol && other.order.side.sign() == sign;
+        for other in working.iter().filter(meant) {
+            match families.alternative(&other.order.idempotency_key) {
+                Some(name) => {
+                    let most: &mut Decimal = largest.entry(name).or_default();
+                    *most = other.remaining().max(*most);
+                }
+                None => sum += other.remaining(),
+            }
+        }
+        sum + largest.into_values().sum::<Decimal>()
     };
     let held = |symbol: &Symbol| book.positions().quantity(symbol);
     let (high, low) = (|s: &Symbol| held(s) + units(s, 1), |s: &Symbol| held(s) - units(s, -1));

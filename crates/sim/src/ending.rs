@@ -44,20 +44,12 @@ impl Simulation {
     /// A person looks at the venue and settles the orders that are not there.
     pub(crate) fn settle(&mut self, time: Timestamp) -> Result<(), SimError> {
         let Some(driver) = &self.driver else { return Ok(()) };
-        // The venue's own screen shows no such order, or that it ended; the latter only helps where the venue lied.
-        let gone = |record: &OrderRecord| {
-            let key = &record.order.idempotency_key;
-            let lied = self.world.excuses.orders.contains(&record.order.order_id);
-            !self.world.links.iter().any(|link| {
-                let order = link.venue.find_key(key).and_then(|place| link.venue.orders.get(place));
-                order.is_some_and(|order| order.is_open() || (!order.forgotten && !lied))
-            })
-        };
-        let orders: Vec<_> = driver
-            .core()
-            .state()
+        let state = driver.core().state();
+        let at_venues =
+            |record: &&OrderRecord| record.state.is_working() && !state.is_worked(&record.order.order_id);
+        let orders: Vec<_> = state
             .orders()
-            .filter(|record| record.state.is_working() && gone(record))
+            .filter(|record| at_venues(record) && self.world.is_gone(record))
             .map(|record| record.order.order_id.clone())
             .collect();
         for order_id in orders {
@@ -87,6 +79,7 @@ impl Simulation {
         let world = &mut self.world;
         let venues: Vec<&Venue> = world.links.iter().map(|link| &link.venue).collect();
         world.check.quiet(core, &world.setup, &venues, &world.excuses);
+        world.check.families_quiet(now, &venues, &world.excuses);
         world.check.memory(core, world.setup.memory);
         if world.deaths == 0 && world.check.incidents.get("GAP").copied().unwrap_or(0) < world.gaps {
             world.check.broken("P7", now, "a gap for ever was not told".to_owned());

@@ -85,6 +85,8 @@ faults! {
     DiskFull = "disk-full",
     /// The process dies.
     Crash = "crash",
+    /// The venue's stream leaves an event out, without a word.
+    EventDropped = "event-dropped",
 }
 
 impl std::str::FromStr for Fault {
@@ -106,9 +108,21 @@ pub struct Faults {
     happened: [u32; COUNT],
     calm: bool,
     random: Random,
+    /// For what came later than the seeds that are kept.
+    drops: Random,
 }
 
 impl Faults {
+    fn with(seed: u64, rates: [u32; COUNT]) -> Self {
+        Self {
+            rates,
+            happened: [0; COUNT],
+            calm: false,
+            random: Random::new(seed, 2),
+            drops: Random::new(seed, 12),
+        }
+    }
+
     /// Rates drawn for a seed: about a third of all faults, each with a rate of its own.
     #[must_use]
     pub fn mixed(seed: u64) -> Self {
@@ -124,7 +138,24 @@ impl Faults {
                 (true, false) => rate,
             }
         });
-        Self { rates, happened: [0; COUNT], calm: false, random: Random::new(seed, 2) }
+        Self::with(seed, rates)
+    }
+
+    /// A day at a venue whose stream cannot be relied upon: what is dropped, doubled and reordered has one rate, and what was
+    /// missed is sometimes older than the venue's history.
+    #[must_use]
+    pub fn day(seed: u64) -> Self {
+        let rate = u32::try_from(Random::new(seed, 1).between(10, 200)).unwrap_or(10);
+        let mut faults = Self::none(seed);
+        let much = [Fault::EventDropped, Fault::DuplicateFill, Fault::DuplicateReport, Fault::Reordered];
+        let some = [Fault::Disconnect, Fault::LostGap];
+        for (fault, rate) in much.map(|fault| (fault, rate)).into_iter().chain(some.map(|fault| (fault, 10)))
+        {
+            if let Some(known) = faults.rates.get_mut(fault as usize) {
+                *known = rate;
+            }
+        }
+        faults
     }
 
     /// This one alone, often.
@@ -132,13 +163,13 @@ impl Faults {
     pub fn only(seed: u64, fault: Fault) -> Self {
         let rate = if matches!(fault, Fault::Crash | Fault::DiskFails | Fault::DiskFull) { 20 } else { 250 };
         let rates = std::array::from_fn(|place| if place == fault as usize { rate } else { 0 });
-        Self { rates, happened: [0; COUNT], calm: false, random: Random::new(seed, 2) }
+        Self::with(seed, rates)
     }
 
     /// None at all.
     #[must_use]
     pub fn none(seed: u64) -> Self {
-        Self { rates: [0; COUNT], happened: [0; COUNT], calm: false, random: Random::new(seed, 2) }
+        Self::with(seed, [0; COUNT])
     }
 
     /// Without this one.
@@ -156,7 +187,8 @@ impl Faults {
     /// Whether it happens now. Draws once, whatever the rate.
     pub fn strikes(&mut self, fault: Fault) -> bool {
         let rate = self.rates.get(fault as usize).copied().unwrap_or(0);
-        let strikes = self.random.chance(rate) && !self.calm;
+        let random = if fault == Fault::EventDropped { &mut self.drops } else { &mut self.random };
+        let strikes = random.chance(rate) && !self.calm;
         if strikes && let Some(count) = self.happened.get_mut(fault as usize) {
             *count = count.saturating_add(1);
         }

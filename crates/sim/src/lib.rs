@@ -7,9 +7,12 @@
 mod calls;
 pub mod case;
 pub mod check;
+mod day;
 pub mod disk;
 mod ending;
+mod families;
 pub mod faults;
+mod kin;
 mod life;
 mod load;
 pub mod plant;
@@ -22,6 +25,7 @@ mod world;
 
 pub use case::{Case, CaseReport};
 pub use check::Violation;
+pub use day::day;
 pub use faults::{Fault, Faults};
 pub use plant::Plant;
 pub use process::{Shown, SimError, Simulation};

@@ -44,6 +44,7 @@ impl Simulation {
         if !self.could_die(|disk| disk.image(0)) {
             return;
         }
+        let actions = self.leaving(actions);
         for action in actions {
             let at_risk = self.driver.as_ref().map_or(0, |driver| driver.journal().at_risk());
             self.world.carry_out(action, at_risk);
@@ -57,6 +58,27 @@ impl Simulation {
             driver.keep_snapshot().ok();
             self.world.snapshots = driver.journal().snapshots().to_vec();
         }
+    }
+
+    /// What leaves now, looked at against what the books hold.
+    fn leaving(&mut self, mut actions: Vec<Action>) -> Vec<Action> {
+        let (plant, check) = (self.world.plant, &mut self.world.check);
+        if plant == Some(Plant::KeepAlternatives) {
+            let stays = |action: &Action| match action {
+                Action::Cancel(reference) => check.families.alternative(&reference.idempotency_key).is_none(),
+                _ => true,
+            };
+            actions.retain(stays);
+        }
+        for action in &actions {
+            if let Action::Cancel(reference) = action {
+                check.families.cancels(&reference.order_id);
+            }
+        }
+        if let Some(driver) = &self.driver {
+            check.alternatives(driver.core());
+        }
+        actions
     }
 
     /// The engine stops: what still may leave does, and the process ends (P5).

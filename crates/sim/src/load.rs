@@ -62,6 +62,8 @@ impl World {
                 }
             }
         }
+        commands.extend(self.family(core, fund, time)?);
+        self.check.families.asked(&fund.fund_id, &commands);
         Ok(Some(Input::Decided {
             strategy_id: strategy_id.clone(),
             fund_id: fund.fund_id.clone(),

@@ -30,6 +30,12 @@ pub enum Plant {
     ForgetNothing,
     /// Alarms are not heard.
     Silent,
+    /// Every child of an algorithm leaves with twice its quantity.
+    DoubleChildren,
+    /// The exits of a bracket leave with more than the entry has filled.
+    LargeExits,
+    /// What another order filled is not taken from the alternatives beside it: their cancellations never leave.
+    KeepAlternatives,
 }
 
 impl Plant {
@@ -45,6 +51,9 @@ impl Plant {
         Self::SendAfterFailure,
         Self::ForgetNothing,
         Self::Silent,
+        Self::DoubleChildren,
+        Self::LargeExits,
+        Self::KeepAlternatives,
     ];
 }
 

@@ -8,7 +8,7 @@ use crate::plant::Plant;
 use crate::setup::{Setup, SetupError, Size};
 use crate::world::{Answer, Happening, Item, Stage, Trace, World};
 use mts_engine::Action;
-use mts_engine::input::{Input, MarkUpdate};
+use mts_engine::input::{Input, MarkUpdate, OperatorAct};
 use mts_engine::record::GENESIS;
 use mts_engine::shell::driver::{Driver, DriverError};
 use mts_foundation::broker::SubmitOutcome;
@@ -176,13 +176,13 @@ impl Simulation {
         self.driver.as_ref().map_or(time, |driver| time.max(driver.core().state().now()))
     }
 
-    fn step(&mut self) -> Result<(), SimError> {
+    pub(crate) fn step(&mut self) -> Result<(), SimError> {
         let timer = self.driver.as_ref().and_then(Driver::next_timer).map(|due| {
             let pause = due.since(self.clock());
             self.world.now.plus(pause)
         });
         self.world.steps = self.world.steps.saturating_add(1);
-        if self.world.steps >= self.world.limit && self.world.is_storm() {
+        if (self.world.steps >= self.world.limit || self.is_evening()) && self.world.is_storm() {
             self.begin_calm()?;
         }
         match (timer, self.world.next_time()) {
@@ -212,6 +212,9 @@ impl Simulation {
                 if storm {
                     self.world.move_prices();
                     self.feed_marks();
+                    if let Some(volumes) = self.world.volumes(time) {
+                        self.feed(volumes);
+                    }
                     let pause = self.world.beat(200, 8_000);
                     self.world.after(pause, Happening::Market);
                 }
@@ -259,7 +262,10 @@ impl Simulation {
                 }
             }
             Happening::Restart => self.restart()?,
-            Happening::Settle => self.settle(time)?,
+            Happening::Settle => {
+                self.settle(time)?;
+                self.adopt_all()?;
+            }
             Happening::Finish { number } => {
                 // A process that began again since needs its time.
                 if number == self.world.ends {
@@ -276,6 +282,17 @@ impl Simulation {
     pub(crate) fn feed(&mut self, input: Input) -> bool {
         let Some(driver) = &mut self.driver else { return false };
         self.world.trace.line(|| format!("  <- {input:?}"));
+        if let Input::Operator { act, .. } = &input
+            && matches!(
+                act,
+                OperatorAct::Kill { .. }
+                    | OperatorAct::CancelAll { .. }
+                    | OperatorAct::Flatten { .. }
+                    | OperatorAct::Cancel { .. }
+            )
+        {
+            self.world.check.families.release_all();
+        }
         let before = driver.core().state().counters().orders;
         if let Err(error) = driver.take(&input) {
             self.fails(&error);
@@ -340,6 +357,7 @@ impl Simulation {
         if let Some(input) = act {
             self.feed(input);
         }
+        self.feed_person()?;
         let pause = self.world.beat(500, 6_000);
         self.world.after(pause, Happening::Mischief);
         Ok(())

@@ -28,10 +28,14 @@ pub struct Totals {
     pub deaths: u64,
     /// Runs that were made twice and were the same.
     pub twice: u64,
+    /// Fills that stood in for others whose event was left out, in days.
+    pub stand_ins: u64,
+    /// Differences that a person took over, in days.
+    pub adopted: u64,
 }
 
 impl Totals {
-    fn add(&mut self, shown: &Shown) {
+    pub(crate) fn add(&mut self, shown: &Shown) {
         self.runs += 1;
         self.steps += u64::from(shown.steps);
         self.inputs += shown.inputs;
@@ -47,6 +51,8 @@ impl Totals {
         self.orders += other.orders;
         self.deaths += other.deaths;
         self.twice += other.twice;
+        self.stand_ins += other.stand_ins;
+        self.adopted += other.adopted;
     }
 }
 
@@ -149,6 +155,7 @@ pub fn alarms(fault: Fault) -> &'static [&'static str] {
         | Fault::SlowCancel
         | Fault::DiskFails
         | Fault::DiskFull
-        | Fault::Crash => &[],
+        | Fault::Crash
+        | Fault::EventDropped => &[],
     }
 }

@@ -31,6 +31,8 @@ pub struct Resting {
     pub quantity: Decimal,
     /// Units filled.
     pub filled: Decimal,
+    /// Units of these of which nobody could know: filled after its end, or told by an event that was left out.
+    pub hidden_fills: Decimal,
     /// Price times units of the fills.
     pub value: Decimal,
     /// Its state.
@@ -155,6 +157,7 @@ impl Venue {
             limit: order.limit_price,
             quantity: order.quantity,
             filled: Decimal::ZERO,
+            hidden_fills: Decimal::ZERO,
             value: Decimal::ZERO,
             state: OrderState::Accepted,
             hidden_until: Timestamp::from_nanos(i64::MIN),
@@ -185,6 +188,7 @@ impl Venue {
             limit: None,
             quantity,
             filled: Decimal::ZERO,
+            hidden_fills: Decimal::ZERO,
             value: Decimal::ZERO,
             state: OrderState::Accepted,
             hidden_until: Timestamp::from_nanos(i64::MIN),

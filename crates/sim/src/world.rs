@@ -195,6 +195,12 @@ pub(crate) struct World {
     pub(crate) net: Random,
     /// Where the disk tears.
     pub(crate) luck: Random,
+    /// Groups, algorithms, and people who looked at the venue.
+    pub(crate) kin: Random,
+    /// Whether there are any of these.
+    pub(crate) has_families: bool,
+    /// It is a day of a number of orders, after which a person takes over what nobody can explain.
+    pub(crate) day: bool,
     pub(crate) now: Timestamp,
     /// Our clock minus the true one.
     pub(crate) skew: Duration,
@@ -281,6 +287,9 @@ impl World {
             load: Random::new(seed, 4),
             net,
             luck: Random::new(seed, 5),
+            has_families: Random::new(seed, 9).chance(600),
+            kin: Random::new(seed, 8),
+            day: false,
             now: BEGIN,
             skew: Duration::ZERO,
             links,
@@ -356,11 +365,21 @@ impl World {
     /// Puts an event into the venue's history and onto its way, in order unless events overtake each other.
     pub(crate) fn publish(&mut self, venue: usize, event: BrokerEvent) {
         let now = self.now;
+        let dropped = self.faults.strikes(Fault::EventDropped);
         let Some(link) = self.links.get_mut(venue) else { return };
+        if dropped && let BrokerEvent::Fill { fill, .. } = &event {
+            self.excuses.dropped.insert(fill.fill_id.clone());
+            let order = link.venue.orders.iter_mut().rev().find(|order| order.order_id == fill.order_id);
+            if let Some(order) = order {
+                order.hidden_fills += fill.quantity;
+            }
+        }
         let past = link.venue.tell(now, event);
         if link.connected {
             let overtakes = self.faults.strikes(Fault::Reordered);
-            self.send_along(venue, Item::Past(past), overtakes);
+            if !dropped {
+                self.send_along(venue, Item::Past(past), overtakes);
+            }
         }
     }
 

@@ -22,8 +22,9 @@ fn is_caught(plant: Plant, seeds: u64, promises: &[&str], case: impl Fn(u64) -> 
 
 #[test]
 fn fills_that_are_booked_again_when_they_come_again() {
-    is_caught(Plant::DropDedup, 5, &["P2"], |seed| Case::only(seed, Fault::DuplicateFill));
-    is_caught(Plant::DropDedup, 5, &["P2"], Case::mixed);
+    // Exits for fills that were none are larger than what was filled (P3).
+    is_caught(Plant::DropDedup, 5, &["P2", "P3"], |seed| Case::only(seed, Fault::DuplicateFill));
+    is_caught(Plant::DropDedup, 5, &["P2", "P3"], Case::mixed);
 }
 
 #[test]
@@ -70,4 +71,20 @@ fn an_order_that_leaves_after_the_journal_failed() {
 #[test]
 fn keys_that_are_never_forgotten() {
     is_caught(Plant::ForgetNothing, 20, &["P6"], Case::mixed);
+}
+
+#[test]
+fn children_that_are_more_than_their_order() {
+    is_caught(Plant::DoubleChildren, 10, &["P3"], Case::mixed);
+}
+
+#[test]
+fn exits_that_are_larger_than_what_they_protect() {
+    is_caught(Plant::LargeExits, 10, &["P3"], Case::mixed);
+}
+
+#[test]
+fn alternatives_that_stay_when_another_has_filled() {
+    // Cancellations that never leave are found in the calm, too.
+    is_caught(Plant::KeepAlternatives, 10, &["P2", "P3"], Case::mixed);
 }

@@ -8,7 +8,8 @@
 use mts_brokers::{PaperBroker, PaperConfig};
 use mts_cli::config::{Loaded, RunConfig, load};
 use mts_cli::strategies::FactorStrategy;
-use mts_engine::shell::backtest::{Backtest, OperatorScript, RunEnd, Trader};
+use mts_engine::shell::Trader;
+use mts_engine::shell::offline::{Backtest, OperatorScript, RunEnd};
 use mts_engine::{Core, CoreConfig, FundSetup, Output, replay};
 use mts_foundation::journal::Journal;
 use mts_foundation::{ActorId, FundConfig, InstrumentTable, MarketCalendar};

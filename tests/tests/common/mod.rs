@@ -17,10 +17,13 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// The real `mts`, built with the profile of the tests and up to date.
+/// The real `mts`: the one that `MTS_PROGRAM` names, else built with the profile of the tests and up to date.
 pub fn mts() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(named) = std::env::var_os("MTS_PROGRAM") {
+            return PathBuf::from(named);
+        }
         // …/target/<profile>/deps/<test>
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();

@@ -6,14 +6,15 @@ use mts_foundation::broker::BrokerError;
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{
     BrokerOrderId, Decimal, Fill, IdempotencyKey, Order, OrderId, OrderRecord, OrderState, PositionBook,
-    Symbol, Timestamp, VenueName,
+    Symbol, Table, Timestamp, VenueName,
 };
 use mts_matching::{Accrued, Exchange, FeeState, Liquidity, MatchEvent, Restored, Standing};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Most ended orders whose keys are remembered.
-const MAX_REMEMBERED: usize = 100_000;
+/// Most ended orders that are remembered: so long an order that is handed over again is answered as before. The engine
+/// remembers its keys for a day and hands none over again but at a restart, which begins with an empty venue.
+const MAX_REMEMBERED: usize = 16_384;
 
 /// What the venue keeps of an order.
 #[derive(Debug, Clone)]
@@ -30,8 +31,8 @@ pub(super) struct Venue {
     pub(super) now: Timestamp,
     pub(super) connected: Option<Timestamp>,
     pub(super) exchange: Exchange,
-    pub(super) orders: BTreeMap<IdempotencyKey, Known>,
-    by_id: BTreeMap<BrokerOrderId, IdempotencyKey>,
+    pub(super) orders: Table<IdempotencyKey, Known>,
+    by_id: Table<BrokerOrderId, IdempotencyKey>,
     ended: VecDeque<IdempotencyKey>,
     pub(super) cash: Decimal,
     pub(super) positions: PositionBook,
@@ -54,8 +55,8 @@ impl Venue {
             now: Timestamp::EPOCH,
             connected: None,
             exchange,
-            orders: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            orders: Table::new(),
+            by_id: Table::new(),
             ended: VecDeque::new(),
             positions: PositionBook::new(),
             fees: FeeState::default(),

@@ -73,51 +73,70 @@ pub(crate) fn resume(app: &App, args: &ResumeArgs) -> Result<(), CliError> {
 /// configuration that this program refuses nor a state that it cannot rebuild stands in the way. Without a terminal it
 /// does not ask: an emergency stop that a script sends must not fail for want of a flag, and it can be taken back.
 ///
-/// Of a live run the flag comes first, as a file that holds whatever becomes of the engine. Then the engine is told; and
-/// with a real broker everything that works is cancelled over a connection of this command's own, because the engine may
-/// hang.
+/// Of a live run the flag comes first, as a file that holds whatever becomes of the engine. Then the engine is told, or the
+/// journal where none runs; and with a real broker everything that works is cancelled over a connection of this command's
+/// own, because the engine may hang or be gone. None of the three waits for another, and none is left out where another
+/// fails.
 pub(crate) fn kill(app: &App, args: &KillArgs) -> Result<(), CliError> {
     if !args.yes && std::io::stdin().is_terminal() {
         confirm("KILL", "the kill switch is switched on and everything working is cancelled")?;
     }
     let folder = &args.act.out;
     let act = OperatorAct::Kill { reason: args.reason.clone(), actor: args.actor.clone() };
+    let Some((mode, config)) = live_mode(folder) else { return record_kill(folder, act, args) };
     let written = is_written(folder);
-    let live = config_of(folder).ok().and_then(|config| config.live.clone().map(|live| (live.mode, config)));
-    if let Some((mode, config)) = live.filter(|_| written) {
-        let note =
-            KillNote { reason: args.reason.clone(), actor: args.actor.clone(), time: SystemClock.now() };
-        note.write(folder)?;
-        say_note("the flag is set: nothing new leaves");
-        // In parallel: neither the engine nor the broker is waited for before the other is asked.
-        let (told, cancelled) = std::thread::scope(|scope| {
-            let own = scope.spawn(|| match mode {
-                LiveMode::Live => own_connection::cancel_all(app, &config, folder),
-                LiveMode::Paper | LiveMode::Shadow => Ok(Vec::new()),
-            });
-            let told = by_engine(folder, act, HURRY);
-            let cancelled = own
-                .join()
-                .unwrap_or_else(|_| Err(CliError::new(ExitKind::Internal, "the cancellations panicked")));
-            (told, cancelled)
-        });
-        let cancelled = cancelled?;
-        for line in &cancelled {
-            say_note(line);
-        }
-        return match told {
-            Ok(Some(done)) => done.tell(folder, args.act.json),
-            Ok(None) | Err(_) => {
-                let message = format!(
-                    "the engine of {} does not answer; the flag in {KILL_FILE} holds, {} cancellations were sent by this command; \
-                     look at the account, then end the process",
-                    folder.display(),
-                    cancelled.len()
-                );
-                Err(CliError::new(ExitKind::Refused, message))
-            }
-        };
+    let note = KillNote { reason: args.reason.clone(), actor: args.actor.clone(), time: SystemClock.now() };
+    let flagged = note.write(folder);
+    match &flagged {
+        Ok(()) => say_note("the flag is set: nothing new leaves"),
+        Err(error) => say_note(&error.message),
     }
+    // In parallel: neither the engine nor the broker is waited for before the other is asked.
+    let (told, cancelled) = std::thread::scope(|scope| {
+        let own = scope.spawn(|| match mode {
+            LiveMode::Live => own_connection::cancel_all(app, &config, folder),
+            LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => Ok(Vec::new()),
+        });
+        let told = if written { by_engine(folder, act.clone(), HURRY) } else { Ok(None) };
+        let cancelled = own
+            .join()
+            .unwrap_or_else(|_| Err(CliError::new(ExitKind::Internal, "the cancellations panicked")));
+        (told, cancelled)
+    });
+    for line in cancelled.iter().flatten() {
+        say_note(line);
+    }
+    if !written {
+        // The next start takes the flag, should the journal not take the act.
+        record_kill(folder, act, args)?;
+        std::fs::remove_file(folder.join(KILL_FILE)).ok();
+        return cancelled.map(|_| ());
+    }
+    let cancelled = cancelled?;
+    flagged?;
+    match told {
+        Ok(Some(done)) => done.tell(folder, args.act.json),
+        Ok(None) | Err(_) => {
+            let message = format!(
+                "the engine of {} does not answer; the flag in {KILL_FILE} holds, {} cancellations were sent by this command; \
+                 look at the account, then end the process",
+                folder.display(),
+                cancelled.len()
+            );
+            Err(CliError::new(ExitKind::Refused, message))
+        }
+    }
+}
+
+/// Mode and configuration of a run in real time.
+fn live_mode(folder: &Path) -> Option<(LiveMode, RunConfig)> {
+    let config = config_of(folder).ok()?;
+    let live = config.live.as_ref().filter(|live| live.is_real_time())?;
+    Some((live.mode, config))
+}
+
+/// Appends the kill to the journal of a run that nobody writes.
+fn record_kill(folder: &Path, act: OperatorAct, args: &KillArgs) -> Result<(), CliError> {
     let mut journal = lock(folder)?;
     let time = last_time(&open_reader(folder)?)?.unwrap_or(Timestamp::from_nanos(i64::MIN));
     let operation = Operation {

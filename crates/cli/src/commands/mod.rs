@@ -34,7 +34,7 @@ pub(crate) use limits::limits;
 pub(crate) use lists::{fills, list_incidents, list_positions, orders};
 pub(crate) use new::new_strategy;
 pub(crate) use operate::{cancel_all, flatten, order, reconcile};
-pub(crate) use print::{say_error, say_note};
+pub(crate) use print::{say, say_error, say_note};
 pub(crate) use replay::replay;
 pub(crate) use risk_check::check_order;
 pub(crate) use risk_show::show_risk;

@@ -5,7 +5,10 @@ use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::run_folder::RunFolder;
 use crate::setup::live_broker;
-use mts_foundation::broker::{BrokerOrderRef, CancelOutcome};
+use mts_foundation::IdempotencyKey;
+use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, DynBroker};
+use mts_foundation::broker_event::OrderReport;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Cancellations under way at one time.
 const UNDER_WAY: usize = 32;
 
-/// Asks the broker to cancel every order that works: those that the broker shows, and those that only the journal knows. A
-/// line for each.
+/// Looks at the account: an order that had left just before the first look is found by the second.
+const LOOKS: usize = 5;
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks the broker to cancel every order that works: first those that the broker shows, until it shows no other, then those
+/// that only the journal knows. A line for each.
 pub(super) fn cancel_all(app: &App, config: &RunConfig, folder: &Path) -> Result<Vec<String>, CliError> {
     let broker = live_broker(app, config)?;
-    // A journal that cannot be replayed does not keep what the broker shows from being cancelled.
-    let known = journalled(app, folder).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -33,45 +40,64 @@ pub(super) fn cancel_all(app: &App, config: &RunConfig, folder: &Path) -> Result
             .await
             .map_err(|_| CliError::new(ExitKind::Refused, "the broker does not answer; call its desk"))?
             .or_exit(ExitKind::Refused)?;
-        let mut wanted = known;
-        if let Ok(Ok(open)) = tokio::time::timeout(PATIENCE, broker.open_orders()).await {
-            for report in open {
-                let ours = |order: &&mut BrokerOrderRef| order.broker_order_id == report.broker_order_id;
-                // Only what carries a key of ours is ours to cancel.
-                let (Some(order_id), Some(key)) = (report.order_id, report.idempotency_key) else { continue };
-                if wanted.iter_mut().find(ours).is_none() {
-                    wanted.push(BrokerOrderRef {
-                        order_id,
-                        idempotency_key: key,
-                        broker_order_id: report.broker_order_id,
-                        symbol: report.symbol,
-                    });
-                }
+        let (mut lines, mut asked) = (Vec::new(), BTreeSet::new());
+        for look in 0..LOOKS {
+            let Ok(Ok(open)) = tokio::time::timeout(PATIENCE, broker.open_orders()).await else { continue };
+            let fresh = ours(open, &asked);
+            // One look proves nothing about what was under way.
+            if look > 0 && fresh.is_empty() {
+                break;
             }
+            asked.extend(fresh.iter().map(|order| order.idempotency_key.clone()));
+            lines.extend(cancel(&broker, fresh).await?);
+            tokio::time::sleep(PAUSE).await;
         }
-        let room = Arc::new(Semaphore::new(UNDER_WAY));
-        let mut calls = tokio::task::JoinSet::new();
-        for order in wanted {
-            let (broker, room) = (Arc::clone(&broker), Arc::clone(&room));
-            calls.spawn(async move {
-                let _permit = room.acquire_owned().await;
-                let outcome = match tokio::time::timeout(PATIENCE, broker.cancel(&order)).await {
-                    Ok(CancelOutcome::Confirmed) => "cancelled".to_owned(),
-                    Ok(CancelOutcome::TooLate { state }) => format!("too late, it is {state}"),
-                    Ok(CancelOutcome::NotFound) => "the broker does not know it".to_owned(),
-                    Ok(CancelOutcome::Unknown { cause }) => format!("not confirmed: {cause}"),
-                    Err(_) => "not confirmed: no answer".to_owned(),
-                };
-                format!("order {}: {outcome}", order.order_id)
-            });
-        }
-        let mut lines = Vec::new();
-        while let Some(line) = calls.join_next().await {
-            lines.push(line.or_exit(ExitKind::Internal)?);
-        }
+        // A journal that cannot be replayed keeps nothing that the broker shows from being cancelled, and neither does the time
+        // that this takes.
+        let mut rest = journalled(app, folder).unwrap_or_default();
+        rest.retain(|order| !asked.contains(&order.idempotency_key));
+        lines.extend(cancel(&broker, rest).await?);
         lines.sort();
         Ok(lines)
     })
+}
+
+/// The orders that carry a key, which only ours do, and that were not asked for yet.
+fn ours(open: Vec<OrderReport>, asked: &BTreeSet<IdempotencyKey>) -> Vec<BrokerOrderRef> {
+    let reference = |report: OrderReport| {
+        Some(BrokerOrderRef {
+            order_id: report.order_id?,
+            idempotency_key: report.idempotency_key.filter(|key| !asked.contains(key))?,
+            broker_order_id: report.broker_order_id,
+            symbol: report.symbol,
+        })
+    };
+    open.into_iter().filter_map(reference).collect()
+}
+
+/// Asks for cancellations, a bounded number at a time.
+async fn cancel(broker: &Arc<dyn DynBroker>, orders: Vec<BrokerOrderRef>) -> Result<Vec<String>, CliError> {
+    let room = Arc::new(Semaphore::new(UNDER_WAY));
+    let mut calls = tokio::task::JoinSet::new();
+    for order in orders {
+        let (broker, room) = (Arc::clone(broker), Arc::clone(&room));
+        calls.spawn(async move {
+            let _permit = room.acquire_owned().await;
+            let outcome = match tokio::time::timeout(PATIENCE, broker.cancel(&order)).await {
+                Ok(CancelOutcome::Confirmed) => "cancelled".to_owned(),
+                Ok(CancelOutcome::TooLate { state }) => format!("too late, it is {state}"),
+                Ok(CancelOutcome::NotFound) => "the broker does not know it".to_owned(),
+                Ok(CancelOutcome::Unknown { cause }) => format!("not confirmed: {cause}"),
+                Err(_) => "not confirmed: no answer".to_owned(),
+            };
+            format!("order {}: {outcome}", order.order_id)
+        });
+    }
+    let mut lines = Vec::new();
+    while let Some(line) = calls.join_next().await {
+        lines.push(line.or_exit(ExitKind::Internal)?);
+    }
+    Ok(lines)
 }
 
 /// The orders that work by the journal.

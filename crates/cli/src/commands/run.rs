@@ -4,7 +4,7 @@ use super::print::{say, say_json, sparkline, table};
 use crate::alerts::{Alert, AlertCounts, Alerts, Severity};
 use crate::app::App;
 use crate::args::RunArgs;
-use crate::config::{LiveMode, Loaded, LogLevel, load};
+use crate::config::{LiveMode, LiveSection, Loaded, LogLevel, load};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::export::{RunResult, facts, stored_result};
 use crate::live;
@@ -17,10 +17,11 @@ use chrono::NaiveDate;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
-use mts_engine::shell::backtest::{Backtest, RunProgress};
 use mts_engine::shell::live::LiveStats;
+use mts_engine::shell::offline::{Backtest, Replay, RunProgress};
 use mts_foundation::event::Event;
 use mts_foundation::journal::JournalError;
+use mts_foundation::{MarketCalendar, Timestamp};
 use mts_journal::{FILE_NAME, FileJournal, JournalOptions};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -125,10 +126,8 @@ fn execute(
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
     let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
     // Held to the end: from here on nobody else writes this run.
-    let options = match loaded.config.live {
-        Some(_) => JournalOptions::live(),
-        None => JournalOptions::default(),
-    };
+    let real_time = loaded.config.live.as_ref().is_some_and(LiveSection::is_real_time);
+    let options = if real_time { JournalOptions::live() } else { JournalOptions::default() };
     let mut journal = match begin(folder, &genesis, options.clone())? {
         Some(journal) => journal,
         None => {
@@ -145,7 +144,7 @@ fn execute(
         }
     };
     let last = parts.feed.range.1;
-    let (stopped, finished, live) = if loaded.config.live.is_some() {
+    let (stopped, finished, live) = if real_time {
         let ran = live::trade(app, parts, loaded, folder, journal, alerts)?;
         journal = FileJournal::open(folder).map_err(journal_error)?;
         (ran.stopped, false, Some(ran.stats))
@@ -266,12 +265,11 @@ fn trade(
     alerts: &mut Option<Alerts>,
 ) -> Result<Option<ExitKind>, CliError> {
     let Parts { core, mut feed, venue, traders, calendar, script } = parts;
-    let (start, last) = (loaded.config.run.start, feed.range.1);
+    let (start, (first, last)) = (loaded.config.run.start, feed.range);
     let sessions = calendar.sessions(start, end.min(last)).or_exit(ExitKind::Config)?.len();
     let bar = progress_bar(sessions, json);
-    let backtest = Backtest { core, journal, venue: &*venue, traders, calendar, start, end, script };
     let mut progress = |progress: RunProgress| {
-        bar.inc(1);
+        bar.set_position(progress.sessions);
         if bar.position().is_multiple_of(64) {
             bar.set_message(progress.date.to_string());
         }
@@ -286,8 +284,23 @@ fn trade(
     };
     let signal = StopSignal::install()?;
     let mut feed = UntilSignal::new(&mut *feed.feed, &signal);
-    let done = backtest.run_observed(&mut feed, &mut progress, &mut observe)?;
+    let done = if loaded.config.live.is_some() {
+        let (start, end) = (opens(calendar, start.max(first))?, closes(calendar, end.min(last))?);
+        let calendar = Some(calendar);
+        let replay = Replay { core, journal, venue: &*venue, traders, calendar, start, end, script };
+        replay.run(&mut feed, &mut progress, &mut observe)?
+    } else {
+        let backtest = Backtest { core, journal, venue: &*venue, traders, calendar, start, end, script };
+        backtest.run_observed(&mut feed, &mut progress, &mut observe)?
+    };
     bar.finish_and_clear();
+    tracing::info!(market_events = done.market_events, late = done.late_events, "the data is through");
+    if done.late_events > 0 {
+        tracing::warn!(
+            late = done.late_events,
+            "market events came after later ones; they counted as of then"
+        );
+    }
     if done.replayed > 0 {
         tracing::info!(inputs = done.replayed, "went on from the journal");
     }
@@ -296,6 +309,24 @@ fn trade(
         super::print::say(&format!("went on from {} journalled inputs, now at {at}", count(done.replayed)));
     }
     Ok(feed.stopped)
+}
+
+/// When the first session from a date on opens.
+fn opens(calendar: &MarketCalendar, date: NaiveDate) -> Result<Timestamp, CliError> {
+    let session = match calendar.session_on(date).or_exit(ExitKind::Config)? {
+        Some(session) => session,
+        None => calendar.next_session(date).or_exit(ExitKind::Config)?,
+    };
+    Ok(session.open.into())
+}
+
+/// When the last session up to a date closes.
+fn closes(calendar: &MarketCalendar, date: NaiveDate) -> Result<Timestamp, CliError> {
+    let session = match calendar.session_on(date).or_exit(ExitKind::Config)? {
+        Some(session) => session,
+        None => calendar.previous_session(date).or_exit(ExitKind::Config)?,
+    };
+    Ok(session.close.into())
 }
 
 fn progress_bar(sessions: usize, json: bool) -> ProgressBar {

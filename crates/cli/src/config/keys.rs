@@ -105,7 +105,7 @@ keys! {
         "path", "file", "required", "CSV table of instruments, relative to this file.";
     }
     "data" {
-        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `walk` makes prices up from its last closes, for drills in real time.";
+        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `ticks` reads quotes, prints and bars from JSON lines; `walk` makes prices up from its last closes, for drills in real time.";
         "path", "file", "required", "Data file, relative to this file.";
         "params", "table", "{}", "Parameters of a feed of one's own.";
     }
@@ -134,7 +134,7 @@ keys! {
         "params", "table", "{}", "Parameters of a broker of one's own.";
     }
     "live" {
-        "mode", "\"paper\", \"shadow\" or \"live\"", "required", "Where orders go; without this section the run is a back-test. Shadow never calls the broker.";
+        "mode", "\"replay\", \"paper\", \"shadow\" or \"live\"", "required", "Where orders go; without this section the run is a back-test. Replay goes by the time of the data, the others by the clock. Shadow never calls the broker.";
         "environment", "\"test\" or \"live\"", "\"test\"", "What is at stake; mode live wants \"live\" here and --live on the command line.";
         "call_deadline_ms", "milliseconds", "30000", "Longest wait for a broker's answer; after it the outcome is unknown and asked for.";
         "feed_silence_s", "seconds", "60", "Silence of the feed after which people are told.";

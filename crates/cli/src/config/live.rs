@@ -30,6 +30,8 @@ pub struct LiveSection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LiveMode {
+    /// To the paper broker, over the run's own data in the data's own time, as fast as it goes.
+    Replay,
     /// To the paper broker, over the run's own data.
     Paper,
     /// To a paper broker in the place of the real one, which is never called (decision R13).
@@ -42,10 +44,19 @@ impl LiveMode {
     /// As it is written.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Replay => "replay",
             Self::Paper => "paper",
             Self::Shadow => "shadow",
             Self::Live => "live",
         }
+    }
+}
+
+impl LiveSection {
+    /// Whether the clock on the wall counts: in every mode but a replay.
+    #[must_use]
+    pub fn is_real_time(&self) -> bool {
+        self.mode != LiveMode::Replay
     }
 }
 

@@ -46,8 +46,11 @@ pub fn load(path: &Path) -> Result<Loaded, CliError> {
     parse(&files::read(path, "configuration", ExitKind::Config)?, path)
 }
 
-/// Checks the text of a configuration file.
-pub(crate) fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
+/// Checks the text of a configuration file; `path` is what faults name, and gives the run its name. No file is opened.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
     let fault = |message: String| CliError::new(ExitKind::Config, format!("{}: {message}", path.display()));
     let table: toml::Table = toml::from_str(text).map_err(|error| fault(error.to_string()))?;
     let Value::Object(mut sections) = json(toml::Value::Table(table)) else {

@@ -14,8 +14,8 @@ pub use broker::{BrokerSection, FeesSection, ShortingSection, TierSection, Units
 use chrono::NaiveDate;
 pub use keys::{KEYS, Key, markdown};
 pub use live::{Environment, LiveMode, LiveSection, MetricsSection};
-pub use load::{Loaded, load};
-pub(crate) use load::{nearest, parse};
+pub(crate) use load::nearest;
+pub use load::{Loaded, load, parse};
 pub use log::LogSection;
 use mts_foundation::num::exact;
 use mts_foundation::registry::Parameters;

@@ -22,7 +22,8 @@ pub(crate) struct KillNote {
 }
 
 impl KillNote {
-    /// Writes it so that it survives a power loss. One that is there stays as it is.
+    /// Writes it so that it survives a power loss. One that is there stays as it is. The flag is that the file is there: on a full
+    /// disk it holds without saying who set it and why.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), CliError> {
         let path = folder.join(KILL_FILE);
         let failed = |error: std::io::Error| {
@@ -41,7 +42,7 @@ impl KillNote {
             Err(error) => return Err(failed(error)),
         };
         let text = serde_json::to_string(self).map_err(|error| CliError::new(ExitKind::Internal, error))?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).ok();
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn trade(
     };
     let broker = loaded.config.broker.name.clone();
     let venue = match section.mode {
-        LiveMode::Paper | LiveMode::Shadow => Venue::Simulated(parts.venue.into()),
+        LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => Venue::Simulated(parts.venue.into()),
         LiveMode::Live => Venue::Real(live_broker(app, &loaded.config)?),
     };
     let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(SystemClock));

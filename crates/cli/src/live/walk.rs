@@ -3,6 +3,7 @@
 use super::SystemClock;
 use crate::app::{FeedContext, FeedParts};
 use crate::error::{CliError, ExitKind, OrExit};
+use crate::random::Xorshift;
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::{Clock, Decimal, Quote, Symbol, VenueName};
 use mts_marketdata::ClosesFeed;
@@ -17,18 +18,8 @@ struct WalkFeed {
     every: Duration,
     /// Quotes that are left; `None` = without end.
     left: Option<u64>,
-    state: u64,
+    random: Xorshift,
     stats: FeedStats,
-}
-
-impl WalkFeed {
-    /// A number from a generator of Marsaglia's kind (xorshift, 2003).
-    fn draw(&mut self) -> u64 {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state
-    }
 }
 
 impl DataFeed for WalkFeed {
@@ -47,7 +38,7 @@ impl DataFeed for WalkFeed {
         }
         self.left = self.left.map(|left| left - 1);
         tokio::time::sleep(self.every).await;
-        let step = Decimal::from(self.draw() % 5) - Decimal::TWO;
+        let step = Decimal::from(self.random.draw() % 5) - Decimal::TWO;
         let place = self.next;
         self.next = (place + 1) % self.prices.len().max(1);
         let Some((symbol, price, tick)) = self.prices.get_mut(place) else { return Ok(None) };
@@ -114,7 +105,7 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
         next: 0,
         every: Duration::from_millis(number("every_ms", 100)?),
         left,
-        state: number("seed", 1)?.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+        random: Xorshift::new(number("seed", 1)?),
         stats: FeedStats::default(),
     };
     Ok(FeedParts { feed: Box::new(feed), symbols, range: (closes.first(), closes.last()) })

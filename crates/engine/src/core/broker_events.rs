@@ -1,5 +1,6 @@
 //! What venues say by themselves: fills above all.
 
+use super::fill_memory::name_of;
 use super::state::{Amount, FillKey, MAX_UNBOOKED};
 use super::unknown::is_synthetic;
 use super::{Core, CoreError};
@@ -111,7 +112,8 @@ impl Core {
 
     /// Books a fill, once (decision F1), in whatever state its order is (decision O5).
     fn fill(&mut self, key: FillKey, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
-        if let Some(Amount { quantity, price }) = self.state.known_fill(&key) {
+        let name = name_of(&key);
+        if let Some(Amount { quantity, price }) = self.state.known_fill(&key, &name) {
             self.state.counters.duplicate_fills = self.state.counters.duplicate_fills.saturating_add(1);
             if (quantity, price) != (fill.quantity, fill.price) {
                 let message = format!(
@@ -131,11 +133,12 @@ impl Core {
             self.set_aside(key, fill, "FILL_WITHOUT_INSTRUMENT", "is of an unknown instrument", output);
             return Ok(());
         }
-        let broker = key.0.clone();
-        self.state.note_fill(key, fill);
+        let broker = key.0;
+        self.state.fill_ids.insert(name, fill);
         self.position_changed(&broker, &fill.symbol);
         let rest;
-        let fill = if is_synthetic(&fill.fill_id) {
+        // Nearly never did something stand in.
+        let fill = if is_synthetic(&fill.fill_id) || !self.state.synthetic.contains_key(&fill.order_id) {
             fill
         } else {
             let Some(left) = self.replace_stand_in(fill, output)? else { return Ok(()) };
@@ -184,7 +187,11 @@ impl Core {
             self.incident("POSITION_FLIPPED", message, Some(order_id), output);
         }
         self.risk_event(
-            &RiskEvent::Filled { fund_id: fund_id.clone(), order_id: fill.order_id.clone() },
+            &RiskEvent::Filled {
+                fund_id: fund_id.clone(),
+                order_id: fill.order_id.clone(),
+                symbol: fill.symbol.clone(),
+            },
             output,
         )
     }
@@ -204,8 +211,8 @@ impl Core {
              order counts on; reconcile the account"
         );
         self.incident("FILL_MISMATCH", message, Some(order_id), output);
-        let (fund_id, order_id) = (fund_id.clone(), order_id.clone());
-        self.risk_event(&RiskEvent::Filled { fund_id, order_id }, output)
+        let (fund_id, order_id, symbol) = (fund_id.clone(), order_id.clone(), symbol.clone());
+        self.risk_event(&RiskEvent::Filled { fund_id, order_id, symbol }, output)
     }
 
     pub(crate) fn fill_booked(

@@ -7,7 +7,7 @@ use crate::output::Output;
 use mts_foundation::event::Event;
 use mts_foundation::sizing::PlanStage;
 use mts_foundation::strategy::{Command, MAX_COMMANDS, OrderRequest};
-use mts_foundation::{ActorId, FundId, IdempotencyKey, Order, StrategyId, Timestamp};
+use mts_foundation::{ActorId, FundId, IdempotencyKey, Order, OrderId, OrderIdentity, StrategyId, Timestamp};
 
 impl Core {
     /// Takes the commands of one decision, in order.
@@ -126,16 +126,20 @@ impl Core {
             self.incident("UNKNOWN_FUND", message, None, output);
             return None;
         };
-        let order = request
-            .builder()
-            .order_id(self.next_order_id(fund_id.as_str()))
-            .idempotency_key(key.as_str())
-            .fund_id(fund_id.as_str())
-            .strategy_id(strategy_id.as_str())
-            .broker(broker.as_str())
-            .actor(actor.as_str())
-            .created_at(self.state.now)
-            .build();
+        let order =
+            OrderId::try_from(self.next_order_id(fund_id.as_str())).map_err(|fault| fault.to_string());
+        let order = order.and_then(|order_id| {
+            let identity = OrderIdentity {
+                order_id,
+                idempotency_key: key.clone(),
+                fund_id: fund_id.clone(),
+                strategy_id: strategy_id.clone(),
+                broker,
+                actor: actor.clone(),
+                created_at: self.state.now,
+            };
+            request.order(identity).map_err(|faults| faults.to_string())
+        });
         match order {
             Ok(order) => Some(order),
             Err(faults) => {
@@ -148,14 +152,12 @@ impl Core {
 
     /// The key of a request that brings none: fund, strategy, time, instrument, direction, and which of them it is.
     pub(crate) fn key_of(
-        (fund_id, strategy_id): (&FundId, &StrategyId),
+        owner: (&FundId, &StrategyId),
         decided: Timestamp,
         request: &OrderRequest,
         leg: u32,
     ) -> Result<IdempotencyKey, CoreError> {
-        let (symbol, side) = (&request.symbol, request.side);
-        let key = IdempotencyKey::for_rebalance(fund_id, strategy_id, decided, symbol, side)?;
-        Ok(IdempotencyKey::for_child(&key, leg)?)
+        Ok(IdempotencyKey::for_leg(owner, decided, &request.symbol, request.side, leg)?)
     }
 }
 

@@ -5,6 +5,7 @@ mod algorithms;
 mod broker_events;
 mod closing;
 mod commands;
+mod fill_memory;
 mod groups;
 mod idempotency;
 mod kin;
@@ -149,6 +150,8 @@ pub struct Core {
     risk_actions: Vec<RiskAction>,
     /// Orders that changed in this step and belong to others; empty between steps, so no part of the state.
     touched: Vec<OrderId>,
+    /// Room for the events of a step on their way into the chain; what it holds is no part of the state either.
+    encoded: Vec<u8>,
 }
 
 impl std::fmt::Debug for Core {
@@ -175,8 +178,8 @@ impl Core {
             brokers.insert(fund_id.clone(), broker.clone());
         }
         let state = State::new(ledger);
-        let (risk_actions, touched) = (Vec::new(), Vec::new());
-        Ok(Self { config, brokers, risk, planner, state, tracing: false, risk_actions, touched })
+        let (risk_actions, touched, encoded) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { config, brokers, risk, planner, state, tracing: false, risk_actions, touched, encoded })
     }
 
     /// Whether every order's gates and sizing are written to [`Output::traces`].
@@ -256,7 +259,7 @@ impl Core {
         }
         self.follow_up(output)?;
         self.send_waiting_closes(output)?;
-        self.state.chain_events(output.events.get(first_event..).unwrap_or_default());
+        self.state.chain_events(output.events.get(first_event..).unwrap_or_default(), &mut self.encoded);
         Ok(())
     }
 
@@ -446,7 +449,7 @@ impl Core {
     }
 
     fn actor_of(strategy_id: &StrategyId) -> Result<ActorId, CoreError> {
-        Ok(ActorId::new(format!("strategy:{strategy_id}"))?)
+        Ok(ActorId::try_from(smol_str::format_smolstr!("strategy:{strategy_id}"))?)
     }
 }
 

@@ -12,12 +12,13 @@ use mts_foundation::risk::{
 };
 use mts_foundation::sizing::PlannedOrder;
 use mts_foundation::{InstrumentTable, Ledger, Order, OrderId, OrderRecord, OrderState, Timestamp};
+use smol_str::{SmolStr, format_smolstr};
 
 impl Core {
     /// The id of the next order: the fund and a number that never repeats within a journal.
-    pub(crate) fn next_order_id(&mut self, fund: &str) -> String {
+    pub(crate) fn next_order_id(&mut self, fund: &str) -> SmolStr {
         self.state.counters.orders = self.state.counters.orders.saturating_add(1);
-        format!("{fund}-{:06}", self.state.counters.orders)
+        format_smolstr!("{fund}-{:06}", self.state.counters.orders)
     }
 
     /// Takes a new order through key and gates; what passes is booked as working and leaves.

@@ -2,11 +2,13 @@
 
 use super::accounts::AccountWatch;
 use super::algorithms::Schedule;
+use super::fill_memory::{FillMemory, FillName};
 use super::groups::Group;
 use super::idempotency::KeyEntry;
 use super::rebalance::Rebalance;
 use super::timers::Timer;
 use super::unknown::Inquiry;
+use crate::record::append;
 use chrono::NaiveDate;
 use mts_foundation::broker_event::Cursor;
 use mts_foundation::event::Event;
@@ -15,16 +17,13 @@ use mts_foundation::risk::RejectCode;
 use mts_foundation::strategy::OrderRequest;
 use mts_foundation::{
     AccountId, BrokerName, Decimal, Fill, FillId, FundId, IdempotencyKey, Ledger, OrderId, OrderRecord,
-    StrategyId, Symbol, Timestamp,
+    StrategyId, Symbol, Table, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
-
-/// Most fill ids that are remembered for deduplication.
-const MAX_FILL_IDS: usize = 1_000_000;
 
 /// Most fills that are set aside.
 pub(crate) const MAX_UNBOOKED: usize = 10_000;
@@ -128,12 +127,11 @@ pub struct State {
     pub(crate) session: Option<NaiveDate>,
     pub(crate) progress: Progress,
     pub(crate) ledger: Ledger,
-    pub(crate) orders: BTreeMap<OrderId, OrderRecord>,
-    pub(crate) keys: BTreeMap<IdempotencyKey, KeyEntry>,
+    pub(crate) orders: Table<OrderId, OrderRecord>,
+    pub(crate) keys: Table<IdempotencyKey, KeyEntry>,
     pub(crate) key_ages: VecDeque<(Timestamp, IdempotencyKey)>,
     /// What was booked under each id: a venue that says something else under it is told on.
-    pub(crate) fill_ids: BTreeMap<FillKey, Amount>,
-    pub(crate) fill_ages: VecDeque<FillKey>,
+    pub(crate) fill_ids: FillMemory,
     pub(crate) unbooked: BTreeMap<FillKey, Fill>,
     pub(crate) cursors: BTreeMap<BrokerName, Cursor>,
     pub(crate) cancels_wanted: BTreeSet<OrderId>,
@@ -169,11 +167,10 @@ impl State {
             session: None,
             progress: Progress::Idle,
             ledger,
-            orders: BTreeMap::new(),
-            keys: BTreeMap::new(),
+            orders: Table::new(),
+            keys: Table::new(),
             key_ages: VecDeque::new(),
-            fill_ids: BTreeMap::new(),
-            fill_ages: VecDeque::new(),
+            fill_ids: FillMemory::default(),
             unbooked: BTreeMap::new(),
             cursors: BTreeMap::new(),
             cancels_wanted: BTreeSet::new(),
@@ -244,6 +241,24 @@ impl State {
         self.orders.get(order_id)
     }
 
+    /// The order behind a key.
+    #[must_use]
+    pub fn order_of_key(&self, key: &IdempotencyKey) -> Option<&OrderRecord> {
+        self.orders.get(&self.keys.get(key)?.order_id)
+    }
+
+    /// Whether an order with this key waits for the next open.
+    #[must_use]
+    pub fn waits_for_open(&self, key: &IdempotencyKey) -> bool {
+        self.waiting.iter().any(|waiting| waiting.request.idempotency_key.as_ref() == Some(key))
+    }
+
+    /// The orders of a fund that have not ended and are booked as working, by order id.
+    pub fn working_orders(&self, fund_id: &FundId) -> impl Iterator<Item = &OrderRecord> {
+        let book = self.ledger.fund(fund_id);
+        book.into_iter().flat_map(|book| book.working()).filter_map(|(order_id, _)| self.orders.get(order_id))
+    }
+
     /// Whether an order is worked by an algorithm: it never leaves itself, its children do.
     #[must_use]
     pub fn is_worked(&self, order_id: &OrderId) -> bool {
@@ -294,34 +309,28 @@ impl State {
         postcard::to_stdvec(self).unwrap_or_default()
     }
 
-    /// Adds events to the chain, so that the state hash covers all that ever happened.
-    pub(crate) fn chain_events(&mut self, events: &[Event]) {
-        for event in events {
-            let mut hash = Sha256::new();
-            hash.update(self.event_chain);
-            hash.update(postcard::to_stdvec(event).unwrap_or_default());
-            self.event_chain = hash.finalize().into();
-            self.counters.events = self.counters.events.saturating_add(1);
+    /// Adds the events of one input to the chain, so that the state hash covers all that ever happened. `buffer` is room to
+    /// write them to; what it holds does not matter.
+    pub(crate) fn chain_events(&mut self, events: &[Event], buffer: &mut Vec<u8>) {
+        if events.is_empty() {
+            return;
         }
+        buffer.clear();
+        buffer.extend_from_slice(&self.event_chain);
+        for event in events {
+            // Encoding plain data into memory has no way to fail.
+            append(event, buffer).unwrap_or_default();
+        }
+        self.event_chain = Sha256::digest(&buffer).into();
+        let events = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        self.counters.events = self.counters.events.saturating_add(events);
     }
 
     /// What was booked or set aside under the id of a fill before.
-    pub(crate) fn known_fill(&self, key: &FillKey) -> Option<Amount> {
+    pub(crate) fn known_fill(&self, key: &FillKey, name: &FillName) -> Option<Amount> {
         let aside =
             || self.unbooked.get(key).map(|fill| Amount { quantity: fill.quantity, price: fill.price });
-        self.fill_ids.get(key).cloned().or_else(aside)
-    }
-
-    /// Notes that a fill was booked.
-    pub(crate) fn note_fill(&mut self, key: FillKey, fill: &Fill) {
-        let amount = Amount { quantity: fill.quantity, price: fill.price };
-        self.fill_ids.insert(key.clone(), amount);
-        self.fill_ages.push_back(key);
-        if self.fill_ages.len() > MAX_FILL_IDS
-            && let Some(oldest) = self.fill_ages.pop_front()
-        {
-            self.fill_ids.remove(&oldest);
-        }
+        self.fill_ids.get(name).cloned().or_else(aside)
     }
 
     /// Forgets keys that are older than the memory, and the orders behind them that ended as long ago.

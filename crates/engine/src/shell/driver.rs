@@ -1,5 +1,4 @@
-//! Core and journal together, without a world: the live shell drives this, and so does the simulation. The back-test still has
-//! its own few lines of the same.
+//! Core and journal together, without a world: every shell drives this, and so does the simulation.
 //!
 //! An input is appended to the journal and fed to the core; the actions that follow from it are handed out only once it is
 //! durable (decision H6). One commit makes any number of inputs durable, so the price of a sync is shared by all that came in
@@ -243,9 +242,24 @@ impl<J: Journal> Driver<J> {
         std::mem::take(&mut self.ready)
     }
 
+    /// Whether something is to be done, durable or not.
+    pub(super) fn has_actions(&self) -> bool {
+        !self.ready.is_empty() || !self.output.actions.is_empty()
+    }
+
+    /// What happened, durable or not: for shells from which nothing leaves the process.
+    pub(super) fn events_so_far(&mut self) -> &mut Vec<Event> {
+        &mut self.output.events
+    }
+
     /// What happened in durable inputs; nothing while some are not durable yet.
     pub fn events(&mut self) -> Vec<Event> {
-        if self.uncommitted > 0 { Vec::new() } else { std::mem::take(&mut self.output.events) }
+        if self.uncommitted > 0 {
+            return Vec::new();
+        }
+        // The next ones will be about as many.
+        let room = Vec::with_capacity(self.output.events.len());
+        std::mem::replace(&mut self.output.events, room)
     }
 
     /// Why orders became what they are, where the core traces.

@@ -8,6 +8,7 @@ use crate::num::{Decimal, exact};
 use crate::order::Side;
 use crate::position::{OutOfRange, PositionBook, PositionChange, product, sum};
 use crate::symbol::{AssetClass, Currency, Symbol};
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -61,7 +62,7 @@ pub struct Exposure {
     /// Cash that all working buys and covers would take, at their worst prices.
     #[serde(with = "exact")]
     pub committed: Decimal,
-    by_symbol: BTreeMap<Symbol, SymbolExposure>,
+    by_symbol: Table<Symbol, SymbolExposure>,
 }
 
 /// A sum of money.
@@ -113,9 +114,9 @@ pub struct FundBook {
     #[serde(with = "exact")]
     fees: Decimal,
     positions: PositionBook,
-    working: BTreeMap<OrderId, WorkingOrder>,
+    working: Table<OrderId, WorkingOrder>,
     /// The keys of `working` by instrument, so that a question about one instrument costs nothing for the others.
-    working_by_symbol: BTreeMap<Symbol, Vec<OrderId>>,
+    working_by_symbol: Table<Symbol, Vec<OrderId>>,
     exposure: Exposure,
 }
 
@@ -128,8 +129,8 @@ impl FundBook {
             cash,
             fees: Decimal::ZERO,
             positions: PositionBook::new(),
-            working: BTreeMap::new(),
-            working_by_symbol: BTreeMap::new(),
+            working: Table::new(),
+            working_by_symbol: Table::new(),
             exposure: Exposure::default(),
         }
     }
@@ -269,13 +270,14 @@ impl FundBook {
         price: Decimal,
         multiplier: Decimal,
     ) -> Result<(), OutOfRange> {
-        let entry = self.exposure.by_symbol.entry(symbol.clone()).or_default();
-        if side.sign() > 0 {
-            entry.buys = sum("working units", entry.buys, units)?;
+        let buys = side.sign() > 0;
+        self.exposure.by_symbol.change(symbol, |entry| {
+            let working = if buys { &mut entry.buys } else { &mut entry.sells };
+            sum("working units", *working, units).map(|units| *working = units)
+        })?;
+        if buys {
             let value = product("committed cash", &[units, price, multiplier])?;
             self.exposure.committed = sum("committed cash", self.exposure.committed, value)?;
-        } else {
-            entry.sells = sum("working units", entry.sells, units)?;
         }
         Ok(())
     }
@@ -285,7 +287,7 @@ impl FundBook {
         let side = if holding.quantity > Decimal::ZERO { Side::Buy } else { Side::Short };
         let (units, price) = (holding.quantity.abs(), holding.average_price);
         self.positions.apply(&holding.symbol, side, units, price, multiplier, holding.time)?;
-        self.exposure.by_symbol.entry(holding.symbol.clone()).or_default();
+        self.exposure.by_symbol.change(&holding.symbol, |_| {});
         Ok(())
     }
 
@@ -338,7 +340,7 @@ impl FundBook {
     pub(super) fn insert_working(&mut self, order_id: OrderId, working: WorkingOrder) {
         let symbol = working.symbol.clone();
         if self.working.insert(order_id.clone(), working).is_none() {
-            self.working_by_symbol.entry(symbol).or_default().push(order_id);
+            self.working_by_symbol.change(&symbol, |ids| ids.push(order_id));
         }
     }
 

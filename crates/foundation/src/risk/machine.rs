@@ -159,6 +159,8 @@ pub enum RiskEvent {
         fund_id: FundId,
         /// Its order.
         order_id: OrderId,
+        /// Its instrument: no other position changed.
+        symbol: Symbol,
     },
     /// Capital moved in or out; losses are measured without it.
     Flowed {

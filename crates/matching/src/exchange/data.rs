@@ -255,7 +255,7 @@ impl Exchange {
     /// Puts an order where market data finds it.
     pub(super) fn list(&mut self, number: u64) {
         if let Some(working) = self.orders.get(&number) {
-            self.markets.entry(working.order.symbol.clone()).or_default().list(number, working);
+            self.markets.change(&working.order.symbol, |market| market.list(number, working));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::rules::Terms;
 use market::Market;
 use mts_foundation::broker::OrderChange;
 use mts_foundation::risk::SessionPhase;
-use mts_foundation::{Decimal, Order, OrderId, Side, Symbol, Timestamp};
+use mts_foundation::{Decimal, Order, OrderId, Side, Symbol, Table, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the exchange did with an order.
@@ -182,9 +182,9 @@ pub struct Exchange {
     next: u64,
     /// Orders handed over, the refused ones included.
     handed: u64,
-    orders: BTreeMap<u64, Working>,
-    by_order: BTreeMap<OrderId, u64>,
-    markets: BTreeMap<Symbol, Market>,
+    orders: Table<u64, Working>,
+    by_order: Table<OrderId, u64>,
+    markets: Table<Symbol, Market>,
     messages: BTreeSet<(Timestamp, u64, Message)>,
     borrowed: BTreeMap<Symbol, Decimal>,
     reserved: Decimal,
@@ -207,9 +207,9 @@ impl Exchange {
             resumed: None,
             next: 0,
             handed: 0,
-            orders: BTreeMap::new(),
-            by_order: BTreeMap::new(),
-            markets: BTreeMap::new(),
+            orders: Table::new(),
+            by_order: Table::new(),
+            markets: Table::new(),
             messages: BTreeSet::new(),
             borrowed: BTreeMap::new(),
             reserved: Decimal::ZERO,
@@ -256,7 +256,7 @@ impl Exchange {
         self.reserved = self.reserved.saturating_add(reserve.saturating_mul(order.quantity));
         self.borrow(&order);
         let (remaining, placed) = (order.quantity, self.now);
-        self.admit(Working {
+        let number = self.admit(Working {
             terms,
             quantity: remaining,
             remaining,
@@ -270,24 +270,30 @@ impl Exchange {
             reserve,
             order,
         });
-        self.set_time(now, events);
+        if self.config.submit_delay.is_zero() {
+            // Nothing else is under way to this instant: it need not wait in the row.
+            let mut found = Found::new();
+            self.arrive(number, &mut found);
+            give(found, events);
+        }
         Ok(())
     }
 
     fn admit(&mut self, working: Working) -> u64 {
         let number = self.next;
         self.next = self.next.saturating_add(1);
-        if !working.arrived {
+        if !working.arrived && working.since > self.now {
             self.messages.insert((working.since, number, Message::Arrive));
         }
         self.by_order.insert(working.order.order_id.clone(), number);
-        let market = self.markets.entry(working.order.symbol.clone()).or_default();
-        if working.order.side == Side::Sell {
-            market.offered += working.remaining;
-        }
-        if working.arrived {
-            market.list(number, &working);
-        }
+        self.markets.change(&working.order.symbol, |market| {
+            if working.order.side == Side::Sell {
+                market.offered += working.remaining;
+            }
+            if working.arrived {
+                market.list(number, &working);
+            }
+        });
         self.orders.insert(number, working);
         number
     }
@@ -366,14 +372,15 @@ impl Exchange {
         if before.order.side == Side::Short {
             *self.borrowed.entry(symbol.clone()).or_default() += remaining - before.remaining;
         }
-        let market = self.markets.entry(symbol.clone()).or_default();
-        if before.order.side == Side::Sell {
-            market.offered += remaining - before.remaining;
-        }
         let listed = before.arrived && before.book.is_none();
-        if listed {
-            market.unlist(number, &before);
-        }
+        self.markets.change(symbol, |market| {
+            if before.order.side == Side::Sell {
+                market.offered += remaining - before.remaining;
+            }
+            if listed {
+                market.unlist(number, &before);
+            }
+        });
         let changed = Working { terms, quantity, remaining, reserve, met: before.met && keeps, ..before };
         if !listed || keeps {
             self.orders.insert(number, changed);

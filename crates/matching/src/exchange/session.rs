@@ -50,7 +50,7 @@ impl Exchange {
     /// Orders that waited for this session come to the market with it.
     fn come_in(&mut self, before: SessionPhase, time: Timestamp) {
         let phase = self.phase;
-        for working in self.orders.values_mut() {
+        for (_, working) in self.orders.iter_mut() {
             let waited = !may_trade_in(&working.order, before) && may_trade_in(&working.order, phase);
             if working.arrived && waited && working.order.tif != TimeInForce::Opg {
                 working.since = working.since.max(time);
@@ -72,7 +72,7 @@ impl Exchange {
             }
         }
         // What was quoted in this session says nothing of the next; which data an instrument has is seen anew.
-        for market in self.markets.values_mut().filter(|market| market.book.is_none()) {
+        for (_, market) in self.markets.iter_mut().filter(|(_, market)| market.book.is_none()) {
             (market.touch, market.has_prints) = (None, false);
         }
     }

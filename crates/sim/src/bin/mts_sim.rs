@@ -11,23 +11,25 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 const USAGE: &str = "\
-usage: mts-sim [--seeds A..B] [--crash-scenarios N] [--json]
+usage: mts-sim [--seeds A..B] [--crash-scenarios N] [--days N] [--json]
        mts-sim --seed S [--trace]
        mts-sim --case \"CASE\" [--trace]
 
   --seeds A..B          runs each seed from A to B, B not included, with mixed faults
   --crash-scenarios N   crashes N small worlds at every step, and some again while they recover
+  --days N              runs N days of orders whose events are dropped, doubled and reordered, and reconciles each twice
   --seed S              runs one seed
   --case \"CASE\"         runs one case, such as \"seed=7 steps=120 without=bust,reject\"
   --trace               prints everything that happens in it
   --json                prints one JSON object in place of the lines
 
-Without any of them: --seeds 0..200 --crash-scenarios 20. A case that breaks a promise is made smaller and printed as a
+Without any of them: --seeds 0..200 --crash-scenarios 20 --days 200. A case that breaks a promise is made smaller and printed as a
 line that makes it again.";
 
 struct Request {
     seeds: Range<u64>,
     crashes: u64,
+    days: u64,
     case: Option<Case>,
     trace: bool,
     json: bool,
@@ -36,7 +38,7 @@ struct Request {
 impl Request {
     /// `None` = help is wanted.
     fn parse(arguments: &[String]) -> Result<Option<Self>, String> {
-        let mut request = Self { seeds: 0..0, crashes: 0, case: None, trace: false, json: false };
+        let mut request = Self { seeds: 0..0, crashes: 0, days: 0, case: None, trace: false, json: false };
         let mut rest = arguments.iter();
         let mut any = false;
         while let Some(name) = rest.next() {
@@ -52,10 +54,14 @@ impl Request {
                     request.seeds = range.ok_or_else(|| format!("--seeds is {text}; write A..B"))?;
                     any = true;
                 }
-                "--crash-scenarios" => {
+                "--crash-scenarios" | "--days" => {
                     let text = value()?;
-                    request.crashes =
-                        text.parse().map_err(|_| format!("{name} is {text}; write a number"))?;
+                    let count = text.parse().map_err(|_| format!("{name} is {text}; write a number"))?;
+                    if name == "--days" {
+                        request.days = count;
+                    } else {
+                        request.crashes = count;
+                    }
                     any = true;
                 }
                 "--seed" => {
@@ -68,7 +74,7 @@ impl Request {
             }
         }
         if !any && request.case.is_none() {
-            (request.seeds, request.crashes) = (0..200, 20);
+            (request.seeds, request.crashes, request.days) = (0..200, 20, 200);
         }
         Ok(Some(request))
     }
@@ -165,6 +171,10 @@ fn many(request: &Request) -> Result<bool, SimError> {
     let (crashes, more) = spread(0..request.crashes, |seed, totals| scenario::crashes(seed, None, totals))?;
     let crash_seconds = began.elapsed().as_secs_f64();
     failures.extend(more);
+    let began = Instant::now();
+    let (days, more) = spread(0..request.days, |seed, totals| mts_sim::day(seed, None, totals))?;
+    let day_seconds = began.elapsed().as_secs_f64();
+    failures.extend(more);
     let line = |name: &str, totals: &Totals, seconds: f64| {
         let per = |count: u64| count as f64 / seconds.max(1e-9);
         format!(
@@ -195,11 +205,16 @@ fn many(request: &Request) -> Result<bool, SimError> {
         let failed: Vec<_> =
             shrunk.iter().map(|(case, what)| json!({ "case": case, "violation": what })).collect();
         let result = json!({ "seeds": sums(&seeds, seconds), "crashes": sums(&crashes, crash_seconds),
-            "failures": failures.len(), "first": failed });
+            "days": sums(&days, day_seconds), "failures": failures.len(), "first": failed });
         print(&result.to_string());
     } else {
         print(&line("seeds", &seeds, seconds));
         print(&line("crashes", &crashes, crash_seconds));
+        print(&line("days", &days, day_seconds));
+        print(&format!(
+            "{} fills stood in for others, {} differences were taken over",
+            days.stand_ins, days.adopted
+        ));
         for (case, what) in &shrunk {
             print(&format!("{what}\n  cargo xtask sim --case \"{case}\""));
         }

@@ -31,6 +31,27 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// What is remembered of orders that ended: ten seconds, ten thousand orders.
 const MEMORY: Duration = Duration::from_secs(10);
 
+/// What orders waited from their decision on, in nanoseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Waits {
+    /// Until they were durable.
+    pub(crate) durable: Vec<u32>,
+    /// Until the broker was called.
+    pub(crate) sent: Vec<u32>,
+}
+
+impl Waits {
+    /// With room for so many orders.
+    pub(crate) fn of(orders: usize) -> Self {
+        Self { durable: Vec::with_capacity(orders), sent: Vec::with_capacity(orders) }
+    }
+}
+
+/// Time between two instants, four seconds at the most.
+fn nanos(from: Instant, to: Instant) -> u32 {
+    u32::try_from(to.duration_since(from).as_nanos()).unwrap_or(u32::MAX)
+}
+
 pub(crate) struct World<J> {
     driver: Driver<J>,
     events: BrokerEventStream<'static>,
@@ -43,41 +64,58 @@ pub(crate) struct World<J> {
     sent: u64,
 }
 
+/// A core with a fund, its instruments and the documented gates.
+pub(crate) struct Parts {
+    pub(crate) core: Core,
+    pub(crate) symbols: Vec<Symbol>,
+    pub(crate) fund_id: FundId,
+    pub(crate) now: Timestamp,
+}
+
+/// Cash of the fund.
+fn cash() -> Decimal {
+    Decimal::from(100_000_000)
+}
+
+pub(crate) fn parts() -> Fallible<Parts> {
+    let now = Timestamp::from_millis(1_767_623_400_000);
+    let (fund_id, broker) = (FundId::new("f")?, BrokerName::new("paper")?);
+    let cash = cash();
+    let symbols: Vec<Symbol> =
+        (0..INSTRUMENTS).map(|place| Symbol::new(format!("I{place:03}"))).collect::<Result<_, _>>()?;
+    let table =
+        InstrumentTable::from_instruments(symbols.iter().map(|symbol| Instrument::us_share(symbol.clone())))?;
+    let mut envelope = RiskEnvelope::with_defaults(EnvelopeId::new("e")?, fund_id.clone(), cash, now);
+    envelope.allowed_brokers = vec![broker.clone()];
+    envelope.max_sector_pct = 1.0;
+    let limits = GateLimits {
+        max_order_notional_pct: Some(0.05),
+        max_positions: Some(200),
+        max_open_orders: Some(1_000),
+        price_collar_pct: Some(0.1),
+        staleness: Some(Staleness::Millis(3_600_000)),
+        max_orders_per_minute: Some(65_000),
+        buying_power: true,
+        max_drawdown_pct: Some(0.2),
+        blocked_assets: vec![Symbol::new("BLOCKED")?],
+        ..GateLimits::default()
+    };
+    let config = FundConfig::new(fund_id.clone(), broker.clone(), cash, now);
+    let risk = FundRisk { config: config.clone(), envelope: Some(envelope), limits, borrow: BTreeMap::new() };
+    let pipeline = RiskPipeline::new(vec![risk], OperatorPolicy::default())?;
+    let mut settings = CoreConfig::new(vec![FundSetup { config, initial_cash: cash }], table);
+    (settings.sessions, settings.key_memory) = (false, MEMORY);
+    let core = Core::new(settings, Box::new(pipeline), Box::new(WeightPlanner::new(Decimal::ZERO)?))?;
+    Ok(Parts { core, symbols, fund_id, now })
+}
+
 impl<J: Journal> World<J> {
     pub(crate) fn new(mut journal: J) -> Fallible<Self> {
         journal.append(mts_engine::record::GENESIS, b"{}")?;
         journal.commit()?;
-        let now = Timestamp::from_millis(1_767_623_400_000);
-        let (fund_id, broker) = (FundId::new("f")?, BrokerName::new("paper")?);
-        let cash = Decimal::from(100_000_000);
-        let symbols: Vec<Symbol> =
-            (0..INSTRUMENTS).map(|place| Symbol::new(format!("I{place:03}"))).collect::<Result<_, _>>()?;
-        let table = InstrumentTable::from_instruments(
-            symbols.iter().map(|symbol| Instrument::us_share(symbol.clone())),
-        )?;
-        let mut envelope = RiskEnvelope::with_defaults(EnvelopeId::new("e")?, fund_id.clone(), cash, now);
-        envelope.allowed_brokers = vec![broker.clone()];
-        envelope.max_sector_pct = 1.0;
-        let limits = GateLimits {
-            max_order_notional_pct: Some(0.05),
-            max_positions: Some(200),
-            max_open_orders: Some(1_000),
-            price_collar_pct: Some(0.1),
-            staleness: Some(Staleness::Millis(3_600_000)),
-            max_orders_per_minute: Some(65_000),
-            buying_power: true,
-            max_drawdown_pct: Some(0.2),
-            blocked_assets: vec![Symbol::new("BLOCKED")?],
-            ..GateLimits::default()
-        };
-        let config = FundConfig::new(fund_id.clone(), broker.clone(), cash, now);
-        let risk =
-            FundRisk { config: config.clone(), envelope: Some(envelope), limits, borrow: BTreeMap::new() };
-        let pipeline = RiskPipeline::new(vec![risk], OperatorPolicy::default())?;
-        let mut settings = CoreConfig::new(vec![FundSetup { config, initial_cash: cash }], table);
-        (settings.sessions, settings.key_memory) = (false, MEMORY);
-        let core = Core::new(settings, Box::new(pipeline), Box::new(WeightPlanner::new(Decimal::ZERO)?))?;
-        let mut paper = PaperConfig { initial_cash: cash, ..PaperConfig::default() };
+        let Parts { core, symbols, fund_id, now } = parts()?;
+        let broker = BrokerName::new("paper")?;
+        let mut paper = PaperConfig { initial_cash: cash(), ..PaperConfig::default() };
         paper.exchange.submit_delay = Duration::ZERO;
         // It lives as long as the process: the stream borrows it.
         let paper: &'static PaperBroker = Box::leak(Box::new(PaperBroker::new(paper)?));
@@ -118,9 +156,9 @@ impl<J: Journal> World<J> {
         Ok(self.driver.take(&input)?)
     }
 
-    /// Sends one group: decisions, the commit, the orders, their answers and fills. What each order was held back is added to
-    /// the list.
-    pub(crate) fn turn(&mut self, held_back: &mut Vec<u64>) -> Fallible<u64> {
+    /// Sends one group: decisions, the commit, the orders, their answers and fills. How long each order waited is added to
+    /// the lists.
+    pub(crate) fn turn(&mut self, waits: &mut Waits) -> Fallible<u64> {
         if self.sent.is_multiple_of(IN_FLIGHT * 1_000) {
             self.quotes()?;
         }
@@ -143,11 +181,12 @@ impl<J: Journal> World<J> {
         }
         self.driver.commit()?;
         let durable = Instant::now();
-        let waited = decided.iter().flatten().map(|began| durable.duration_since(*began).as_nanos());
-        held_back.extend(waited.map(|nanos| u64::try_from(nanos).unwrap_or(u64::MAX)));
+        waits.durable.extend(decided.iter().flatten().map(|began| nanos(*began, durable)));
         self.driver.events();
+        let mut decided = decided.iter().flatten();
         for action in self.driver.actions() {
             let Action::Submit(order) = action else { continue };
+            waits.sent.extend(decided.next().map(|began| nanos(*began, Instant::now())));
             let outcome = ready(Broker::submit(self.paper, &order))?;
             let order_id = order.order_id.clone();
             self.driver.take(&Input::Submitted { order_id, outcome, time: self.now })?;

@@ -86,7 +86,7 @@ impl Oracle {
     /// Units changed hands; `of` is the order they belong to.
     pub fn traded(&mut self, fund: &FundId, of: &str, trade: Trade, now: Timestamp) -> Vec<Consequence> {
         let Some(place) = self.fund(fund) else { return Vec::new() };
-        let fund = &mut self.funds[place];
+        let (fund, instrument) = (&mut self.funds[place], trade.instrument);
         fund.trades.push(trade);
         for live in fund.working.iter_mut().filter(|live| live.order.order_id.as_str() == of) {
             live.left -= trade.units;
@@ -100,7 +100,7 @@ impl Oracle {
         let kept = fund.stopped.iter().filter(|stop| same(*stop)).map(|(place, long)| (*place, *long));
         let kept = kept.collect();
         self.funds[place].stopped = kept;
-        self.evaluate(place, None, now)
+        self.evaluate(place, Some(instrument), now)
     }
 
     /// Capital came or went.

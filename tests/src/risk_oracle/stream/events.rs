@@ -135,7 +135,7 @@ impl Stream {
         if self.has(Fault::FillsForgotten) {
             return Ok(());
         }
-        let event = RiskEvent::Filled { fund_id: fund.clone(), order_id: fill.order_id };
+        let event = RiskEvent::Filled { fund_id: fund.clone(), order_id: fill.order_id, symbol: fill.symbol };
         self.apply(&event, Some(follows))
     }
 

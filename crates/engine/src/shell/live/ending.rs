@@ -4,8 +4,11 @@ use super::engine::{LiveEngine, LiveError};
 use super::lanes::{Message, working};
 use super::stats::Told;
 use super::traders::Cause;
+use crate::output::Action;
 use mts_foundation::OrderState;
+use mts_foundation::broker::{BrokerOrderRef, SubmitOutcome};
 use mts_foundation::journal::Journal;
+use std::collections::VecDeque;
 
 impl<J: Journal> LiveEngine<J> {
     /// Whether nobody is asked anything any more.
@@ -53,29 +56,45 @@ impl<J: Journal> LiveEngine<J> {
     }
 
     /// The journal is gone: what works is asked to be cancelled, without a record, once, and the process must end (decision
-    /// H6). How many cancellations left.
+    /// H6). An order that is on its way is cancelled as soon as the venue says that it has it. How many cancellations left.
     pub(super) fn drain(&mut self) -> usize {
         let cancels = self.driver.drain();
-        let count = cancels.len();
+        let mut sent = cancels.len();
+        let mut left = sent;
         for action in cancels {
             self.act(action);
         }
+        let until = self.clock.now().plus(self.rules.drain_within);
         // Answers are waited for, not taken: nothing can be recorded any more.
-        let (inbox, within) = (&mut self.inbox, self.rules.drain_within);
-        self.runtime.block_on(async {
-            let answers = async {
-                let mut left = count;
-                while left > 0 {
-                    match inbox.recv().await {
-                        Some(Message::Canceled { .. }) => left -= 1,
-                        Some(_) => {}
-                        None => break,
-                    }
+        let mut waiting: VecDeque<Message> = std::mem::take(&mut self.refused).into();
+        while left > 0 || !self.leaving.is_empty() {
+            let message = match waiting.pop_front() {
+                Some(message) => message,
+                None => {
+                    let (inbox, rest) = (&mut self.inbox, until.since(self.clock.now()));
+                    let next = async { tokio::time::timeout(rest, inbox.recv()).await };
+                    let Ok(Some(message)) = self.runtime.block_on(next) else { break };
+                    message
                 }
             };
-            tokio::time::timeout(within, answers).await.ok();
-        });
-        count
+            match message {
+                Message::Canceled { .. } => left = left.saturating_sub(1),
+                Message::Submitted { order_id, outcome } => {
+                    self.leaving.remove(&order_id);
+                    let SubmitOutcome::Accepted(order) = outcome else { continue };
+                    let Some(broker_order_id) = order.broker_order_id.clone() else { continue };
+                    self.act(Action::Cancel(BrokerOrderRef {
+                        order_id,
+                        idempotency_key: order.idempotency_key.clone(),
+                        broker_order_id,
+                        symbol: order.symbol.clone(),
+                    }));
+                    (sent, left) = (sent + 1, left + 1);
+                }
+                _ => {}
+            }
+        }
+        sent
     }
 
     pub(super) fn close_brokers(&mut self) {

@@ -2,14 +2,15 @@
 
 use super::brokers::{self, Calls, Venue};
 use super::feed;
+use super::handles::WaitingCall;
 use super::lanes::{Handle, LANE, MarketMessage, Message};
-use super::marks::Conflation;
-use super::sessions::Sessions;
 use super::stats::{LiveStats, Told};
 use super::traders::{Cause, TraderSeat};
 use crate::core::{Core, State};
-use crate::shell::backtest::Trader;
+use crate::shell::Trader;
+use crate::shell::conflation::Conflation;
 use crate::shell::driver::{Driver, DriverError};
+use crate::shell::sessions::Sessions;
 use mts_foundation::broker::BrokerError;
 use mts_foundation::calendar::CalendarError;
 use mts_foundation::event::Event;
@@ -17,9 +18,9 @@ use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::risk::SessionPhase;
 use mts_foundation::{
-    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderRecord, Side, Symbol, Timestamp,
+    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderId, OrderRecord, Side, Symbol, Timestamp,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -36,6 +37,8 @@ pub struct LiveRules {
     pub strategy_deadline: Duration,
     /// Most inputs of one commit.
     pub largest_group: u64,
+    /// Longest wait of a strategy that talks with its broker for what became of its order; 30 seconds as documented.
+    pub order_within: Duration,
     /// An error of a strategy ends the engine (the documented `halt_on_error`).
     pub halt_on_error: bool,
     /// The engine ends when its feeds have ended: for replays.
@@ -53,6 +56,7 @@ impl Default for LiveRules {
             feed_silence: Duration::from_secs(60),
             strategy_deadline: Duration::from_secs(5),
             largest_group: 256,
+            order_within: Duration::from_secs(30),
             halt_on_error: false,
             end_with_feed: false,
             drain_within: Duration::from_secs(5),
@@ -176,12 +180,16 @@ pub struct LiveEngine<J> {
     pub(super) stats: LiveStats,
     pub(super) conflation: Conflation,
     pub(super) calls: BTreeMap<BrokerName, Calls>,
+    /// Orders that were handed over and not answered; no more than the queues hold.
+    pub(super) leaving: BTreeSet<OrderId>,
     /// Answers of full queues and what ended the last wait, taken with the next batch.
     pub(super) refused: Vec<Message>,
     /// What ended the last wait.
     pub(super) held_market: Vec<MarketMessage>,
     /// Operators that wait for their act to be durable.
     pub(super) replies: Vec<(oneshot::Sender<Vec<Event>>, Vec<Event>)>,
+    /// Strategies that wait for an order.
+    pub(super) waiting_calls: Vec<WaitingCall>,
     pub(super) lane: mpsc::Sender<Message>,
     pub(super) inbox: mpsc::Receiver<Message>,
     pub(super) market_lane: mpsc::Sender<MarketMessage>,
@@ -268,9 +276,11 @@ impl<J: Journal> LiveEngine<J> {
             stats: LiveStats::default(),
             conflation: Conflation::default(),
             calls: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             refused: Vec::new(),
             held_market: Vec::new(),
             replies: Vec::new(),
+            waiting_calls: Vec::new(),
             lane,
             inbox,
             market_lane,

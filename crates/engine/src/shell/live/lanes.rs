@@ -1,9 +1,11 @@
 //! What reaches the core's thread.
 
+use super::handles::Reply;
 use crate::core::State;
 use crate::input::{AccountAnswer, LookUp, OperatorAct};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::BrokerEvent;
+use mts_foundation::broker_handle::HandleCall;
 use mts_foundation::event::Event;
 use mts_foundation::market_data::MarketEvent;
 use mts_foundation::strategy::Command;
@@ -37,6 +39,7 @@ pub(super) enum Message {
     Broker { broker: BrokerName, event: Box<BrokerEvent> },
     Connection { broker: BrokerName, connected: bool },
     Decided { trader: usize, verdict: Verdict },
+    Called { trader: usize, call: HandleCall, reply: Reply },
     Operator { act: Box<OperatorAct>, reply: oneshot::Sender<Vec<Event>> },
     Ask(Ask),
     Stop,
@@ -52,6 +55,7 @@ impl std::fmt::Debug for Message {
             Self::Broker { .. } => "Broker",
             Self::Connection { .. } => "Connection",
             Self::Decided { .. } => "Decided",
+            Self::Called { .. } => "Called",
             Self::Operator { .. } => "Operator",
             Self::Ask(_) => "Ask",
             Self::Stop => "Stop",

@@ -1,9 +1,11 @@
 //! Strategies on threads of their own: slow, failing and panicking ones hold up nobody.
 
+use super::handles::LanePort;
 use super::lanes::{Message, Verdict};
 use crate::core::State;
+use mts_foundation::broker_handle::{BrokerHandle, BrokerPort, HandleStrategy};
 use mts_foundation::event::Event;
-use mts_foundation::strategy::{Commands, Strategy};
+use mts_foundation::strategy::{Commands, Strategy, StrategyError};
 use mts_foundation::{
     Bar, FundBook, FundId, MarketCalendar, OrderRecord, Quote, Session, StrategyId, Timestamp, Trade, View,
 };
@@ -160,7 +162,8 @@ impl TraderSeat {
 /// The strategy's thread: one call after the other, until the engine lets go of it.
 fn work(index: usize, mut strategy: Box<dyn Strategy>, queue: &Receiver<Task>, lane: &mpsc::Sender<Message>) {
     while let Ok(task) = queue.recv() {
-        let verdict = match catch_unwind(AssertUnwindSafe(|| call(&mut *strategy, &task))) {
+        let mut port = LanePort { trader: index, lane: lane.clone() };
+        let verdict = match catch_unwind(AssertUnwindSafe(|| call(&mut *strategy, &task, &mut port))) {
             Ok(verdict) => verdict,
             Err(panic) => Verdict::Panicked(words(&*panic)),
         };
@@ -171,7 +174,7 @@ fn work(index: usize, mut strategy: Box<dyn Strategy>, queue: &Receiver<Task>, l
     }
 }
 
-fn call(strategy: &mut dyn Strategy, task: &Task) -> Verdict {
+fn call(strategy: &mut dyn Strategy, task: &Task, port: &mut dyn BrokerPort) -> Verdict {
     let open_orders: Vec<&OrderRecord> = task.open_orders.iter().collect();
     let (mut bars, mut quotes, mut trades): (&[Bar], &[Quote], &[Trade]) = (&[], &[], &[]);
     match &task.cause {
@@ -192,19 +195,17 @@ fn call(strategy: &mut dyn Strategy, task: &Task) -> Verdict {
         open_orders: &open_orders,
     };
     let mut commands = Commands::new();
-    let mut asked = match &task.memory {
+    let restored = match &task.memory {
         Some(memory) => strategy.restore(memory),
         None => Ok(()),
     };
-    for event in &task.events {
-        asked = asked.and_then(|()| strategy.on_order_event(&view, event, &mut commands));
-    }
-    asked = asked.and_then(|()| match &task.cause {
-        Cause::Start => strategy.on_start(&view, &mut commands),
-        Cause::Bars { .. } | Cause::Quote(_) | Cause::Trade(_) => strategy.on_data(&view, &mut commands),
-        Cause::Events => Ok(()),
-        Cause::End => strategy.on_end(&view, &mut commands),
-    });
+    let asked = match strategy.with_handle() {
+        Some(strategy) => {
+            let mut broker = BrokerHandle::new(task.fund_id.clone(), port);
+            restored.and_then(|()| converse(strategy, task, &view, &mut broker))
+        }
+        None => restored.and_then(|()| listen(strategy, task, &view, &mut commands)),
+    };
     if let Err(error) = asked {
         return Verdict::Failed(error.to_string());
     }
@@ -212,6 +213,42 @@ fn call(strategy: &mut dyn Strategy, task: &Task) -> Verdict {
         return Verdict::Failed(format!("{} commands beyond the limit of one call", commands.dropped()));
     }
     Verdict::Commands { memory: strategy.save(), commands: commands.into_list() }
+}
+
+/// Asks a strategy for its commands.
+fn listen(
+    strategy: &mut dyn Strategy,
+    task: &Task,
+    view: &View<'_>,
+    commands: &mut Commands,
+) -> Result<(), StrategyError> {
+    for event in &task.events {
+        strategy.on_order_event(view, event, commands)?;
+    }
+    match &task.cause {
+        Cause::Start => strategy.on_start(view, commands),
+        Cause::Bars { .. } | Cause::Quote(_) | Cause::Trade(_) => strategy.on_data(view, commands),
+        Cause::Events => Ok(()),
+        Cause::End => strategy.on_end(view, commands),
+    }
+}
+
+/// Lets a strategy talk with its broker.
+fn converse(
+    strategy: &mut dyn HandleStrategy,
+    task: &Task,
+    view: &View<'_>,
+    broker: &mut BrokerHandle<'_>,
+) -> Result<(), StrategyError> {
+    for event in &task.events {
+        strategy.on_order_event(view, event, broker)?;
+    }
+    match &task.cause {
+        Cause::Start => strategy.on_start(view, broker),
+        Cause::Bars { .. } | Cause::Quote(_) | Cause::Trade(_) => strategy.on_data(view, broker),
+        Cause::Events => Ok(()),
+        Cause::End => strategy.on_end(view),
+    }
 }
 
 /// What a panic says.

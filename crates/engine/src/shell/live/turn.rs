@@ -7,13 +7,13 @@ use super::traders::Cause;
 use crate::core::Progress;
 use crate::input::{Input, MarkUpdate, OperatorAct, VolumeUpdate};
 use crate::output::Action;
-use crate::shell::backtest::concerns;
+use crate::shell::trader::concerns;
 use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
 use mts_foundation::journal::{Journal, JournalError};
 use mts_foundation::market_data::MarketEvent;
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, SessionPhase};
-use mts_foundation::{ActorId, Bar, Session, Timestamp};
+use mts_foundation::{ActorId, Bar, Session, Timestamp, Trade};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +69,8 @@ impl<J: Journal> LiveEngine<J> {
         } else {
             Duration::from_secs(1)
         };
-        let due = [self.driver.next_timer(), self.sessions.next(now), self.conflation.next()];
+        let due =
+            [self.driver.next_timer(), self.sessions.next(now), self.conflation.next(), self.next_call()];
         let until = due.into_iter().flatten().map(|at| at.since(now)).min();
         let pause = until.unwrap_or(longest).min(longest);
         let (inbox, market) = (&self.inbox, &self.market_inbox);
@@ -162,6 +163,7 @@ impl<J: Journal> LiveEngine<J> {
     pub(super) fn message(&mut self, message: Message) -> Result<(), LiveError> {
         match message {
             Message::Submitted { order_id, outcome } => {
+                self.leaving.remove(&order_id);
                 self.take(|time| Input::Submitted { order_id, outcome, time })
             }
             Message::Canceled { order_id, outcome } => {
@@ -183,6 +185,7 @@ impl<J: Journal> LiveEngine<J> {
                 self.take(|time| Input::Connection { broker, connected, time })
             }
             Message::Decided { trader, verdict } => self.decided(trader, verdict),
+            Message::Called { trader, call, reply } => self.called(trader, call, reply),
             Message::Operator { act, reply } => {
                 // What happened before is told before, so that the answer holds only what the act did.
                 self.settle()?;
@@ -310,6 +313,7 @@ impl<J: Journal> LiveEngine<J> {
                 Some(Cause::Quote(quote.clone()))
             }
             MarketEvent::Trade(trade) => {
+                self.traded(trade)?;
                 for venue in self.venues.values() {
                     if let Some(simulated) = venue.simulated() {
                         simulated.on_trade(trade);
@@ -329,8 +333,9 @@ impl<J: Journal> LiveEngine<J> {
             }
             MarketEvent::Recovered { .. } => None,
         };
-        let marks = self.conflation.of(&event, self.driver.core(), now);
-        self.marks(marks)?;
+        if let Some(mark) = self.conflation.of(&event, self.driver.core(), now) {
+            self.marks(vec![mark])?;
+        }
         if let Some(cause) = cause {
             for seat in &mut self.seats {
                 let dropped = seat.queue(cause.clone());
@@ -346,6 +351,15 @@ impl<J: Journal> LiveEngine<J> {
         let wanted = bars.iter().filter(|bar| core.wants_volume(&bar.symbol, now));
         let volumes: Vec<VolumeUpdate> = wanted.map(VolumeUpdate::of).collect();
         if volumes.is_empty() { Ok(()) } else { self.take(|time| Input::Volumes { time, volumes }) }
+    }
+
+    /// The same for a print.
+    fn traded(&mut self, trade: &Trade) -> Result<(), LiveError> {
+        if !self.driver.core().wants_volume(&trade.symbol, self.now()) {
+            return Ok(());
+        }
+        let volumes = vec![VolumeUpdate { symbol: trade.symbol.clone(), units: trade.size }];
+        self.take(|time| Input::Volumes { time, volumes })
     }
 
     pub(super) fn marks(&mut self, marks: Vec<MarkUpdate>) -> Result<(), LiveError> {
@@ -381,6 +395,7 @@ impl<J: Journal> LiveEngine<J> {
         }
         let events = self.driver.events();
         self.publish(&events);
+        self.answer_calls(&events);
         for (reply, events) in std::mem::take(&mut self.replies) {
             // Who asked may have given up.
             reply.send(events).ok();
@@ -439,9 +454,16 @@ impl<J: Journal> LiveEngine<J> {
             Action::LookUp { broker, .. } | Action::Snapshot { broker } => Some(broker.clone()),
         };
         let Some(calls) = broker.and_then(|broker| self.calls.get(&broker)) else { return };
-        if let Err(refused) = calls.hand_over(action) {
-            self.stats.calls_refused = self.stats.calls_refused.saturating_add(1);
-            self.refused.push(*refused);
+        let leaves = match &action {
+            Action::Submit(order) => Some(order.order_id.clone()),
+            _ => None,
+        };
+        match calls.hand_over(action) {
+            Ok(()) => self.leaving.extend(leaves),
+            Err(refused) => {
+                self.stats.calls_refused = self.stats.calls_refused.saturating_add(1);
+                self.refused.push(*refused);
+            }
         }
     }
 

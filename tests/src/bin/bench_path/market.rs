@@ -1,0 +1,158 @@
+//! What a market event costs from the feed through conflation and a strategy that does nothing, with the core behind.
+
+use crate::Fallible;
+use crate::journal::Discarding;
+use crate::per_second;
+use crate::world::{Parts, parts};
+use mts_brokers::{PaperBroker, PaperConfig};
+use mts_engine::record::GENESIS;
+use mts_engine::shell::Trader;
+use mts_engine::shell::offline::{OperatorScript, Replay, RunEnd};
+use mts_foundation::journal::Journal;
+use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::strategy::{Commands, Strategy, StrategyError, View};
+use mts_foundation::{Decimal, Quote, StrategyId, Symbol, Timestamp, Trade, VenueName};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Instruments that the events go round.
+const INSTRUMENTS: usize = 8;
+
+/// Between two events, as in the peers' benchmarks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+struct NoOp(StrategyId);
+
+impl Strategy for NoOp {
+    fn id(&self) -> &StrategyId {
+        &self.0
+    }
+    fn on_data(&mut self, _: &View<'_>, _: &mut Commands) -> Result<(), StrategyError> {
+        Ok(())
+    }
+}
+
+struct Recorded(std::vec::IntoIter<MarketEvent>);
+
+impl DataFeed for Recorded {
+    fn name(&self) -> &str {
+        "recorded"
+    }
+    async fn start(&mut self) -> Result<(), MarketDataError> {
+        Ok(())
+    }
+    async fn next(&mut self) -> Result<Option<MarketEvent>, MarketDataError> {
+        Ok(self.0.next())
+    }
+    async fn stop(&mut self) -> Result<(), MarketDataError> {
+        Ok(())
+    }
+    fn stats(&self) -> FeedStats {
+        FeedStats::default()
+    }
+}
+
+/// The walk that the peers' benchmarks use: a 64-bit linear congruential generator (Knuth's MMIX constants), seed 42, steps of
+/// -2 to 2 ticks.
+fn events(count: u64, quotes: bool, now: Timestamp, symbols: &[Symbol]) -> Fallible<Vec<MarketEvent>> {
+    let venue = VenueName::new("x")?;
+    let mut seed: u64 = 42;
+    let mut cents = [10_000_i64; INSTRUMENTS];
+    let mut events = Vec::with_capacity(usize::try_from(count)?);
+    let mut time = now;
+    for (place, symbol) in (0..INSTRUMENTS).zip(symbols).cycle().take(usize::try_from(count)?) {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let step = i64::try_from((seed >> 33) % 5)? - 2;
+        let price = &mut cents[place];
+        *price = (*price + step).max(100);
+        time = time.plus(PAUSE);
+        events.push(if quotes {
+            MarketEvent::Quote(Quote {
+                symbol: symbol.clone(),
+                bid: Decimal::new(*price - 1, 2),
+                ask: Decimal::new(*price + 1, 2),
+                bid_size: Decimal::ONE_HUNDRED,
+                ask_size: Decimal::ONE_HUNDRED,
+                venue: venue.clone(),
+                timestamp: time,
+            })
+        } else {
+            MarketEvent::Trade(Trade {
+                trade_id: "1".into(),
+                symbol: symbol.clone(),
+                price: Decimal::new(*price, 2),
+                size: Decimal::ONE_HUNDRED,
+                venue: venue.clone(),
+                timestamp: time,
+            })
+        });
+    }
+    Ok(events)
+}
+
+/// Events a second of one kind.
+pub(crate) struct Market {
+    kind: &'static str,
+    events: u64,
+    inputs: u64,
+    took: Duration,
+}
+
+impl Market {
+    /// Measures the quickest of three rounds.
+    pub(crate) fn measure(quotes: bool, count: u64) -> Fallible<Self> {
+        let mut best: Option<Self> = None;
+        for _ in 0..3 {
+            let round = Self::round(quotes, count)?;
+            if best.as_ref().is_none_or(|best| round.took < best.took) {
+                best = Some(round);
+            }
+        }
+        best.ok_or_else(|| "no round was measured".into())
+    }
+
+    fn round(quotes: bool, count: u64) -> Fallible<Self> {
+        let Parts { core, symbols, fund_id, now } = parts()?;
+        let events = events(count, quotes, now, &symbols)?;
+        let mut journal = Discarding::default();
+        journal.append(GENESIS, b"{}")?;
+        journal.commit()?;
+        let venue = PaperBroker::new(PaperConfig::default())?;
+        let replay = Replay {
+            core,
+            journal: &mut journal,
+            venue: &venue,
+            traders: vec![Trader { strategy: Box::new(NoOp(StrategyId::new("no-op")?)), fund_id }],
+            calendar: None,
+            start: now,
+            end: Timestamp::from_nanos(i64::MAX),
+            script: OperatorScript::None,
+        };
+        let mut feed = Recorded(events.into_iter());
+        let began = Instant::now();
+        let end: RunEnd = replay.run(&mut feed, &mut |_| {}, &mut |_| {})?;
+        let took = began.elapsed();
+        let inputs = end.core.state().inputs();
+        if end.market_events != count || inputs == 0 {
+            return Err(format!("{count} events given, {} taken, {inputs} marks", end.market_events).into());
+        }
+        Ok(Self { kind: if quotes { "quotes" } else { "trades" }, events: count, inputs, took })
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "kind": self.kind, "events": self.events, "inputs": self.inputs,
+            "seconds": self.took.as_secs_f64(), "events_per_second": per_second(self.events, self.took),
+        })
+    }
+
+    pub(crate) fn tell(&self) {
+        println!(
+            "{}: {:.0} events/s through data, strategy (no-op) and core over {} events; {} of them became marks",
+            self.kind,
+            per_second(self.events, self.took),
+            self.events,
+            self.inputs
+        );
+    }
+}
