@@ -210,6 +210,41 @@ fn killed_again_and_again_it_goes_on_and_its_books_are_right() {
     assert_eq!(run(["replay", text(&engine.out), "--json"]).json()["state_hash"], ended["state_hash"]);
 }
 
+#[test]
+fn an_end_in_order_leaves_a_snapshot_with_which_the_next_start_goes_on() {
+    let mut engine = Engine::new(&[]);
+    let out = engine.out.clone();
+    let mut before = 0;
+    for _ in 0..3 {
+        engine.start();
+        engine.until_orders(before + 3);
+        let ended = engine.stop();
+        before = orders(&out);
+        let shown = run(["journal", "show", text(&out), "--json"]).json();
+        assert_eq!(shown["snapshot"]["records"], shown["records"], "{shown}");
+        // The lists come from all records, the state from the snapshot: both say the same.
+        books_are_right(&out);
+        let replayed = run(["replay", text(&out), "--json"]).json();
+        assert_eq!(replayed["state_hash"], ended["state_hash"]);
+        assert_eq!(
+            ended["incidents"],
+            incidents_without_alarm(&out),
+            "{:?}",
+            lines(&["incidents", text(&out)])
+        );
+    }
+    // One that cannot be used costs time and nothing else.
+    let last = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
+    let last = last.filter(|path| path.to_string_lossy().contains("snapshot-")).max().unwrap();
+    let mut bytes = std::fs::read(&last).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&last, bytes).unwrap();
+    engine.start();
+    engine.until_orders(before + 3);
+    engine.stop();
+    books_are_right(&out);
+}
+
 /// Incidents that a kill explains: an answer that never came.
 fn incidents_without_alarm(out: &Path) -> usize {
     let harmless = ["ORDER_UNKNOWN", "CANCEL_UNCONFIRMED"];
