@@ -93,25 +93,10 @@ pub(crate) fn survey<S: Source + ?Sized>(
     watch: Option<Sequence>,
 ) -> Result<Survey, Trouble> {
     let mut found = Survey { end: *start, torn: 0, groups: 0, seen: None };
-    let mut note = |position: &Position| {
-        if watch == Some(position.sequence) {
-            found.seen = Some(position.chain);
-        }
-    };
-    note(start);
-    let mut walker = Walker::new(source, start, length, Sequence::MAX);
-    let fault = loop {
-        match walker.next()? {
-            Step::Record(_) => {}
-            Step::Commit(position) => {
-                note(&position);
-                found.end = position;
-                found.groups = found.groups.saturating_add(1);
-            }
-            Step::End => break None,
-            Step::Fault(fault) => break Some(fault),
-        }
-    };
+    if watch == Some(start.sequence) {
+        found.seen = Some(start.chain);
+    }
+    let fault = pass(source, length, watch, &mut found)?;
     if found.end.offset == length {
         return Ok(found);
     }
@@ -125,10 +110,41 @@ pub(crate) fn survey<S: Source + ?Sized>(
     // Zeros are looked at once, and quickly: a segment may have set aside much room.
     let data = end_of_data(source, found.end.offset, length)?;
     if let Some(fault) = fault {
-        judge(source, data.saturating_add(COMMIT_FRAME as u64).min(length), &found.end, &fault)?;
+        let judged = judge(source, data.saturating_add(COMMIT_FRAME as u64).min(length), &found.end, &fault);
+        if let Err(trouble) = judged {
+            // Between the walk and this look a writer may have gone on into room that was set aside. Then what was no
+            // record is one now; what lies behind that is the writer's business, and no fault. Damage stays.
+            let before = found.end;
+            pass(source, length, watch, &mut found)?;
+            return if found.end == before { Err(trouble) } else { Ok(found) };
+        }
     }
     found.torn = data.saturating_sub(found.end.offset);
     Ok(found)
+}
+
+/// Goes on from the end that was found so far, as far as there are whole groups; what stands there then, if it is not the end.
+fn pass<S: Source + ?Sized>(
+    source: &S,
+    length: u64,
+    watch: Option<Sequence>,
+    found: &mut Survey,
+) -> Result<Option<Fault>, Trouble> {
+    let mut walker = Walker::new(source, &found.end, length, Sequence::MAX);
+    loop {
+        match walker.next()? {
+            Step::Record(_) => {}
+            Step::Commit(position) => {
+                if watch == Some(position.sequence) {
+                    found.seen = Some(position.chain);
+                }
+                found.end = position;
+                found.groups = found.groups.saturating_add(1);
+            }
+            Step::End => return Ok(None),
+            Step::Fault(fault) => return Ok(Some(fault)),
+        }
+    }
 }
 
 /// What room that was set aside looks like.
@@ -228,5 +244,61 @@ pub(crate) fn changed(offset: u64, what: &str) -> Trouble {
     Trouble::Damaged {
         offset,
         message: format!("{what}; the file changed since it was opened, or was never looked at; {REMEDY}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::format::Group;
+    use std::cell::Cell;
+
+    /// A segment with room, into which somebody writes while it is read: after so many reads the rest is there.
+    struct Growing {
+        bytes: Vec<u8>,
+        /// How much of them is there at first; zeros stand for the rest.
+        first: usize,
+        reads: Cell<usize>,
+    }
+
+    impl Source for Growing {
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+            let left = self.reads.get();
+            self.reads.set(left.saturating_sub(1));
+            let read = self.bytes.as_slice().read_at(offset, buffer)?;
+            if left > 0 {
+                let hidden = self.first.saturating_sub(usize::try_from(offset).unwrap()).min(read);
+                buffer[hidden..read].fill(0);
+            }
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_writer_that_goes_on_meanwhile_is_no_damage() {
+        let start = head::start();
+        let mut group = Group::new(0, start.chain);
+        let mut bytes = head::segment_head(0, &start.chain).to_vec();
+        let mut ends = Vec::new();
+        for number in 0..40_u8 {
+            group.append("here", 2, &[number; 50]).unwrap();
+            let chain = group.seal().unwrap();
+            bytes.extend_from_slice(group.bytes());
+            group.settle(chain);
+            ends.push(bytes.len());
+        }
+        let whole = bytes.len();
+        bytes.resize(3 * BUFFER, 0);
+        let length = bytes.len() as u64;
+        for reads in 0..12 {
+            let source = Growing { bytes: bytes.clone(), first: ends[9], reads: Cell::new(reads) };
+            let found = survey(&source, &start, length, true, None).unwrap();
+            assert!(found.end.sequence == 10 || found.end.sequence == 40, "{reads}: {found:?}");
+        }
+        // What stays wrong is damage.
+        bytes[ends[9] + 20] ^= 1;
+        let source = Growing { bytes, first: whole, reads: Cell::new(0) };
+        survey(&source, &start, length, true, None).unwrap_err();
     }
 }
