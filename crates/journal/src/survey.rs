@@ -99,6 +99,9 @@ pub(crate) fn survey<S: Source + ?Sized>(
         }
     };
     note(start);
+    // Looked at before the walk, and quickly, because a segment may have set aside much room: what a writer adds meanwhile is
+    // found by the walk, or lies behind all that is judged.
+    let data = if last { end_of_data(source, start.offset, length)? } else { length };
     let mut walker = Walker::new(source, start, length, Sequence::MAX);
     let fault = loop {
         match walker.next()? {
@@ -122,8 +125,6 @@ pub(crate) fn survey<S: Source + ?Sized>(
         };
         return Err(damaged(offset, what, "and later segments go on behind it", &found.end));
     }
-    // Zeros are looked at once, and quickly: a segment may have set aside much room.
-    let data = end_of_data(source, found.end.offset, length)?;
     if let Some(fault) = fault {
         judge(source, data.saturating_add(COMMIT_FRAME as u64).min(length), &found.end, &fault)?;
     }
