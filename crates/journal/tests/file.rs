@@ -12,6 +12,7 @@ mod common;
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{GROUPS, add_group, assert_holds, read, record, sample};
 use mts_foundation::journal::{Journal, JournalError, MAX_RECORD_BYTES};
@@ -125,23 +126,36 @@ fn a_reader_beside_the_writer() {
 /// A reader never sees anything but whole groups, however the writer is caught.
 #[test]
 fn readers_of_a_busy_writer_see_whole_groups() {
+    let options = JournalOptions { sync: SyncPolicy::WriteOnly, ..JournalOptions::default() };
+    see_whole_groups(options, 300, 50, Duration::ZERO);
+}
+
+/// Looking over the room takes longer than the writer needs for its next group.
+#[test]
+fn readers_of_a_busy_writer_see_whole_groups_also_where_room_is_set_aside() {
+    let options = JournalOptions { sync: SyncPolicy::WriteOnly, ..JournalOptions::live() };
+    see_whole_groups(options, 1_000, 1, Duration::from_millis(1));
+}
+
+fn see_whole_groups(options: JournalOptions, groups: u64, group: u64, pause: Duration) {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = FileJournal::create(folder.path()).unwrap().with_sync(SyncPolicy::WriteOnly);
+    let mut journal = FileJournal::begin_with(folder.path(), &[], options).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for _ in 0..300 {
-                for _ in 0..50 {
+            for _ in 0..groups {
+                for _ in 0..group {
                     journal.append(1, &[9; 700]).unwrap();
                 }
                 journal.commit().unwrap();
+                std::thread::sleep(pause);
             }
             done.store(true, std::sync::atomic::Ordering::Release);
         });
         let mut last = 0;
         while !done.load(std::sync::atomic::Ordering::Acquire) {
             let reader = FileJournal::read_only(folder.path()).unwrap();
-            assert!(reader.durable() >= last && reader.durable().is_multiple_of(50));
+            assert!(reader.durable() >= last && reader.durable().is_multiple_of(group));
             last = reader.durable();
             let mut count = 0;
             reader
