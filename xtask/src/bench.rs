@@ -69,6 +69,11 @@ const TABLE: &[Bench] = &[
         kind: Kind::Binary { package: "mts-tests", target: "mts-bench-path" },
     },
     Bench {
+        name: "recovery",
+        measures: "a start after 1 M records, from a snapshot and without: percentiles over several starts",
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-recovery" },
+    },
+    Bench {
         name: "risk",
         measures: "asking all gates about an order: percentiles, orders a second, allocations, instructions, flatness",
         kind: Kind::Binary { package: "mts-tests", target: "mts-bench-risk" },

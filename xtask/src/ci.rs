@@ -32,6 +32,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   own gate      the stand-alone crate with a gate of one's own passes the conformance suite
   risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
   simulation    200 simulated worlds, 20 crashed at every step, 200 days reconciled; with --full 2000, 200 and 10000
+  kills         with --full: the real program killed 200 times, and 50 faults of its disk
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
   outside       each crate is usable from outside without the others,
@@ -112,6 +113,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     steps.step("own gate", own_gate);
     steps.step("risk oracle", risk_oracle);
     steps.step("simulation", || sim::check(full).map(|()| Outcome::Passed));
+    if full {
+        steps.step("kills", || repeated("rehearsal", "MTS_KILLS", "200"));
+        steps.step("disk faults", || repeated("disk", "MTS_DISK_FAULTS", "10"));
+    }
     steps.step("api", || api::check(false));
     for (name, step) in crates::STEPS {
         steps.step(name, step);
@@ -133,6 +138,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
 
 fn cargo(arguments: &[&str]) -> Result<Outcome> {
     Program::cargo(arguments).run()?;
+    Ok(Outcome::Passed)
+}
+
+/// Tests of the real program with more rounds than a pull request has; they take longer than the runner of tests lets one.
+fn repeated(test: &str, variable: &'static str, rounds: &str) -> Result<Outcome> {
+    let program = workspace::built("release", "mts").display().to_string();
+    let tests = Program::cargo(["test", "--workspace", "--test", test, "--", "--nocapture"]);
+    tests.variable(variable, rounds).variable("MTS_PROGRAM", program).run()?;
     Ok(Outcome::Passed)
 }
 

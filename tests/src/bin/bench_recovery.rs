@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
 
 #[path = "bench_path/world.rs"]
+#[allow(dead_code, reason = "the benchmark of the path uses the rest")]
 mod world;
 
 use mts_engine::shell::driver::Driver;
@@ -19,7 +20,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use world::World;
+use world::{Waits, World};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -69,7 +70,7 @@ impl Starts {
         let mut starts = Self { name, records: 0, replayed: 0, state_hash: [0; 32], took, on_core: cores };
         for _ in 0..times {
             let mut replayed = 0;
-            let core = world::core()?;
+            let core = world::parts()?.core;
             let (began, before) = (Instant::now(), on_core());
             let journal = FileJournal::open(folder)?;
             let driver = Driver::recover(core, journal, &mut |_, _| replayed += 1)?;
@@ -112,10 +113,9 @@ fn fill(folder: &Path, records: u64) -> Fallible<usize> {
     let options = JournalOptions { sync: SyncPolicy::WriteOnly, ..JournalOptions::default() };
     let mut world = World::new(FileJournal::begin_with(folder, &[], options)?)?;
     world.driver = world.driver.with_snapshots(LiveRules::default().snapshot_every);
-    let (mut orders, mut held_back) = (0, Vec::new());
+    let (mut orders, mut waits) = (0, Waits::of(0));
     while world.journal().durable() < records {
-        orders += world.turn(&mut held_back)?;
-        held_back.clear();
+        orders += world.turn(&mut waits)?;
         world.driver.commit()?;
         world.driver.keep_snapshot_if_due()?;
     }

@@ -53,7 +53,7 @@ fn nanos(from: Instant, to: Instant) -> u32 {
 }
 
 pub(crate) struct World<J> {
-    driver: Driver<J>,
+    pub(crate) driver: Driver<J>,
     events: BrokerEventStream<'static>,
     paper: &'static PaperBroker,
     symbols: Vec<Symbol>,
