@@ -1,5 +1,7 @@
 //! The rehearsal venue's client over a scripted connection: what is known when something goes wrong.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
 use bytes::Bytes;
 use mts_brokers::loopback::wire::{Answer, Request, VERSION, line};
 use mts_brokers::{LoopbackBroker, LoopbackConfig};

@@ -85,7 +85,6 @@ fn run(core: &mut Core, kinds: &[u8], mut between: impl FnMut(&mut Core, &Input,
     take(core, seen(&[], &[], 0));
     take(core, Input::Marks { time: at(0), marks: vec![mark(10)] });
     take(core, Input::SessionOpen { date: at(0).to_datetime().date_naive(), time: at(0) });
-    drop(take);
     for (minute, kind) in (1..).zip(kinds) {
         let input = happening(*kind, minute, &left);
         let output = step(core, &input);

@@ -50,6 +50,9 @@ impl Clock for SteppingClock {
     }
 }
 
+/// The records that it stands for, and the state.
+pub(crate) type Snapshot = (Sequence, Vec<u8>);
+
 /// A journal in memory that keeps what was committed, and can be told to fail.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
@@ -58,7 +61,7 @@ pub(crate) struct Log {
     /// The disk is full; there is a reserve.
     pub(crate) full: Arc<AtomicBool>,
     /// The last one, with the records that it stands for.
-    pub(crate) snapshot: Arc<Mutex<Option<(Sequence, Vec<u8>)>>>,
+    pub(crate) snapshot: Arc<Mutex<Option<Snapshot>>>,
     /// Records before this one were removed.
     pub(crate) removed: Arc<AtomicU64>,
     pending: Vec<JournalRecord>,
