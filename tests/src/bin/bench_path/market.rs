@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 /// Instruments that the events go round.
 const INSTRUMENTS: usize = 8;
 
-/// Between two events, as in the peers' benchmarks.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two events: each instrument has one every 100 ms, as the one of the peers' benchmarks.
+const PAUSE: Duration = Duration::from_micros(12_500);
 
 struct NoOp(StrategyId);
 
