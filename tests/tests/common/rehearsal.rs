@@ -205,14 +205,25 @@ impl Rehearsal {
         working.into_iter().map(|(_, key)| key).collect()
     }
 
+    /// Waits until the engine knows what became of its orders, and has compared the account.
+    pub fn until_nothing_is_unknown(&self) {
+        let began = Instant::now();
+        loop {
+            let status = self.status();
+            let compared = status["accounts"].as_array().unwrap();
+            if status["unknown_orders"] == 0 && compared.iter().all(|account| !account["compared"].is_null())
+            {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "still unknown: {status:#}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Lets the engine find out what it does not know, ends trading and the engine in order, and compares its books with the
     /// venue's log.
     pub fn settle_and_compare(&mut self) {
         let began = Instant::now();
-        let settled = |status: &Value| {
-            let compared = status["accounts"].as_array().unwrap();
-            status["unknown_orders"] == 0 && compared.iter().all(|account| !account["compared"].is_null())
-        };
         // While the engine has not begun, a halt would take the journal's lock from it.
         until("the engine begins", Duration::from_secs(20), || self.status()["is_written"] == true);
         until("the engine takes a halt", Duration::from_secs(20), || {
@@ -222,7 +233,7 @@ impl Rehearsal {
             let said = command.output().unwrap().stdout;
             serde_json::from_slice::<Value>(&said).is_ok_and(|done| done["running"] == true)
         });
-        until("nothing is unknown", Duration::from_secs(60), || settled(&self.status()));
+        self.until_nothing_is_unknown();
         // What was under way to the market and back arrives.
         let moving = |row: &Value| row["order"]["order_type"] == "market" || row["state"] == "pending_cancel";
         until("no order is on its way", Duration::from_secs(20), || {
