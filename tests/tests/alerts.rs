@@ -182,7 +182,10 @@ fn faults_of_the_section_are_named() {
 #[test]
 fn a_webhook_is_named_by_its_secret_and_needs_its_feature() {
     for (hook, expected) in [
-        ("{ webhook = \"https://example.org/hunter2\" }", "write env:NAME, file:/path or cred:NAME"),
+        (
+            "{ webhook = \"https://example.org/hunter2\" }",
+            "write env:NAME, file:/path, cred:NAME or vault:path#field",
+        ),
         ("{ command = [\"true\"], webhook = \"env:X\" }", "has a command and a webhook"),
         ("{ webhook = \"env:X\" }", "build"),
     ] {

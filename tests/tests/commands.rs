@@ -55,7 +55,12 @@ fn wrong_configurations_say_what_is_wrong_and_what_to_do() {
         ("h_skip = 21", "h_skp = 21", 3, &["h_skp"]),
         ("f_momentum_12_1", "f_momentum", 3, &["no such factor", "f_momentum_12_1"]),
         ("equal_weight_long", "equal_weight", 3, &["no such sizer", "equal_weight_long"]),
-        ("kind = \"factor\"", "kind = \"magic\"", 3, &["strategy.kind is \"magic\"", "factor, targets"]),
+        (
+            "kind = \"factor\"",
+            "kind = \"magic\"",
+            3,
+            &["strategy.kind is \"magic\"", "factor, shift, targets"],
+        ),
         (
             "allowed_brokers = [\"paper\"]",
             "allowed_brokers = []",

@@ -137,6 +137,9 @@ fn a_running_engine_is_looked_at_and_acted_upon() {
     let open = lines(&["orders", &out, "--open"]);
     let ours = open.iter().find(|order| order["order"]["actor"] == "me").expect("it works");
     let id = ours["order"]["order_id"].as_str().unwrap().to_owned();
+    // The strategy has come by every instrument meanwhile, and left it alone.
+    engine.until_orders(orders(&engine.out) + 30);
+    assert!(lines(&["orders", &out, "--open"]).iter().any(|order| order["order"]["order_id"] == id.as_str()));
     assert_eq!(run(["order", "cancel", &id, "--actor", "me", "--out", &out]).code, 0);
     let halted =
         run(["halt", "--fund", "drill", "--reason", "test", "--actor", "me", "--out", &out, "--json"]);
@@ -162,6 +165,27 @@ fn a_running_engine_is_looked_at_and_acted_upon() {
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     assert_eq!(run(["flatten", "--actor", "me", "--yes", "--out", &out]).code, 0);
     assert_eq!(run(["reconcile", "--out", &out]).code, 0);
+    let booked = run([
+        "reconcile",
+        "--book-cash",
+        "-2.50",
+        "--kind",
+        "fee",
+        "--actor",
+        "me",
+        "--reason",
+        "statement",
+        "--out",
+        &out,
+    ]);
+    assert_eq!(booked.code, 0, "{}", booked.stderr);
+    assert!(
+        booked.stdout.contains("CASH_BOOKED: fee of -2.50 at paper is booked into fund drill: by me"),
+        "{}",
+        booked.stdout
+    );
+    let unnamed = run(["reconcile", "--book-cash", "5", "--out", &out]);
+    assert_eq!(unnamed.code, 2, "{}", unnamed.stderr);
     let canceled = lines(&["orders", &out, "--state", "canceled"]);
     assert!(canceled.iter().any(|order| order["order"]["order_id"] == id.as_str()));
     let ended = engine.stop();
@@ -302,8 +326,13 @@ fn metrics_are_served_on_the_loopback_address_alone() {
         "mts_inputs_total ",
         "mts_nav{fund=\"drill\"} ",
         "mts_killed 0",
-        "mts_orders{state=",
+        "mts_orders{state=\"unknown\"} 0",
         "mts_feed_age_seconds ",
+        "mts_decide_seconds_bucket{le=\"0.001\"} ",
+        "mts_decide_seconds_bucket{le=\"+Inf\"} ",
+        "mts_decide_seconds_sum ",
+        "mts_longest_decide_seconds ",
+        "mts_gate_seconds_count 0",
     ] {
         assert!(text.contains(metric), "{metric} is missing: {text}");
     }
@@ -320,4 +349,78 @@ fn real_orders_want_two_words() {
     let other = run(["run", text(&config), "--live"]);
     assert_eq!(other.code, 2);
     assert!(other.stderr.contains("live.mode"), "{}", other.stderr);
+}
+
+/// Waits until the journal holds a number of records more than it did.
+fn grow(engine: &Engine, by: u64) {
+    let records = || {
+        let shown = run(["journal", "show", text(&engine.out), "--json"]);
+        if shown.code == 0 { shown.json()["records"].as_u64().unwrap() } else { 0 }
+    };
+    let (began, before) = (Instant::now(), records());
+    while records() < before + by {
+        assert!(began.elapsed() < Duration::from_secs(60), "no {by} records in a minute");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_kept_so_is_refused() {
+    for (example, keys, words) in [
+        ("paper.toml", "retention = { segments = 0 }", "journal.retention is 0; keep at least one segment"),
+        (
+            "paper.toml",
+            "segment_bytes = 5",
+            "journal.segment_bytes is 5; it must be from 16384 to 4294967296",
+        ),
+        (
+            "paper.toml",
+            "retention = { bytes = 9 }\nsnapshot_every = 0",
+            "journal.snapshot_every is 0; give a number",
+        ),
+        ("paper.toml", "retention = { days = 3 }", "journal.retention: unknown variant `days`"),
+        ("momentum.toml", "retention = { segments = 3 }", "it is for runs in real time, remove it"),
+    ] {
+        let (_folder, config) = changed(example, &[("[fund]\n", &format!("[journal]\n{keys}\n\n[fund]\n"))]);
+        let done = run(["config", "check", text(&config)]);
+        assert_eq!(done.code, 3, "{}", done.stderr);
+        assert!(done.stderr.contains(words), "no {words:?} in: {}", done.stderr);
+    }
+}
+
+/// Old segments go, what a restart needs stays, and what is left is said to be whole and not all of it.
+#[test]
+fn a_run_that_keeps_little_starts_again_from_its_snapshot() {
+    let kept = "[journal]\nretention = { segments = 1 }\nsegment_bytes = 16384\nsnapshot_every = 100\n";
+    let mut engine = Engine::new(&[("[broker]", &format!("{kept}\n[broker]"))]);
+    for _ in 0..3 {
+        engine.start();
+        grow(&engine, 400);
+        engine.stop();
+    }
+    let before = engine.status();
+    let verified = run(["journal", "verify", text(&engine.out), "--json"]).json();
+    let [first, last] =
+        [0, 1].map(|place| verified["removed"][place].as_u64().expect("something was removed"));
+    assert!(0 < first && first < last, "{first} to {last}");
+    let shown = run(["journal", "show", text(&engine.out), "--json"]).json();
+    assert!(shown["snapshot"]["records"].as_u64().unwrap() > last, "{shown}");
+    let said = run(["journal", "verify", text(&engine.out)]).stdout;
+    assert!(said.contains(&format!("{first} to {last}")), "{said}");
+    // What is left goes on where the rest ended, and the funds are the same.
+    let replayed = run(["replay", text(&engine.out), "--json"]).json();
+    assert_eq!(replayed["inputs"], before["sequence"]);
+    engine.start();
+    grow(&engine, 50);
+    let told = engine.stop();
+    assert!(told["final_nav"].as_str().is_some(), "{told}");
+    let after = engine.status();
+    assert!(after["sequence"].as_u64() > before["sequence"].as_u64());
+    assert_eq!(after["incidents_by_code"].as_object().unwrap().len(), 0, "{}", after["incidents_by_code"]);
+    // The same journal, kept in full from now on: the key is no part of what the run is.
+    let all = std::fs::read_to_string(&engine.config).unwrap().replace("{ segments = 1 }", "\"all\"");
+    std::fs::write(&engine.config, all).unwrap();
+    engine.start();
+    grow(&engine, 50);
+    engine.stop();
 }

@@ -279,6 +279,16 @@ fn an_account_that_the_books_do_not_explain_needs_a_person() {
     let checked = run(["status", text(out), "--check"]);
     assert_eq!(checked.code, 8);
     assert!(checked.stderr.contains("a person is needed: 1 unexplained position"), "{}", checked.stderr);
+    let found = run(["reconcile", "--dry-run", "--out", text(out), "--json"]).json();
+    let price = found[0]["positions"][0]["adopt"].as_str().unwrap().to_owned();
+    assert!(price.starts_with("books 7 KO into fund momentum at "), "{price}");
+    let position = serde_json::json!({
+        "symbol": "KO", "books": "0", "account": "7", "confirmed": true, "adopt": price,
+    });
+    assert_eq!(found[0]["positions"], Value::Array(vec![position]));
+    assert_eq!((&found[0]["compared"], &found[0]["looked"]), (&time.into(), &time.into()));
+    let told = run(["reconcile", "--dry-run", "--out", text(out)]).stdout;
+    assert!(told.contains(&price) && told.contains("cash: account and books agree"), "{told}");
     let words = format!(
         "account at paper: connected, compared with the books at {time}\n it holds 7 KO, the books 0"
     );
@@ -364,6 +374,12 @@ fn a_live_run_is_looked_at_from_outside() {
         (&"paper".into(), &Value::Array(vec![]))
     );
     assert!(status["accounts"][0]["compared"].is_string(), "{status}");
+    // The engine says of itself what no journal knows.
+    let decisions = &status["engine"]["decisions"];
+    assert!(
+        decisions["count"].as_u64() >= Some(1) && decisions["longest_nanos"].as_u64() > Some(0),
+        "{status}"
+    );
     let then = status["sequence"].to_string();
     let before = run(["replay", text(out), "--until", &then, "--json"]).json();
     std::process::Command::new("kill").arg("-TERM").arg(child.id().to_string()).status().unwrap();

@@ -110,17 +110,26 @@ fn the_doctor_names_every_fault_and_no_secret() {
     let secret = at.path().join("key");
     std::fs::write(&secret, "hunter2").unwrap();
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let params = format!("params = {{ key = \"file:{}\", other = \"env:MTS_NOT_SET\" }}\n", text(&secret));
+    let params = format!(
+        "params = {{ key = \"file:{}\", other = \"env:MTS_NOT_SET\", third = \"vault:desk/x#key\" }}\n",
+        text(&secret)
+    );
     let (_folder, config) = changed(
         "momentum.toml",
         &[("[broker]\n", &format!("[broker]\n{params}")), ("closes.csv", "nothing.csv")],
     );
     let done = run(["doctor", text(&config)]);
     assert_eq!(done.code, 7, "{}", done.stdout);
-    for words in ["nothing.csv cannot be read", "chmod 600", "env:MTS_NOT_SET is not set", "FAILED"] {
+    for words in [
+        "nothing.csv cannot be read",
+        "chmod 600",
+        "env:MTS_NOT_SET: it is not set",
+        "vault:desk/x#key: ",
+        "FAILED",
+    ] {
         assert!(done.stdout.contains(words), "no {words:?} in: {}", done.stdout);
     }
-    assert!(done.stderr.contains("3 checks failed"), "{}", done.stderr);
+    assert!(done.stderr.contains("4 checks failed"), "{}", done.stderr);
     assert!(!done.stdout.contains("hunter2") && !done.stderr.contains("hunter2"));
 }
 

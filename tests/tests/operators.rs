@@ -160,6 +160,7 @@ fn the_kill_switch_needs_no_configuration() {
         config_hash: String::new(),
         files: Default::default(),
         instruments: String::new(),
+        async_gates: false,
         venues: Default::default(),
     };
     drop(FileJournal::begin(at.path(), &[(GENESIS, &serde_json::to_vec(&genesis).unwrap())]).unwrap());

@@ -103,6 +103,9 @@ impl DynBroker for WatchingBroker {
     fn capabilities(&self) -> &Capabilities {
         DynBroker::capabilities(&self.inner)
     }
+    fn recall(&self, orders: &[Order]) {
+        DynBroker::recall(&self.inner, orders);
+    }
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         DynBroker::connect(&self.inner)
     }

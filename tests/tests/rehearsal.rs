@@ -17,15 +17,15 @@ mod rehearsal;
 
 use common::{mts, text};
 use mts_foundation::Timestamp;
-use rehearsal::{Rehearsal, draw, many, now, string, time_of, until};
+use rehearsal::{Rehearsal, UNDER_WAY, draw, many, now, string, time_of, until};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// `MTS_KILLS` says how often (20), `MTS_KILL_SEED` which moments.
+/// `MTS_KILLS` says how often (10), `MTS_KILL_SEED` which moments.
 #[test]
 fn killed_at_random_moments_it_books_what_the_venue_did() {
-    let (kills, mut seed) = (many("MTS_KILLS", 20), many("MTS_KILL_SEED", 88_172_645) as u64);
+    let (kills, mut seed) = (many("MTS_KILLS", 10), many("MTS_KILL_SEED", 88_172_645) as u64);
     let faults = ["--latency-ms", "15", "--drop-acks", "10", "--cut", "5", "--seed", "7"];
     let mut rehearsal = Rehearsal::new(&faults, &[]);
     let mut early = 0;
@@ -40,9 +40,10 @@ fn killed_at_random_moments_it_books_what_the_venue_did() {
         }
         std::thread::sleep(Duration::from_micros(draw(&mut seed) % longest));
         if round % 10 == 9 {
-            // An order is sent again within 30 seconds and after two answers that nobody knows it. Most of these lives are
-            // too short for two; who is killed for longer than that has to ask a person.
+            // An order is sent again within 30 seconds and after two answers that nobody knows it, and given up when it
+            // cannot be under way any more. Most of these lives are too short for either.
             rehearsal.until_nothing_is_unknown();
+            println!("{} kills, {} orders at the venue", round + 1, rehearsal.orders_at_the_venue());
         }
         rehearsal.kill();
     }
@@ -51,9 +52,6 @@ fn killed_at_random_moments_it_books_what_the_venue_did() {
     println!("{kills} kills, {early} of them within 0.5 s of the start");
     rehearsal.settle_and_compare();
 }
-
-/// How long an order may be on its way to the venue.
-const UNDER_WAY: Duration = Duration::from_millis(250);
 
 /// What `mts kill` has done, in its own words, and when it was started and had set the flag, by the test's clock.
 struct Killed {

@@ -173,6 +173,10 @@ impl HandleStrategy for Talker {
 }
 
 fn core() -> Core {
+    core_with(|_| {})
+}
+
+fn core_with(change: impl FnOnce(&mut CoreConfig)) -> Core {
     let fund: FundConfig = serde_json::from_str(
         r#"{"fund_id":"f","name":"f","target_nav_usd":"10000","broker":"paper","created_at":"2026-01-01T00:00:00Z"}"#,
     )
@@ -190,7 +194,9 @@ fn core() -> Core {
     let planner = WeightPlanner::new(Decimal::new(1, 2)).unwrap();
     let setup = FundSetup { config: fund, initial_cash: Decimal::from(10_000) };
     let table = InstrumentTable::from_instruments([Instrument::us_share(symbol())]).unwrap();
-    Core::new(CoreConfig::new(vec![setup], table), Box::new(pipeline), Box::new(planner)).unwrap()
+    let mut config = CoreConfig::new(vec![setup], table);
+    change(&mut config);
+    Core::new(config, Box::new(pipeline), Box::new(planner)).unwrap()
 }
 
 fn restless() -> Box<dyn Strategy> {
@@ -214,10 +220,20 @@ fn replay(
     strategy: Box<dyn Strategy>,
     observe: &mut dyn FnMut(&Event),
 ) -> Result<RunEnd, RunError> {
+    replay_with(core(), journal, events, strategy, observe)
+}
+
+fn replay_with(
+    core: Core,
+    journal: &mut MemoryJournal,
+    events: Vec<MarketEvent>,
+    strategy: Box<dyn Strategy>,
+    observe: &mut dyn FnMut(&Event),
+) -> Result<RunEnd, RunError> {
     let config = PaperConfig { initial_cash: Decimal::from(10_000), ..PaperConfig::default() };
     let venue = PaperBroker::new(config).unwrap();
     let replay = Replay {
-        core: core(),
+        core,
         journal,
         venue: &venue,
         traders: vec![Trader { strategy, fund_id: FundId::new("f").unwrap() }],
@@ -227,6 +243,14 @@ fn replay(
         script: OperatorScript::None,
     };
     replay.run(&mut Recorded(events.into_iter()), &mut |_| {}, observe)
+}
+
+#[test]
+fn a_replay_asks_nobody_and_says_so() {
+    let core = core_with(|config| config.async_gates = true);
+    let refused = replay_with(core, &mut begun(), day(), restless(), &mut |_| {}).unwrap_err();
+    assert!(matches!(refused, RunError::AsyncGates), "{refused}");
+    assert!(refused.to_string().contains("set async_gates to false"));
 }
 
 #[test]

@@ -19,6 +19,7 @@ const ELSEWHERE: &[RejectCode] = &[
     RejectCode::UnknownOrderPending,
     RejectCode::AccountNotReconciled,
     RejectCode::PositionUnexplained,
+    RejectCode::GateUnanswered,
 ];
 
 /// Limits of losses are mostly reached by a price; orders meet them themselves in longer runs only.

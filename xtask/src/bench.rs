@@ -59,6 +59,11 @@ const TABLE: &[Bench] = &[
         kind: Kind::Criterion { package: "mts-journal", target: "append" },
     },
     Bench {
+        name: "kraken",
+        measures: "a message of Kraken's stream to a fill, an order to a signed request",
+        kind: Kind::Criterion { package: "mts-brokers", target: "kraken" },
+    },
+    Bench {
         name: "matching",
         measures: "book operations a second, and bars with few and many resting orders",
         kind: Kind::Criterion { package: "mts-matching", target: "matching" },
@@ -87,6 +92,11 @@ const TABLE: &[Bench] = &[
         name: "symbology",
         measures: "reading canonical symbols and translating them for a venue",
         kind: Kind::Criterion { package: "mts-foundation", target: "symbology" },
+    },
+    Bench {
+        name: "transport",
+        measures: "what the layers around a client cost a request",
+        kind: Kind::Criterion { package: "mts-transport", target: "stack" },
     },
 ];
 

@@ -2,17 +2,27 @@
 
 use crate::error::{Error, Result};
 use crate::process::Program;
+use crate::sdk;
 use crate::workspace;
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask conformance [--vectors DIR]... [--require FORMAT]... [--json]
+       cargo xtask conformance --sdk [--venue NAME]
+       cargo xtask conformance --broker NAME|all [CASE]... [--json] [--quiet] [--list [--markdown]]
 
-Builds the runner (mts-conformance-runner of the package mts-tests, optimised) and runs test vectors with it.
+Builds the runner (mts-conformance-runner of the package mts-tests, optimised) and runs test vectors with it, or the suite
+of brokers against an adapter and the double of its venue (docs/conformance.md).
 
   --vectors DIR      a folder of vector files, searched with its subfolders; may be given more than once;
                      without it, the project's own copy in tests/vectors
   --require FORMAT   fail if vectors of this format were not run
-  --json             print one JSON object in place of the table
+  --json             print JSON in place of the table
+  --broker NAME      the suite of brokers for this adapter, or for all; cases are chosen by the beginnings of their ids
+
+  --sdk              drive the doubles of venues with the venues' own clients (Python), compare what those send with
+                     the captures in ../shared/vectors/wire where that folder exists, and print what was validated by
+                     whom; without Python or a registry of packages it is skipped, but in CI a failure
+  --venue NAME       only the double of this venue
 
 A file without `header.format` is ignored with a line, a known format without a runner yet is listed as
 \"not yet\", an unknown one fails. The exit code is the runner's.";
@@ -22,12 +32,20 @@ pub(crate) const OWN_VECTORS: &str = "tests/vectors";
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<u8> {
+    if let Some(wanted) = sdk::Wanted::read(arguments)? {
+        return sdk::run(&wanted);
+    }
     runner(arguments)?.run_for_code()
 }
 
 /// Fails unless the vectors of a folder are green, by the runner as it was built with the release profile.
 pub(crate) fn check(folder: &str) -> Result<()> {
     Program::file(&workspace::built("release", "mts-conformance-runner")).args(["--vectors", folder]).run()
+}
+
+/// Fails unless all brokers pass their suite, by the runner as it was built with the release profile.
+pub(crate) fn check_brokers() -> Result<()> {
+    Program::file(&workspace::built("release", "mts-conformance-runner")).args(["--broker", "all"]).run()
 }
 
 fn runner(arguments: &[String]) -> Result<Program> {
@@ -42,6 +60,10 @@ fn runner(arguments: &[String]) -> Result<Program> {
 
 /// The runner's arguments: checked here, so that a typing error does not cost a build.
 fn complete(arguments: &[String], own_vectors: &str) -> Result<Vec<String>> {
+    // What stands behind it is the suite's to read.
+    if arguments.first().is_some_and(|first| first == "--broker" || first.starts_with("--broker=")) {
+        return Ok(arguments.to_vec());
+    }
     let mut rest = arguments.iter();
     let mut vectors = false;
     while let Some(argument) = rest.next() {
@@ -78,6 +100,7 @@ mod tests {
         assert_eq!(completed(&[]).unwrap(), ["--vectors", "own"]);
         assert_eq!(completed(&["--json"]).unwrap(), ["--vectors", "own", "--json"]);
         assert_eq!(completed(&["--vectors", "a", "--vectors=b"]).unwrap(), ["--vectors", "a", "--vectors=b"]);
+        assert_eq!(completed(&["--broker", "all", "X"]).unwrap(), ["--broker", "all", "X"]);
         assert_eq!(completed(&["--require", "f/1"]).unwrap(), ["--vectors", "own", "--require", "f/1"]);
     }
 

@@ -8,6 +8,7 @@ use crate::console;
 use crate::error::{Error, Result};
 use crate::folder::EmptyFolder;
 use crate::members::{self, Member};
+use crate::own_crates;
 use crate::process::Program;
 use crate::steps::{Outcome, Steps};
 use crate::workspace;
@@ -20,24 +21,34 @@ Treats every crate below crates/ as an integrator does. Runs the named steps, or
 
   examples   runs crates/*/examples/*.rs; each prints what the .txt file beside it says, where a line of three dots
              stands for any lines; --update writes those that do not fit
+  own        the examples that are crates, and what `mts new` writes (by the optimised mts, which must be built), are copied
+             outside of the workspace, compile and work; a broker that is not written fails the suite by name
   outside    empty crates outside of the workspace depend by path on foundation and one other crate each, and compile
-             with no third one, but for mts-brokers, which brings mts-matching, and mts-cli, which joins them all
-  features   compiles each crate with no feature, each feature alone, and all: features only add
+             with no third one, but for mts-brokers and mts-venues, which bring mts-matching, and mts-cli, which joins
+             them all
+  features   compiles each crate that has features with none, each alone, and all: features only add
   package    cargo package for all of them, and a build of what was packed";
 
 /// Crates that may bring others of the workspace, and which; `None` = whatever they join.
-const BRINGS: &[(&str, Option<&[&str]>)] = &[("mts-brokers", Some(&["mts-matching"])), ("mts-cli", None)];
+const BRINGS: &[(&str, Option<&[&str]>)] =
+    &[("mts-brokers", Some(&["mts-matching"])), ("mts-venues", Some(&["mts-matching"])), ("mts-cli", None)];
 
 const FOUNDATION: &str = "mts-foundation";
 
 /// Stands for any lines in the expected output of an example.
 const ANY: &str = "...";
 
-type Step = (&'static str, fn() -> Result<Outcome>);
+/// A step, which may be done in full or as far as a pull request needs.
+type Step = (&'static str, fn(bool) -> Result<Outcome>);
 
 /// In this order they are part of CI too.
-pub(crate) const STEPS: &[Step] =
-    &[("examples", || examples(false)), ("outside", outside), ("features", features), ("package", package)];
+pub(crate) const STEPS: &[Step] = &[
+    ("examples", |_| examples(false)),
+    ("own", own_crates::check),
+    ("outside", |_| outside()),
+    ("features", features),
+    ("package", |_| package()),
+];
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<u8> {
@@ -61,7 +72,7 @@ fn run_step(steps: &mut Steps, wanted: &str) -> Result<()> {
         let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
         return Err(Error::usage(format!("there is no step `{wanted}`: use one of {}", names.join(", "))));
     };
-    steps.step(name, step);
+    steps.step(name, || step(true));
     Ok(())
 }
 
@@ -178,7 +189,7 @@ fn write_outsiders(folder: &Path, members: &[Member], users: &[&Member]) -> Resu
 }
 
 /// The profiles of a manifest, so that the outsider's build is the same and is shared.
-fn profiles(manifest: &str) -> String {
+pub(crate) fn profiles(manifest: &str) -> String {
     let mut inside = false;
     let mut found = String::from("\n");
     for line in manifest.lines() {
@@ -209,20 +220,23 @@ fn strangers(tree: &str, name: &str) -> Result<Vec<String>> {
     Ok(ours.into_iter().filter(|package| !known(package)).map(ToOwned::to_owned).collect())
 }
 
-fn features() -> Result<Outcome> {
-    for member in members::all()? {
-        for choice in choices(&member.features) {
+/// Whoever has no feature was built alone by the step `outside`.
+fn features(full: bool) -> Result<Outcome> {
+    for member in members::all()?.iter().filter(|member| !member.features.is_empty()) {
+        for choice in choices(&member.features, full) {
             Program::cargo(["check", "--quiet", "--package", &member.name]).args(choice).run()?;
         }
     }
     Ok(Outcome::Passed)
 }
 
-/// The arguments of each build: no feature, each alone, all of them.
-fn choices(features: &[String]) -> Vec<Vec<&str>> {
+/// The arguments of each build: no feature; in full also each alone, and all of them.
+fn choices(features: &[String], full: bool) -> Vec<Vec<&str>> {
     let mut choices = vec![vec!["--no-default-features"]];
-    choices.extend(features.iter().map(|feature| vec!["--no-default-features", "--features", feature]));
-    if features.len() > 1 {
+    if full && features.len() > 1 {
+        choices.extend(features.iter().map(|feature| vec!["--no-default-features", "--features", feature]));
+    }
+    if full {
         choices.push(vec!["--all-features"]);
     }
     choices
@@ -301,9 +315,9 @@ mod tests {
     #[test]
     fn every_feature_is_built_alone_and_with_the_others() {
         let features = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(choices(&[]), [["--no-default-features"]]);
-        assert_eq!(choices(&features).len(), 4);
-        assert_eq!(choices(&features).last().unwrap(), &["--all-features"]);
+        assert_eq!(choices(&features[..1], true), [["--no-default-features"], ["--all-features"]]);
+        assert_eq!(choices(&features, true).len(), 4);
+        assert_eq!(choices(&features, false), [["--no-default-features"]]);
     }
 
     #[test]

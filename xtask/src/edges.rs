@@ -65,7 +65,7 @@ const TABLE: &[Row] = &[
     row("mts-transport",   FOUNDATION,                                            KIT),
     row("mts-conformance", FOUNDATION,                                            &[]),
     row("mts-venues",      See::Only(&["mts-foundation", "mts-matching"]),        &[]),
-    row("mts-cli",         See::Domain(&[]),                                      KIT),
+    row("mts-cli",         See::Domain(&["mts-venues"]),                          KIT),
     row("mts-sim",         See::AllBut(&["mts-cli", "mts-tests", "xtask"]),       &[]),
     row("mts-tests",       See::AllBut(&["mts-sim", "xtask"]),                    &[]),
     row("xtask",           See::Only(&[]),                                        &[]),

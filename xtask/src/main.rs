@@ -7,10 +7,13 @@
 //! | `conformance` | runs vectors against the implementation |
 //! | `api` | the public interface of every crate, against docs/api |
 //! | `codes` | the table of reject codes in docs/risk.md |
+//! | `secrets` | secrets of a real Vault server |
 //! | `crates` | every crate alone: examples, outside of the workspace, features, packing |
 //! | `bench` | measures |
 //! | `sim` | simulated worlds that try to break the order path |
 //! | `soak` | the live engine at full rate for minutes |
+//! | `fuzz` | made-up bytes for the loader and the journal's decoder |
+//! | `mutants` | whether tests notice when the code of their crate is changed |
 //! | `ci` | what a pull request needs, with a table of times |
 //!
 //! The tool needs nothing but the Rust toolchain to build, and one small dependency. What it starts it prints
@@ -29,15 +32,21 @@ mod crates;
 mod edges;
 mod error;
 mod folder;
+mod fuzz;
 mod invariants;
 mod lexer;
 mod lint;
 mod manifests;
 mod members;
+mod mutants;
+mod own_crates;
 mod paths;
 mod peers;
 mod process;
+mod sdk;
+mod secrets;
 mod sim;
+mod smoke;
 mod soak;
 mod source_rules;
 mod steps;
@@ -59,10 +68,13 @@ commands:
   conformance    run test vectors against the implementation
   api            compare the public interface of every crate with docs/api
   codes          the table of reject codes in docs/risk.md, from the enum
+  secrets        read secrets of a real Vault server
   crates         use every crate alone: examples, outside of the workspace, features, packing
   bench          run one benchmark or all of them
   sim            run simulated worlds that try to break the order path
   soak           run the live engine at full rate for minutes: memory and descriptors stay flat
+  fuzz           feed the loader and the journal's decoder made-up bytes
+  mutants        change the code of a crate and see whether its tests notice
   ci             what a pull request needs; with --full, everything
   help           this text
 
@@ -81,10 +93,13 @@ const COMMANDS: &[Command] = &[
     Command { name: "conformance", help: conformance::HELP, run: conformance::run },
     Command { name: "api", help: api::HELP, run: api::run },
     Command { name: "codes", help: codes::HELP, run: codes::run },
+    Command { name: "secrets", help: secrets::HELP, run: secrets::run },
     Command { name: "crates", help: crates::HELP, run: crates::run },
     Command { name: "bench", help: bench::HELP, run: bench::run },
     Command { name: "sim", help: sim::HELP, run: sim::run },
     Command { name: "soak", help: soak::HELP, run: soak::run },
+    Command { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
+    Command { name: "mutants", help: mutants::HELP, run: mutants::run },
     Command { name: "ci", help: ci::HELP, run: ci::run },
 ];
 
@@ -179,7 +194,9 @@ mod tests {
         let Err(error) = request(&arguments) else { panic!("`lnit` was understood") };
         assert_eq!(error.code(), 2);
         assert!(
-            error.to_string().contains("lint, test, conformance, api, codes, crates, bench, sim, soak, ci"),
+            error.to_string().contains(
+                "lint, test, conformance, api, codes, secrets, crates, bench, sim, soak, fuzz, mutants, ci"
+            ),
             "{error}"
         );
     }

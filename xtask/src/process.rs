@@ -119,13 +119,18 @@ impl Program {
 
     /// Runs and answers standard output, which is not shown; fails unless the program succeeds.
     pub(crate) fn output(&self) -> Result<String> {
+        match self.output_with_code()? {
+            (0, text) => Ok(text),
+            (code, _) => Err(self.failure(code)),
+        }
+    }
+
+    /// Runs and answers exit code and standard output, which is not shown.
+    pub(crate) fn output_with_code(&self) -> Result<(u8, String)> {
         self.echo();
         let output =
             self.command().stderr(Stdio::inherit()).output().map_err(|error| self.not_started(&error))?;
-        match exit_code(output.status) {
-            0 => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            code => Err(self.failure(code)),
-        }
+        Ok((exit_code(output.status), String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
     /// Like [`Program::output`], for a program that is not ours: it is ended after a time, and after an amount of output.

@@ -3,6 +3,7 @@
 use crate::console;
 use crate::error::{Error, Result};
 use crate::process::Stopwatch;
+use crate::workspace;
 
 /// How a step ended when nothing stood in its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,18 @@ pub(crate) enum Outcome {
     Passed,
     /// The step could not run here, and that is no fault; the reason.
     Skipped(String),
+}
+
+impl Outcome {
+    /// A step whose tool is not installed: skipped, but a failure in CI.
+    pub(crate) fn without(tool: &str, install: &str) -> Result<Self> {
+        Self::not_here(format!("{tool} is not installed: {install}"))
+    }
+
+    /// A step that this machine cannot take: skipped, but a failure in CI.
+    pub(crate) fn not_here(sentence: String) -> Result<Self> {
+        if workspace::is_ci() { Err(Error::failed(sentence)) } else { Ok(Self::Skipped(sentence)) }
+    }
 }
 
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! A program made of mts and parts of one's own.
 
+use crate::args::brokers::BrokersCommand;
 use crate::args::journal::JournalCommand;
 use crate::args::operator::RiskCommand;
 use crate::args::venue::VenueCommand;
 use crate::args::{AlertCommand, Cli, Command, ConfigCommand, NewCommand};
+use crate::brokers;
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
@@ -17,11 +19,13 @@ use mts_brokers::PaperBroker;
 use mts_foundation::broker::{DynBroker, SimulatedBroker};
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::registry::Registry;
+use mts_foundation::risk::DynAsyncRiskGate;
 use mts_foundation::sizing::{ComputeError, Factor, Sizer};
 use mts_foundation::{
     Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
 };
 use mts_marketdata::{ClosesFeed, TicksFeed};
+use mts_venues::Venue;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -78,6 +82,8 @@ pub struct BrokerContext<'a> {
     pub initial_cash: Decimal,
     /// Currency of the account.
     pub currency: Currency,
+    /// Folder for a tape of what goes over its connections, where one is wanted.
+    pub record: Option<&'a Path>,
 }
 
 pub(crate) type MakeStrategy =
@@ -96,6 +102,7 @@ pub struct App {
     pub(crate) brokers: BTreeMap<String, MakeBroker>,
     pub(crate) live_brokers: BTreeMap<String, MakeLiveBroker>,
     pub(crate) gates: Vec<Arc<dyn RiskGate>>,
+    pub(crate) async_gates: Vec<Arc<dyn DynAsyncRiskGate>>,
     pub(crate) factors: Result<Registry<dyn Factor>, ComputeError>,
     pub(crate) sizers: Result<Registry<dyn Sizer>, ComputeError>,
     faults: Vec<String>,
@@ -128,6 +135,7 @@ impl App {
             brokers: BTreeMap::new(),
             live_brokers: BTreeMap::new(),
             gates: Vec::new(),
+            async_gates: Vec::new(),
             factors: mts_quantkit::factors::builtin(),
             sizers: mts_portfolio::sizers::builtin(),
             faults: Vec::new(),
@@ -135,11 +143,17 @@ impl App {
         app.strategy("factor", strategies::factor)
             .strategy("targets", strategies::targets)
             .strategy("drill", live::drill)
+            .strategy("shift", live::shift)
             .feed("closes", closes)
             .feed("ticks", ticks)
             .feed("walk", live::walk)
+            .feed("minutes", live::minutes)
             .broker("paper", paper)
             .live_broker("loopback", live::loopback)
+            .live_broker("alpaca", brokers::alpaca)
+            .live_broker("coinbase", brokers::coinbase)
+            .live_broker("ibkr", brokers::ibkr)
+            .live_broker("kraken", brokers::kraken)
     }
 
     /// Adds a strategy; `strategy.kind` chooses it.
@@ -192,6 +206,15 @@ impl App {
     #[must_use]
     pub fn gate(mut self, gate: impl RiskGate + 'static) -> Self {
         self.gates.push(Arc::new(gate));
+        self
+    }
+
+    /// Adds a gate that must ask somebody, such as [`mts_riskengine::CroVeto`]. Runs in real time ask it about every order
+    /// that opens or grows a position, after all others and in the order of adding; back-tests and replays do not. Without an
+    /// answer within `live.gate_deadline_ms` the order is refused.
+    #[must_use]
+    pub fn async_gate(mut self, gate: impl DynAsyncRiskGate + 'static) -> Self {
+        self.async_gates.push(Arc::new(gate));
         self
     }
 
@@ -287,16 +310,24 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Brokers(BrokersCommand::List { json }) => commands::brokers::list(self, json),
+            Command::Brokers(BrokersCommand::Capabilities { name, json, markdown }) => {
+                commands::brokers::capabilities(self, name.as_deref(), json, markdown)
+            }
+            Command::Brokers(BrokersCommand::Test(args)) => commands::brokers::test(self, &args),
             Command::Venue(VenueCommand::Serve(args)) => venue::serve(self, &args),
+            Command::Venue(VenueCommand::Alpaca(args)) => venue::double(Venue::Alpaca, &args),
+            Command::Venue(VenueCommand::Coinbase(args)) => venue::double(Venue::Coinbase, &args),
+            Command::Venue(VenueCommand::Ibkr(args)) => venue::double(Venue::Ibkr, &args),
+            Command::Venue(VenueCommand::Kraken(args)) => venue::double(Venue::Kraken, &args),
             Command::Journal(JournalCommand::Show(args)) => commands::journal::show(&args),
             Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
             Command::Journal(JournalCommand::Tail(args)) => commands::journal::tail(&args),
             Command::Journal(JournalCommand::Export(args)) => commands::journal::export(&args),
             Command::Config(ConfigCommand::Check { config, json }) => commands::check(self, &config, json),
             Command::Config(ConfigCommand::Keys { json, markdown }) => commands::keys(json, markdown),
-            Command::New(NewCommand::Strategy { name, dir, mts }) => {
-                commands::new_strategy(&name, dir.as_deref(), mts.as_deref())
-            }
+            Command::New(NewCommand::Strategy(args)) => commands::new_strategy(&args),
+            Command::New(NewCommand::Broker(args)) | Command::NewBroker(args) => commands::new_broker(&args),
             Command::Schema(args) => commands::schema(&args),
             Command::Init(args) => commands::init(self, &args),
             Command::Doctor(args) => commands::doctor(self, &args),

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod brokers;
 pub(crate) mod journal;
 pub(crate) mod look;
 pub(crate) mod operator;
@@ -9,6 +10,7 @@ pub(crate) mod venue;
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
+use brokers::BrokersCommand;
 use clap::{Args, Parser, Subcommand};
 use journal::JournalCommand;
 use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
+    /// The brokers that this program can trade with.
+    #[command(subcommand)]
+    Brokers(BrokersCommand),
     /// A venue to rehearse with.
     #[command(subcommand)]
     Venue(VenueCommand),
@@ -81,6 +86,9 @@ pub(crate) enum Command {
     /// Writes the beginning of something of one's own.
     #[command(subcommand)]
     New(NewCommand),
+    /// The same as `mts new broker`.
+    #[command(hide = true)]
+    NewBroker(NewArgs),
     /// Prints the JSON Schema of what mts writes and reads; without a type it lists them.
     Schema(SchemaArgs),
     /// Writes a commented configuration by asking; every question has a default.
@@ -159,6 +167,9 @@ pub(crate) struct RunArgs {
     /// Real orders may leave: needed where live.mode is live.
     #[arg(long)]
     pub(crate) live: bool,
+    /// Writes a tape of what goes to the real broker and comes back into this folder, without secrets: for a report of a fault.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
     /// What is logged to the error stream [default: $MTS_LOG, else off]; the file of [log] has its own.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<LogLevel>,
@@ -219,14 +230,19 @@ pub(crate) struct SchemaArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum NewCommand {
     /// A crate with a strategy of one's own, which compiles and runs on the example's data.
-    Strategy {
-        /// Name of the strategy: small letters, digits and underscores.
-        name: String,
-        /// Folder to make [default: the name].
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-        /// Folder of the mts workspace, for the path dependency [default: found from here upward].
-        #[arg(long, value_name = "DIR")]
-        mts: Option<PathBuf>,
-    },
+    Strategy(NewArgs),
+    /// A crate with a broker of one's own: it compiles, and the suite of brokers names what is missing.
+    Broker(NewArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Name of the crate and of what is in it: small letters, digits and underscores.
+    pub(crate) name: String,
+    /// Folder to make [default: the name].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Folder of the mts workspace, for the path dependency [default: found from here upward].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) mts: Option<PathBuf>,
 }

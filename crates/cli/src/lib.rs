@@ -11,6 +11,7 @@
 mod alerts;
 mod app;
 mod args;
+mod brokers;
 mod commands;
 pub mod config;
 mod error;
@@ -25,6 +26,7 @@ mod random;
 pub mod report;
 mod run_folder;
 mod run_report;
+mod secrets;
 mod setup;
 mod signals;
 mod standing;

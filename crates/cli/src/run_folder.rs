@@ -61,7 +61,7 @@ impl RunFolder {
         let genesis = read_genesis(&reader)?;
         let config: RunConfig = serde_json::from_str(&genesis.config).or_exit(ExitKind::Journal)?;
         let table = instruments(&config, "the journal's instrument table", &genesis.instruments)?;
-        let mut core = core(app, &config, table, &genesis.venues)?;
+        let mut core = core(app, &config, table, Some(&genesis))?;
         let mut from = 0;
         if let Some((first, last)) = reader.removed().map_err(journal_error)? {
             let beginning = begin(&mut core, reader.snapshot());
@@ -208,3 +208,7 @@ fn records(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod golden;

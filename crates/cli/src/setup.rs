@@ -4,6 +4,7 @@ use crate::app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
 use crate::config::{LiveMode, LiveSection, Loaded, Resume, RunConfig, ShortingSection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
+use crate::live::Driven;
 use mts_engine::record::Genesis;
 use mts_engine::shell::Trader;
 use mts_engine::shell::offline::OperatorScript;
@@ -50,6 +51,9 @@ pub(crate) fn read_files(loaded: &Loaded) -> Result<Files, CliError> {
 /// What the journal begins with: enough to replay it without any other file.
 pub(crate) fn genesis(app: &App, config: &RunConfig, files: &Files) -> Result<Genesis, CliError> {
     let venues = venue_facts(app, config)?;
+    // What somebody said in real time cannot come about again in a back-test, so nobody is asked there.
+    let real_time = config.live.as_ref().is_some_and(LiveSection::is_real_time);
+    let async_gates = real_time && !app.async_gates.is_empty();
     let config = serde_json::to_string(config).or_exit(ExitKind::Internal)?;
     let mut parts = BTreeMap::from([
         ("data".to_owned(), files::sha256(files.data.1.as_bytes())),
@@ -65,6 +69,7 @@ pub(crate) fn genesis(app: &App, config: &RunConfig, files: &Files) -> Result<Ge
         files: parts,
         instruments: files.instruments.1.clone(),
         venues,
+        async_gates,
     })
 }
 
@@ -74,20 +79,25 @@ fn venue_facts(app: &App, config: &RunConfig) -> Result<BTreeMap<BrokerName, Ven
     let dedupes = match live.mode {
         // The paper broker looks at the key.
         LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => true,
-        LiveMode::Live => live_broker(app, config)?.capabilities().client_id_dedupe,
+        LiveMode::Live => live_broker(app, config, None)?.capabilities().client_id_dedupe,
     };
     let facts = VenueFacts { client_id_dedupe: dedupes, ..VenueFacts::default() };
     Ok(BTreeMap::from([(config.broker.name.clone(), facts)]))
 }
 
 /// The real broker of a configuration, not connected.
-pub(crate) fn live_broker(app: &App, config: &RunConfig) -> Result<Arc<dyn DynBroker>, CliError> {
+pub(crate) fn live_broker(
+    app: &App,
+    config: &RunConfig,
+    record: Option<&Path>,
+) -> Result<Arc<dyn DynBroker>, CliError> {
     let make = chosen(&app.live_brokers, config.broker.name.as_str(), "broker.name")?;
     make(BrokerContext {
         section: &config.broker,
         instruments: &InstrumentTable::new(),
         initial_cash: config.fund.initial_cash,
         currency: config.fund.base_currency,
+        record,
     })
 }
 
@@ -163,19 +173,22 @@ pub(crate) fn risk(
     Ok(pipeline.with_gates(app.gates.clone()))
 }
 
-/// The core at its beginning.
+/// The core at its beginning; without a genesis that of a back-test.
 pub(crate) fn core(
     app: &App,
     config: &RunConfig,
     instruments: InstrumentTable,
-    venues: &BTreeMap<BrokerName, VenueFacts>,
+    genesis: Option<&Genesis>,
 ) -> Result<Core, CliError> {
     let pipeline = risk(app, config, &instruments)?;
     let buffer = config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
     let planner = WeightPlanner::new(buffer).or_exit(ExitKind::Config)?;
     let setup = FundSetup { config: fund(config), initial_cash: config.fund.initial_cash };
     let mut settings = CoreConfig::new(vec![setup], instruments);
-    settings.venues.clone_from(venues);
+    if let Some(genesis) = genesis {
+        settings.venues.clone_from(&genesis.venues);
+        settings.async_gates = genesis.async_gates;
+    }
     Core::new(settings, Box::new(pipeline), Box::new(planner)).or_exit(ExitKind::Config)
 }
 
@@ -230,12 +243,12 @@ pub(crate) fn parts(
     app: &App,
     config: &RunConfig,
     files: &Files,
-    venues: &BTreeMap<BrokerName, VenueFacts>,
+    genesis: Option<&Genesis>,
 ) -> Result<Parts, CliError> {
     let calendar = calendar(config)?;
     let table = instruments(config, &files.instruments.0.display().to_string(), &files.instruments.1)?;
     let make_feed = chosen(&app.feeds, &config.data.kind, "data.kind")?;
-    let feed = make_feed(FeedContext {
+    let mut feed = make_feed(FeedContext {
         section: &config.data,
         file: (&files.data.0, &files.data.1),
         instruments: &table,
@@ -250,8 +263,12 @@ pub(crate) fn parts(
         );
         return Err(CliError::new(ExitKind::Config, message));
     }
-    let mut symbols = feed.symbols.clone();
-    symbols.sort();
+    let symbols = traded(config, &feed.symbols)?;
+    if let Some(control) = &config.broker.control
+        && real_time
+    {
+        feed.feed = Box::new(Driven::new(feed.feed, control, &table)?);
+    }
     let make_strategy = chosen(&app.strategies, &config.strategy.kind, "strategy.kind")?;
     let sizer = match config.sizer.as_ref().and_then(|sizer| Some((sizer.name.as_deref()?, sizer))) {
         Some((name, sizer)) => {
@@ -274,6 +291,7 @@ pub(crate) fn parts(
         instruments: &table,
         initial_cash: config.fund.initial_cash,
         currency: config.fund.base_currency,
+        record: None,
     })?;
     let script = match config.operator.resume {
         Resume::Never => OperatorScript::None,
@@ -282,7 +300,19 @@ pub(crate) fn parts(
         }
     };
     let traders = vec![Trader { strategy, fund_id: config.fund.fund_id.clone() }];
-    Ok(Parts { core: core(app, config, table, venues)?, feed, venue, traders, calendar, script })
+    Ok(Parts { core: core(app, config, table, genesis)?, feed, venue, traders, calendar, script })
+}
+
+/// The instruments of the data that the broker trades, sorted.
+fn traded(config: &RunConfig, of_data: &[Symbol]) -> Result<Vec<Symbol>, CliError> {
+    let mut symbols = config.broker.symbols.clone().unwrap_or_else(|| of_data.to_vec());
+    if let Some(missing) = symbols.iter().find(|symbol| !of_data.contains(symbol)) {
+        let message = format!("broker.symbols has {missing}, which the data has no prices of; leave it out");
+        return Err(CliError::new(ExitKind::Config, message));
+    }
+    symbols.sort();
+    symbols.dedup();
+    Ok(symbols)
 }
 
 fn chosen<'a, T>(known: &'a BTreeMap<String, T>, name: &str, key: &str) -> Result<&'a T, CliError> {

@@ -11,7 +11,6 @@ use mts_engine::input::MarkUpdate;
 use mts_engine::{Core, Input, Output};
 use mts_foundation::{Decimal, FundBook, RiskMachine, Symbol, Timestamp};
 use mts_riskengine::{LossBaselines, RiskPipeline};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Where a fund stands.
@@ -64,7 +63,7 @@ impl Standing {
         let path = loaded.folder.join(&config.instruments.path);
         let text = files::read(&path, "instrument table", ExitKind::Data)?;
         let table = instruments(&config, &path.display().to_string(), &text)?;
-        let mut core = core(app, &config, table, &BTreeMap::new())?;
+        let mut core = core(app, &config, table, None)?;
         let sessions = calendar(&config)?.sessions(config.run.start, config.run.end);
         let Some(session) = sessions.or_exit(ExitKind::Config)?.first() else {
             let message = format!(

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
-//! One module a trait: [`gates`] so far; the suite of brokers comes with the adapters. They share [`Report`].
+//! One module a trait: [`gates`] and [`broker`]. They share [`Report`].
 
+pub mod broker;
 pub mod gates;
 mod report;
 

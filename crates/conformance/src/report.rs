@@ -1,13 +1,15 @@
 //! What a suite found: the same shape for every suite.
 
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// One numbered requirement of a suite. Ids are stable: never renamed, never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Case {
     /// Such as `GATE-01`.
     pub id: &'static str,
+    /// Counts what the case asks for: a stricter one of the same id has a higher version.
+    pub version: u32,
     /// What is asked for, in a sentence.
     pub requirement: &'static str,
 }
@@ -72,6 +74,13 @@ impl CaseReport {
         Self { case, outcome, questions, notes: faults }
     }
 
+    /// The same with more to say about it, whether it passed or not.
+    #[must_use]
+    pub fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
     /// A case that was not tried.
     #[must_use]
     pub fn skipped(case: Case, reason: impl Into<String>) -> Self {
@@ -93,7 +102,7 @@ pub struct Figure {
 /// What a suite found. It prints as a table and serialises as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Which suite: `gates`.
+    /// Which suite: `gates` or `broker`.
     pub suite: &'static str,
     /// The suite's version, the crate's: a later one may have more cases.
     pub version: &'static str,
@@ -141,22 +150,38 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "{} {}: {}", self.suite, self.version, self.subject)?;
+impl Report {
+    /// The cases as lines for people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut text = format!("{} {}: {}\n", self.suite, self.version, self.subject);
         for CaseReport { case, outcome, questions, notes } in &self.cases {
-            writeln!(out, "{}  {outcome:7}  {questions:5}  {}", case.id, case.requirement)?;
+            // A text is written to without errors.
+            writeln!(text, "{}  {outcome:7}  {questions:5}  {}", case.id, case.requirement)
+                .unwrap_or_default();
             for note in notes {
-                writeln!(out, "{:26}{note}", "")?;
+                writeln!(text, "{:26}{note}", "").unwrap_or_default();
             }
         }
+        text
+    }
+
+    /// How many cases ended how, and what was measured.
+    #[must_use]
+    pub fn totals(&self) -> String {
         let [passed, failed, skipped] =
             [Outcome::Passed, Outcome::Failed, Outcome::Skipped].map(|outcome| self.count(outcome));
-        write!(out, "{passed} passed, {failed} failed, {skipped} skipped")?;
+        let mut text = format!("{passed} passed, {failed} failed, {skipped} skipped");
         for Figure { name, value, unit } in &self.figures {
-            write!(out, "\n{name}: {value:.0} {unit}")?;
+            write!(text, "\n{name}: {value:.0} {unit}").unwrap_or_default();
         }
-        Ok(())
+        text
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}{}", self.table(), self.totals())
     }
 }
 
@@ -164,7 +189,7 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
 
-    const CASE: Case = Case { id: "TEST-01", requirement: "it holds" };
+    const CASE: Case = Case { id: "TEST-01", version: 1, requirement: "it holds" };
 
     fn report(cases: Vec<CaseReport>) -> Report {
         Report { suite: "tests", version: "1", subject: "it".to_owned(), cases, figures: Vec::new() }

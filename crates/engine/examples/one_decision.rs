@@ -95,6 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Action::Cancel(order) => println!("to do: cancel {}", order.order_id),
                 Action::LookUp { order_id, .. } => println!("to do: ask what became of {order_id}"),
                 Action::Snapshot { broker } => println!("to do: read the account at {broker}"),
+                Action::Ask(question) => println!("to do: ask about {}", question.order.order_id),
             }
         }
         for event in &output.events {

@@ -5,9 +5,11 @@ use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::num::exact;
 use mts_foundation::reconcile::AccountSnapshot;
-use mts_foundation::risk::{HaltRequest, ResumeRequest, RiskEnvelope};
+use mts_foundation::risk::{HaltRequest, Rejection, ResumeRequest, RiskEnvelope};
 use mts_foundation::strategy::{Command, OrderRequest};
-use mts_foundation::{ActorId, Bar, BrokerName, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp};
+use mts_foundation::{
+    ActorId, Bar, BrokerName, CashKind, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// A price that enters the ledger.
@@ -122,6 +124,22 @@ pub enum OperatorAct {
         /// Who.
         actor: ActorId,
     },
+    /// Books cash that moved outside of orders and that the venue did not tell, or not in a way that can be booked by rule.
+    BookCash {
+        /// Where.
+        broker: BrokerName,
+        /// Whose.
+        fund_id: FundId,
+        /// Why it moved; deposits and withdrawals are neither profit nor loss.
+        kind: CashKind,
+        /// Positive = money in.
+        #[serde(with = "exact")]
+        amount: Decimal,
+        /// Who.
+        actor: ActorId,
+        /// Why it is right.
+        reason: String,
+    },
 }
 
 /// What a venue answered when it was asked for one order.
@@ -147,6 +165,30 @@ pub enum AccountAnswer {
     Failed {
         /// What went wrong.
         message: String,
+    },
+}
+
+/// What the asynchronous gates said of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum GateAnswer {
+    /// None objects.
+    Passed,
+    /// One refuses, or gave no answer and so may not let the order pass.
+    Refused(Box<Rejection>),
+}
+
+/// What is wrong with the clock of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClockFault {
+    /// It was moved while the engine ran, or the machine slept: wall and monotonic clock disagree.
+    Jumped {
+        /// By so many milliseconds, forward above zero.
+        by_millis: i64,
+    },
+    /// At the start it is behind the last input.
+    Behind {
+        /// By so many milliseconds.
+        by_millis: i64,
     },
 }
 
@@ -272,6 +314,24 @@ pub enum Input {
         /// At most one per symbol.
         volumes: Vec<VolumeUpdate>,
     },
+    /// What the asynchronous gates said of an order. An answer for an order that does not wait changes nothing.
+    GateAnswered {
+        /// Which order.
+        order_id: OrderId,
+        /// What they said.
+        answer: GateAnswer,
+        /// What went wrong and let an order pass all the same, a sentence each.
+        failures: Vec<String>,
+        /// When.
+        time: Timestamp,
+    },
+    /// The clock of the machine is not what it was.
+    ClockWrong {
+        /// How.
+        fault: ClockFault,
+        /// When, by the engine's time, which does not go back.
+        time: Timestamp,
+    },
 }
 
 impl Input {
@@ -293,7 +353,9 @@ impl Input {
             | Self::Connection { time, .. }
             | Self::LookedUp { time, .. }
             | Self::AccountSeen { time, .. }
-            | Self::Volumes { time, .. } => *time,
+            | Self::Volumes { time, .. }
+            | Self::GateAnswered { time, .. }
+            | Self::ClockWrong { time, .. } => *time,
         }
     }
 }

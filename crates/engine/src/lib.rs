@@ -18,6 +18,6 @@ pub mod replay;
 pub mod shell;
 
 pub use crate::core::{AccountStanding, Core, CoreConfig, CoreError, FundSetup, State, VenueFacts};
-pub use input::{AccountAnswer, Input, LookUp, OperatorAct, VolumeUpdate};
-pub use output::{Action, OrderTrace, Output};
+pub use input::{AccountAnswer, ClockFault, GateAnswer, Input, LookUp, OperatorAct, VolumeUpdate};
+pub use output::{Action, GateQuestion, OrderTrace, Output};
 pub use record::{Genesis, RecordError};

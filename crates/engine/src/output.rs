@@ -2,7 +2,7 @@
 
 use mts_foundation::broker::{BrokerOrderRef, OrderRef};
 use mts_foundation::event::Event;
-use mts_foundation::risk::GateTrace;
+use mts_foundation::risk::{GateTrace, OrderContext, RiskEnvelope};
 use mts_foundation::sizing::PlannedOrder;
 use mts_foundation::{BrokerName, Decimal, Order, OrderId, Timestamp};
 
@@ -28,6 +28,20 @@ pub enum Action {
         /// Which broker.
         broker: BrokerName,
     },
+    /// Ask the asynchronous gates about an order; the answer is [`Input::GateAnswered`](crate::Input::GateAnswered). It can
+    /// be asked for again after a restart or a reconnection; of several answers the first counts.
+    Ask(Box<GateQuestion>),
+}
+
+/// What asynchronous gates are asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GateQuestion {
+    /// The order, which passed the pure gates and counts as working.
+    pub order: Order,
+    /// The envelope in force; `None` where only other limits limit the fund.
+    pub envelope: Option<RiskEnvelope>,
+    /// The fund as it was without the order.
+    pub context: OrderContext,
 }
 
 /// Why one order became what it is. Made only when tracing is on.

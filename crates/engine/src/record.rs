@@ -28,6 +28,9 @@ pub struct Genesis {
     /// What matters of each venue, as it said when the journal began; a replay asks no venue.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub venues: BTreeMap<BrokerName, VenueFacts>,
+    /// Orders that open or grow a position wait for asynchronous gates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub async_gates: bool,
 }
 
 /// A record that this program cannot read.

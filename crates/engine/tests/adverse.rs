@@ -5,8 +5,8 @@
 mod common;
 
 use common::{
-    accept, at, buy, cancel_answer, cancelled, core, decide, fill, fund_id, held, incidents, mark, open,
-    step, submitted,
+    accept, at, buy, cancel_answer, cancelled, core, decide, fill, fund_id, held, incidents, live_core, mark,
+    open, seen, step, submitted,
 };
 use mts_engine::input::{Input, OperatorAct};
 use mts_engine::{Core, Output};
@@ -15,6 +15,7 @@ use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{ActorId, BrokerOrderId, Decimal, FundId, Order, OrderState, Side, StrategyId, Symbol};
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn aapl() -> Symbol {
     Symbol::new("AAPL").unwrap()
@@ -257,4 +258,62 @@ proptest! {
             prop_assert_eq!(held(&core), position);
         }
     }
+}
+
+/// A core that holds 4, whose position somebody wants closed; what was said to that.
+fn closing(core: &mut Core, minute: i64) -> Output {
+    let order = submitted(&step(core, &decide(minute, vec![buy("k", 4)])))[0].clone();
+    accept(core, &order, minute);
+    step(core, &fill(&order, "x", 4, minute));
+    step(core, &decide(minute, vec![Command::Close(aapl())]))
+}
+
+#[test]
+fn a_close_that_is_refused_is_sent_again_and_told_when_that_is_in_vain() {
+    for refusals in [2, 5] {
+        let mut core = core(true);
+        open(&mut core, 0);
+        let mut output = closing(&mut core, 1);
+        let mut told = Vec::new();
+        for number in 1..=refusals {
+            let order = submitted(&output)[0].clone();
+            let outcome = SubmitOutcome::Rejected { reason: "busy".into() };
+            let time = core.state().now();
+            output = step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time });
+            told.extend(incidents(&output).into_iter().map(str::to_owned));
+            assert!(submitted(&output).is_empty(), "not at once");
+            if number < 5 {
+                let next = core.next_timer().unwrap();
+                assert_eq!(next.since(time), Duration::from_secs(10));
+                output = step(&mut core, &Input::Timer { time: next });
+            }
+        }
+        let given_up = refusals == 5;
+        assert_eq!(told.contains(&"CLOSE_REFUSED".to_owned()), given_up, "{told:?}");
+        assert_eq!(
+            (submitted(&output).len(), core.state().sizes().closes),
+            if given_up { (0, 0) } else { (1, 1) }
+        );
+        if !given_up {
+            let order = submitted(&output)[0].clone();
+            accept(&mut core, &order, 3);
+            step(&mut core, &fill(&order, "y", 4, 3));
+            assert_eq!((held(&core), core.state().sizes().closes), (Decimal::ZERO, 0));
+        }
+    }
+}
+
+#[test]
+fn a_close_waits_for_the_account_and_one_that_is_cancelled_is_over() {
+    let mut core = live_core(0);
+    let close = submitted(&closing(&mut core, 1))[0].clone();
+    accept(&mut core, &close, 1);
+    let over = step(&mut core, &cancel_answer(&close, CancelOutcome::Confirmed, 2));
+    assert_eq!((incidents(&over), core.state().sizes().closes), (vec!["CLOSE_CANCELLED"], 0));
+    let broker = || "paper".parse().unwrap();
+    step(&mut core, &Input::Connection { broker: broker(), connected: false, time: at(3) });
+    let waits = step(&mut core, &decide(4, vec![Command::Close(aapl())]));
+    assert!(submitted(&waits).is_empty() && incidents(&waits) == ["CLOSE_WAITS"], "{:?}", waits.events);
+    step(&mut core, &Input::Connection { broker: broker(), connected: true, time: at(5) });
+    assert_eq!(submitted(&step(&mut core, &seen(&[("AAPL", 4)], &[], 5))).len(), 1);
 }

@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use mts_engine::core::Progress;
 use mts_engine::record::{INPUT_V1, decode, encode};
-use mts_engine::{AccountAnswer, Action, Core, CoreError, Input, LookUp, OperatorAct, Output};
+use mts_engine::{AccountAnswer, Action, ClockFault, Core, CoreError, Input, LookUp, OperatorAct, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::{ActorId, BrokerName, Decimal, Event, MarketCalendar, OrderState, Timestamp};
 use std::time::Duration;
@@ -48,6 +48,8 @@ fn inputs(time: Timestamp, core: &mut Core) -> Vec<Input> {
             answer: AccountAnswer::Failed { message: "no".into() },
             time,
         },
+        Input::ClockWrong { fault: ClockFault::Jumped { by_millis: -3_600_000 }, time },
+        Input::ClockWrong { fault: ClockFault::Behind { by_millis: 3_600_000 }, time },
     ]
 }
 

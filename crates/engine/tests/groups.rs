@@ -5,8 +5,8 @@
 mod common;
 
 use common::*;
-use mts_engine::input::{Input, OperatorAct};
-use mts_engine::{Core, Output};
+use mts_engine::input::{Input, LookUp, OperatorAct};
+use mts_engine::{Action, Core, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::contingent::OrderGroup;
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope};
@@ -123,6 +123,47 @@ fn exits_grow_with_the_entry() {
         sizes.push((again.order_type, again.quantity));
     }
     assert_eq!(sizes, [(OrderType::Limit, Decimal::from(100)), (OrderType::Stop, Decimal::from(100))]);
+}
+
+/// The fill of an exit is lost and its cancellation is confirmed: what takes its place is what is left by the venue's count.
+#[test]
+fn what_takes_the_place_of_a_cancelled_exit_waits_for_what_that_one_filled() {
+    for knows in [true, false] {
+        let mut core = live_core(0);
+        let entry = one(&step(&mut core, &decide(1, vec![bracket(100)])));
+        accept(&mut core, &entry, 1);
+        let [gain, loss] = two(&step(&mut core, &fill(&entry, "e", 40, 2)));
+        [&gain, &loss].into_iter().for_each(|exit| drop(accept(&mut core, exit, 2)));
+        // 15 of the other fill too, and nobody hears of it.
+        assert_eq!(
+            cancelled(&step(&mut core, &fill(&loss, "s", 15, 3))),
+            std::slice::from_ref(&gain.order_id)
+        );
+        let confirmed = step(&mut core, &cancel_answer(&gain, CancelOutcome::Confirmed, 4));
+        assert!(
+            matches!(&confirmed.actions[..], [Action::LookUp { order_id, .. }] if *order_id == gain.order_id)
+        );
+        let again = step(&mut core, &cancel_answer(&gain, CancelOutcome::Confirmed, 4));
+        assert!(again.actions.is_empty(), "the question is under way: {:?}", again.actions);
+        let answer = |minute| match knows {
+            true => LookUp::Found(Box::new(report(&gain, OrderState::Canceled, 15, minute))),
+            false => LookUp::NotKnown,
+        };
+        let mut sent = Vec::new();
+        for minute in 5..9 {
+            let order_id = gain.order_id.clone();
+            sent.extend(orders(&step(
+                &mut core,
+                &Input::LookedUp { order_id, answer: answer(minute), time: at(minute) },
+            )));
+        }
+        // One that it has forgotten filled nothing that anybody could tell.
+        let wanted = Decimal::from(if knows { 10 } else { 25 });
+        let exits = sent.iter().find(|order| order.order_type == OrderType::Limit);
+        assert_eq!(exits.map(|exit| exit.quantity), Some(wanted));
+        assert_eq!(state(&core, &gain), OrderState::Canceled);
+        assert_eq!(core.state().sizes().inquiries, 0);
+    }
 }
 
 #[test]
@@ -273,7 +314,9 @@ fn a_refused_exit_is_tried_again_five_times() {
     while let Some(time) = core.next_timer() {
         loss = one(&step(&mut core, &Input::Timer { time }));
         sent += 1;
-        assert!(incidents(&refuse(&mut core, &loss)).is_empty(), "once is enough");
+        let refused = refuse(&mut core, &loss);
+        let told: &[&str] = if sent == 5 { &["GROUP_ORDER_GIVEN_UP"] } else { &[] };
+        assert_eq!(incidents(&refused), told, "the first and the last are told");
     }
     assert_eq!(sent, 5);
     // The next session tries anew.
@@ -402,4 +445,22 @@ fn groups_wait_for_the_open() {
     step(&mut core, &Input::SessionClose { date, time: at(1_441) });
     assert!(step(&mut core, &fill(&entry, "e", 100, 1_441)).actions.is_empty());
     assert_eq!(orders(&open(&mut core, 2_880)).len(), 2, "and so do exits");
+}
+
+/// The connection goes while a bracket is entered, and stays away longer than refusals are tried again.
+#[test]
+fn exits_that_must_wait_for_the_account_leave_once_it_is_compared() {
+    let mut core = live_core(0);
+    let entry = one(&step(&mut core, &decide(1, vec![bracket(100)])));
+    accept(&mut core, &entry, 1);
+    let broker = || "paper".parse().unwrap();
+    step(&mut core, &Input::Connection { broker: broker(), connected: false, time: at(2) });
+    let filled = step(&mut core, &fill(&entry, "e", 100, 2));
+    assert!(orders(&filled).is_empty() && incidents(&filled) == ["GROUP_WAITS"], "{:?}", filled.events);
+    let waited = wait(&mut core, at(6));
+    assert!(waited.iter().all(|(_, output)| orders(output).is_empty() && incidents(output).is_empty()));
+    step(&mut core, &Input::Connection { broker: broker(), connected: true, time: at(7) });
+    let compared = step(&mut core, &seen(&[("AAPL", 100)], &[], 7));
+    assert_eq!(two(&compared).map(|exit| exit.quantity), [Decimal::from(100); 2]);
+    assert_eq!(core.state().sizes().groups, 1);
 }

@@ -60,6 +60,7 @@ fn talk(
         journal: Log::begun(),
         clock: Arc::new(SystemClock),
         venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(desk.clone()))]),
+        gates: Vec::new(),
         feeds: vec![Box::new(Quotes { left: 5, every: Duration::from_millis(2), silent_after: false })],
         traders: vec![Trader { strategy: Box::new(Handled(talker)), fund_id: fund_id() }],
         calendar: None,

@@ -58,6 +58,7 @@ impl Scene {
             journal: self.log,
             clock: self.clock,
             venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(self.desk))]),
+            gates: Vec::new(),
             feeds: vec![Box::new(self.feed)],
             traders: vec![Trader { strategy: Box::new(strategy), fund_id: fund_id() }],
             calendar: None,
@@ -141,8 +142,8 @@ fn a_clock_that_steps_back_ends_nothing_and_no_time_in_the_journal_goes_back() {
         match nth {
             1 => commands.submit(buy("k", 10)),
             // An hour, and another second.
-            2 => stepped.back(3_600_000),
-            3 => stepped.back(1_000),
+            2 => stepped.step(-3_600_000),
+            3 => stepped.step(-1_000),
             4 => commands.submit(buy("l", 5)),
             _ => {}
         }

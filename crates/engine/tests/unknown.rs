@@ -8,6 +8,7 @@ use common::*;
 use mts_engine::input::{AccountAnswer, Input, LookUp, OperatorAct};
 use mts_engine::{Action, Core, Output};
 use mts_foundation::broker::{CancelOutcome, OrderRef, SubmitOutcome};
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::risk::RejectCode;
 use mts_foundation::strategy::Command;
 use mts_foundation::{ActorId, Decimal, Order, OrderState, Symbol};
@@ -103,8 +104,130 @@ fn a_venue_that_dedupes_gets_the_same_order_again_but_not_an_old_one() {
     step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at_second(5) });
     let state = core.state().order(&order.order_id).unwrap().state;
     assert_eq!(state, OrderState::Unknown, "that the second did not leave says nothing of the first");
+    let outcome = SubmitOutcome::Unknown { cause: "no answer".into() };
+    let output =
+        step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at_second(6) });
+    assert!(output.events.is_empty(), "nor that the second has no answer: {:?}", output.events);
     not_known(&mut core, 40);
     assert!(not_known(&mut core, 41).actions.is_empty(), "meant for another market");
+}
+
+/// Says so many seconds after minute 1 that the venue does not know the order.
+fn not_known_after(core: &mut Core, order: &Order, seconds: &[u64]) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    for second in seconds {
+        let time = at(1).plus(Duration::from_secs(*second));
+        let answer = LookUp::NotKnown;
+        outputs.push(step(core, &Input::LookedUp { order_id: order.order_id.clone(), answer, time }));
+    }
+    outputs
+}
+
+#[test]
+fn an_order_that_its_venue_never_had_ends_as_never_sent_after_the_last_moment_at_which_it_could_arrive() {
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    // It is too old to be sent again after 30 s, and on its way for two minutes at most.
+    not_known_after(&mut core, &order, &[31, 60, 90, 119]);
+    step(&mut core, &seen(&[], &[], 4));
+    let state = |core: &Core| core.state().order(&order.order_id).unwrap().state;
+    not_known_after(&mut core, &order, &[181]);
+    assert_eq!(state(&core), OrderState::Unknown, "one late answer is not enough");
+    let [output] = not_known_after(&mut core, &order, &[182]).try_into().unwrap();
+    assert_eq!(state(&core), OrderState::NotSent);
+    assert_eq!(incidents(&output), ["ORDER_NEVER_SENT"]);
+    assert!(output.actions.is_empty(), "it is not sent again");
+    assert_eq!(core.state().ledger().fund(&fund_id()).unwrap().working_count(), 0);
+    assert_eq!(core.state().sizes().inquiries, 0);
+    assert_eq!(submitted(&step(&mut core, &decide(5, vec![buy("next", 5)]))).len(), 1);
+}
+
+#[test]
+fn no_order_counts_as_never_sent_where_the_account_was_not_seen_late_enough_or_holds_what_it_asked_for() {
+    let late = [181, 182, 183, 184];
+    let unknown = |core: &Core, order: &Order| {
+        core.state().order(&order.order_id).unwrap().state == OrderState::Unknown
+    };
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    step(&mut core, &seen(&[], &[], 2));
+    not_known_after(&mut core, &order, &late);
+    assert!(unknown(&core, &order), "the account was seen a minute after it left");
+
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    step(&mut core, &seen(&[("AAPL", 10)], &[], 3));
+    step(&mut core, &seen(&[("AAPL", 10)], &[], 4));
+    not_known_after(&mut core, &order, &late);
+    assert!(unknown(&core, &order), "the account holds what it asked for");
+
+    let mut core = live_core(0);
+    let order = lost(&mut core, "k", 1);
+    step(&mut core, &seen(&[], &[], 4));
+    not_known_after(&mut core, &order, &late);
+    assert!(unknown(&core, &order), "this venue does not find orders by their keys");
+
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    step(&mut core, &seen(&[], &[], 4));
+    for second in 181..190 {
+        let (answer, time) =
+            (LookUp::Failed { message: "503".into() }, at(1).plus(Duration::from_secs(second)));
+        step(&mut core, &Input::LookedUp { order_id: order.order_id.clone(), answer, time });
+    }
+    assert!(unknown(&core, &order), "a question that fails is no answer");
+
+    let mut core = deduping_core();
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    step(&mut core, &decide(1, vec![Command::Cancel(order.order_id.clone())]));
+    step(&mut core, &seen(&[], &[], 4));
+    not_known_after(&mut core, &order, &late);
+    let state = core.state().order(&order.order_id).unwrap().state;
+    assert_eq!(state, OrderState::PendingCancel, "the venue had it: that it forgot it says nothing");
+}
+
+#[test]
+fn what_is_sent_again_is_not_given_up_before_it_has_an_answer_and_the_time_to_arrive() {
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    let again = not_known_after(&mut core, &order, &[3, 4]);
+    assert_eq!(again.iter().flat_map(submitted).count(), 1);
+    step(&mut core, &seen(&[], &[], 4));
+    let waiting = not_known_after(&mut core, &order, &[181, 182, 183, 184]);
+    assert!(waiting.iter().all(|output| output.actions.is_empty()), "it waits for its place in a queue");
+    let state = |core: &Core| core.state().order(&order.order_id).unwrap().state;
+    assert_eq!(state(&core), OrderState::Unknown);
+    let outcome = SubmitOutcome::Unknown { cause: "no answer".into() };
+    let time = at(1).plus(Duration::from_secs(185));
+    step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time });
+    step(&mut core, &seen(&[], &[], 5));
+    not_known_after(&mut core, &order, &[241, 250, 304]);
+    assert_eq!(state(&core), OrderState::Unknown, "it may have left just now");
+    step(&mut core, &seen(&[], &[], 7));
+    not_known_after(&mut core, &order, &[361, 362, 363]);
+    assert_eq!(state(&core), OrderState::NotSent);
+}
+
+#[test]
+fn an_order_that_counts_as_never_sent_and_works_after_all_is_told_cancelled_and_booked() {
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    step(&mut core, &seen(&[], &[], 4));
+    not_known_after(&mut core, &order, &[181, 182, 183]);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::NotSent);
+    let output = step(&mut core, &seen(&[], &[report(&order, OrderState::Accepted, 0, 5)], 5));
+    assert_eq!(incidents(&output), ["ORDER_SENT_AFTER_ALL"]);
+    assert!(
+        matches!(&output.actions[..], [Action::Cancel(asked)] if asked.order_id == order.order_id),
+        "{:?}",
+        output.actions
+    );
+    let output = step(&mut core, &fill(&order, "x", 4, 6));
+    assert_eq!(incidents(&output), ["FILL_AFTER_END"]);
+    let book = core.state().ledger().fund(&fund_id()).unwrap();
+    assert_eq!(book.positions().quantity(&Symbol::new("AAPL").unwrap()), Decimal::from(4));
+    assert_eq!(book.working_count(), 1, "what is left of it counts again");
 }
 
 fn deduping_core() -> Core {
@@ -338,4 +461,182 @@ fn a_report_of_another_order_under_the_same_venue_id_is_not_believed() {
     let output = answer(&mut core, &order, LookUp::Found(Box::new(other)), 2);
     assert_eq!(incidents(&output), ["REPORT_MISMATCH"]);
     assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Unknown);
+}
+
+/// The venue showed a fill that did not come yet: a person who says that the order is not live does not say that.
+#[test]
+fn an_order_that_the_venue_shows_filled_is_not_settled_before_its_fills_are_booked() {
+    let mut core = live_core(0);
+    let order = lost(&mut core, "k", 1);
+    let settle = |minute| Input::Operator {
+        act: OperatorAct::Settle {
+            order_id: order.order_id.clone(),
+            actor: ActorId::new("ann").unwrap(),
+            reason: "the venue's screen does not show it".into(),
+        },
+        time: at(minute),
+    };
+    answer(&mut core, &order, LookUp::Found(Box::new(report(&order, OrderState::Filled, 10, 2))), 2);
+    assert_eq!(incidents(&step(&mut core, &settle(2))), ["SETTLE_TOO_EARLY"]);
+    assert!(core.state().order(&order.order_id).unwrap().state.is_working());
+    // It takes that back.
+    answer(&mut core, &order, LookUp::NotKnown, 3);
+    assert_eq!(incidents(&step(&mut core, &settle(3))), ["ORDER_SETTLED"]);
+}
+
+#[test]
+fn a_cancellation_that_may_not_have_left_leaves_again_at_the_start() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    step(&mut core, &decide(2, vec![Command::Cancel(order.order_id.clone())]));
+    let started = step(&mut core, &Input::Started { time: at(3) });
+    assert_eq!(cancelled(&started), std::slice::from_ref(&order.order_id));
+}
+
+#[test]
+fn an_end_with_more_filled_than_came_is_asked_about_before_it_counts() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    let report =
+        OrderReport { order_id: Some(order.order_id.clone()), ..report(&order, OrderState::Canceled, 4, 2) };
+    let event = BrokerEvent::Order(report.clone());
+    step(&mut core, &Input::Broker { broker: "paper".parse().unwrap(), event, time: at(2) });
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Accepted);
+    step(&mut core, &fill(&order, "x", 4, 2));
+    assert_eq!(asked(&wait(&mut core, at(2).plus(Duration::from_secs(1)))), 1);
+    answer(&mut core, &order, LookUp::Found(Box::new(report)), 3);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Canceled);
+    assert_eq!(core.state().sizes().inquiries, 0);
+}
+
+/// The account has seven units that nobody booked, and something is traded at every moment.
+#[test]
+fn a_difference_is_found_while_its_instrument_is_traded() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 50)])))[0].clone();
+    accept(&mut core, &order, 1);
+    assert!(incidents(&step(&mut core, &seen(&[("AAPL", 7)], &[], 2))).is_empty());
+    step(&mut core, &fill(&order, "x1", 3, 3));
+    wait(&mut core, at(4));
+    let second = step(&mut core, &seen(&[("AAPL", 10)], &[], 4));
+    assert!(incidents(&second).contains(&"POSITION_UNEXPLAINED"), "the difference is the same seven");
+    let standing = core.accounts().next().unwrap();
+    assert_eq!(
+        (standing.unexplained[0].ours, standing.unexplained[0].by()),
+        (Decimal::from(3), Decimal::from(7))
+    );
+    let refused = step(&mut core, &decide(5, vec![buy("k2", 1)]));
+    assert_eq!(code(&refused), Some(RejectCode::PositionUnexplained));
+    // More of it is traded: it is the same difference, which is not told again.
+    step(&mut core, &fill(&order, "x2", 2, 6));
+    wait(&mut core, at(7));
+    assert!(incidents(&step(&mut core, &seen(&[("AAPL", 12)], &[], 7))).is_empty());
+    assert_eq!(core.accounts().next().unwrap().unexplained[0].ours, Decimal::from(5));
+}
+
+/// Between every question and its answer something is filled, and no two looks are alike.
+#[test]
+fn a_difference_that_never_looks_the_same_is_not_waited_for_for_ever() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 50)])))[0].clone();
+    accept(&mut core, &order, 1);
+    for look in 1..=5 {
+        wait(&mut core, at(1 + look));
+        step(&mut core, &fill(&order, &format!("x{look}"), 1, 1 + look));
+        let told = step(&mut core, &seen(&[("AAPL", 7 + 2 * look)], &[], 1 + look));
+        assert_eq!(incidents(&told).contains(&"POSITION_UNEXPLAINED"), look == 5, "look {look}");
+        let passes = core.accounts().next().unwrap().suspects.len();
+        assert_eq!(passes, usize::from(look < 5));
+    }
+    let refused = step(&mut core, &decide(7, vec![buy("k2", 1)]));
+    assert_eq!(code(&refused), Some(RejectCode::PositionUnexplained));
+    // It was fills after all.
+    step(&mut core, &fill(&order, "x6", 12, 8));
+    assert_eq!(incidents(&step(&mut core, &seen(&[("AAPL", 17)], &[], 8))), ["POSITION_EXPLAINED"]);
+}
+
+/// Both sides shrink with every exit; after the last nothing more may leave as a way out.
+#[test]
+fn a_way_out_is_measured_on_what_is_held_now() {
+    let mut core = live_core(0);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    step(&mut core, &fill(&order, "x", 10, 1));
+    step(&mut core, &seen(&[("AAPL", 17)], &[], 2));
+    wait(&mut core, at(3));
+    step(&mut core, &seen(&[("AAPL", 17)], &[], 3));
+    let out = |key: &str| {
+        let Command::Submit(mut request) = buy(key, 10) else { panic!("it submits") };
+        request.side = mts_foundation::Side::Sell;
+        Command::Submit(request)
+    };
+    let exit = submitted(&step(&mut core, &decide(4, vec![out("out")])))[0].clone();
+    accept(&mut core, &exit, 4);
+    step(&mut core, &fill(&exit, "y", 10, 4));
+    let refused = step(&mut core, &decide(5, vec![out("again")]));
+    assert_eq!(code(&refused), Some(RejectCode::PositionUnexplained));
+}
+
+/// The venue does not know the order, twice: it would be sent again, had nobody asked for the contrary since.
+#[test]
+fn nothing_is_sent_again_that_nobody_wants_any_more() {
+    let ann = || ActorId::new("ann").unwrap();
+    let at_second = |second| at(1).plus(Duration::from_secs(second));
+    let reason = || "drill".to_owned();
+    let acts = || {
+        [
+            None,
+            Some(OperatorAct::Kill { reason: reason(), actor: ann() }),
+            Some(OperatorAct::Flatten { fund_id: None, actor: ann() }),
+        ]
+    };
+    for number in 0..3 {
+        let mut core = deduping_core();
+        let order = lost(&mut core, "k", 1);
+        let act = acts()[number].clone();
+        let unwanted = act.is_some();
+        if let Some(act) = act {
+            let output = step(&mut core, &Input::Operator { act, time: at_second(1) });
+            assert!(submitted(&output).is_empty() && incidents(&output).is_empty(), "{:?}", output.events);
+        }
+        let mut sent = 0;
+        for second in 3..8 {
+            let (order_id, time) = (order.order_id.clone(), at_second(second));
+            let output = step(&mut core, &Input::LookedUp { order_id, answer: LookUp::NotKnown, time });
+            sent += submitted(&output).len();
+        }
+        assert_eq!(sent == 0, unwanted, "act {number}: sent {sent} times");
+    }
+    // Nor where the connection is down, and the account may say more than the order's absence.
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    let broker = "paper".parse().unwrap();
+    step(&mut core, &Input::Connection { broker, connected: false, time: at_second(2) });
+    for second in 3..8 {
+        let (order_id, time) = (order.order_id.clone(), at_second(second));
+        let output = step(&mut core, &Input::LookedUp { order_id, answer: LookUp::NotKnown, time });
+        assert!(submitted(&output).is_empty());
+    }
+}
+
+/// What looks like a refusal of the second may be that of a venue that has the first.
+#[test]
+fn a_refusal_of_an_order_that_was_sent_again_is_looked_into() {
+    let mut core = deduping_core();
+    let order = lost(&mut core, "k", 1);
+    let at_second = |second| at(1).plus(Duration::from_secs(second));
+    let looked = |core: &mut Core, answer, second| {
+        let (order_id, time) = (order.order_id.clone(), at_second(second));
+        step(core, &Input::LookedUp { order_id, answer, time })
+    };
+    looked(&mut core, LookUp::NotKnown, 3);
+    assert_eq!(submitted(&looked(&mut core, LookUp::NotKnown, 4)).len(), 1);
+    let outcome = SubmitOutcome::Rejected { reason: "client id already used".into() };
+    step(&mut core, &Input::Submitted { order_id: order.order_id.clone(), outcome, time: at_second(5) });
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Unknown);
+    let live = LookUp::Found(Box::new(report(&order, OrderState::Accepted, 0, 1)));
+    looked(&mut core, live, 6);
+    assert_eq!(core.state().order(&order.order_id).unwrap().state, OrderState::Accepted);
 }

@@ -302,6 +302,13 @@ pub trait Broker: Send + Sync {
     fn name(&self) -> &str;
     /// What it can do.
     fn capabilities(&self) -> &Capabilities;
+    /// Names orders that the broker may hear of although this process has not sent them: after a restart the consumer tells
+    /// all that it keeps, before it asks for events. A venue tells of an order by its own id and by the client id, of which the
+    /// key cannot be had back; with this an adapter says whose order it is. Adapters whose venue carries key and order id need
+    /// nothing. Never waits.
+    fn recall(&self, orders: &[Order]) {
+        let _not_needed = orders;
+    }
     /// Connects; does nothing when connected.
     fn connect(&self) -> impl Future<Output = Result<(), BrokerError>> + Send;
     /// Disconnects; does nothing when disconnected.
@@ -333,7 +340,11 @@ pub trait Broker: Send + Sync {
     /// Balances of the account.
     fn account(&self) -> impl Future<Output = Result<Account, BrokerError>> + Send;
     /// Events after a cursor; `None` = from now, with the open orders first. Replay windows overlap: the consumer
-    /// dedupes on (venue, account, fill id).
+    /// dedupes on (venue, account, fill id), and a fill has the same id in the stream and in a replay.
+    ///
+    /// A stream does not outlive its connection: when that is lost it ends with an error, and who listens asks again with the
+    /// last cursor, so that nobody takes silence for calm. What cannot be replayed from the cursor is told as
+    /// [`BrokerEvent::Gap`].
     #[doc(alias = "stream_fills")]
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_>;
     /// The documented checks, in order: reachable, auth, account, order book, clock, stream, key permissions.
@@ -346,6 +357,8 @@ pub trait DynBroker: Send + Sync {
     fn name(&self) -> &str;
     /// See [`Broker::capabilities`].
     fn capabilities(&self) -> &Capabilities;
+    /// See [`Broker::recall`].
+    fn recall(&self, orders: &[Order]);
     /// See [`Broker::connect`].
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>>;
     /// See [`Broker::close`].
@@ -382,6 +395,9 @@ impl<B: Broker> DynBroker for B {
     }
     fn capabilities(&self) -> &Capabilities {
         Broker::capabilities(self)
+    }
+    fn recall(&self, orders: &[Order]) {
+        Broker::recall(self, orders);
     }
     fn connect(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(Broker::connect(self))

@@ -164,6 +164,21 @@ pub enum BrokerEvent {
     },
 }
 
+impl BrokerEvent {
+    /// Its place in its broker's history; `None` = it has none.
+    #[must_use]
+    pub const fn cursor(&self) -> Option<&Cursor> {
+        match self {
+            Self::Fill { cursor, .. }
+            | Self::Cash { cursor, .. }
+            | Self::FeesKnown { cursor, .. }
+            | Self::Corrected { cursor, .. }
+            | Self::Busted { cursor, .. } => Some(cursor),
+            Self::Order(_) | Self::Gap { .. } => None,
+        }
+    }
+}
+
 /// Whether the fees of a fill are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -33,6 +33,17 @@ impl CashKind {
     pub const fn is_capital(self) -> bool {
         matches!(self, Self::Deposit | Self::Withdrawal)
     }
+
+    /// Whether an amount fits: a deposit is money in, a withdrawal money out; the others go both ways (a dividend on a
+    /// short position is paid), and none is nothing.
+    #[must_use]
+    pub fn allows(self, amount: Decimal) -> bool {
+        match self {
+            Self::Deposit => amount > Decimal::ZERO,
+            Self::Withdrawal => amount < Decimal::ZERO,
+            _ => !amount.is_zero(),
+        }
+    }
 }
 
 /// One movement of cash.
@@ -55,15 +66,10 @@ pub struct CashFlow {
 }
 
 impl CashFlow {
-    /// Whether the sign of the amount fits its kind: a deposit is money in, a withdrawal money out; the others go both
-    /// ways (a dividend on a short position is paid).
+    /// Whether the sign of the amount fits its kind ([`CashKind::allows`]).
     #[must_use]
     pub fn has_plausible_sign(&self) -> bool {
-        match self.kind {
-            CashKind::Deposit => self.amount > Decimal::ZERO,
-            CashKind::Withdrawal => self.amount < Decimal::ZERO,
-            _ => !self.amount.is_zero(),
-        }
+        self.kind.allows(self.amount)
     }
 }
 

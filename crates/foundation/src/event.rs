@@ -16,7 +16,8 @@ use smol_str::SmolStr;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// An order passed its gates and is about to leave, or was refused by one (its state says which).
+    /// An order passed its gates and is about to leave, is waiting for an asynchronous one, or was refused by one (its state
+    /// says which).
     OrderCreated(OrderRecord),
     /// The venue has it.
     OrderAccepted(OrderRecord),

@@ -15,14 +15,31 @@ pub struct RequestOptions {
     pub idempotent: bool,
     /// Largest answer in bytes.
     pub max_response_bytes: usize,
-    /// Cost against the host's rate budget.
+    /// Cost against the budget.
     pub weight: u32,
+    /// The venue's rate budget that the request counts against, by the name it has in the adapter's capabilities; empty =
+    /// the host's.
+    pub budget: &'static str,
 }
 
 impl Default for RequestOptions {
-    /// 20 s, not repeatable, 8 MiB, weight 1.
+    /// 20 s, not repeatable, 8 MiB, weight 1 of the host's budget.
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(20), idempotent: false, max_response_bytes: 8 << 20, weight: 1 }
+        Self {
+            deadline: Duration::from_secs(20),
+            idempotent: false,
+            max_response_bytes: 8 << 20,
+            weight: 1,
+            budget: "",
+        }
+    }
+}
+
+impl RequestOptions {
+    /// Of a request that changes nothing, so that it may be repeated.
+    #[must_use]
+    pub fn read() -> Self {
+        Self { idempotent: true, ..Self::default() }
     }
 }
 
@@ -131,4 +148,35 @@ impl<C: SocketConnector> DynSocketConnector for C {
     ) -> BoxFuture<'_, Result<Box<dyn Socket>, TransportError>> {
         Box::pin(SocketConnector::connect(self, request, deadline))
     }
+}
+
+/// Waits. An adapter neither has a runtime nor a clock of its own: in a test and in the simulated world the time that
+/// passes is theirs.
+pub trait Sleep: Send + Sync {
+    /// Completes after this long. Safe to drop.
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// What becomes of an entry: from what is there (`None` = nothing yet) to what shall be (`None` = as it is).
+pub type StateChange<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
+
+/// A small durable memory that all processes of one account share: what an adapter must not forget over a crash, such as
+/// the last nonce, or the number an order was given before it was sent.
+pub trait SharedState: Send + Sync {
+    /// Changes an entry while nobody else can, and returns it when it is durable. The call may block for as long as a
+    /// write to disk takes.
+    ///
+    /// # Errors
+    /// [`StateError`] when the entry cannot be read or made durable; it is then as it was, or as `change` wants it.
+    fn update(&self, entry: &str, change: &mut StateChange<'_>) -> Result<Option<Vec<u8>>, StateError>;
+}
+
+/// A shared entry that cannot be kept. The adapter must not act on it.
+#[derive(Debug, thiserror::Error)]
+#[error("the entry {entry} of the shared state: {message}")]
+pub struct StateError {
+    /// Which.
+    pub entry: String,
+    /// Why, and the way out.
+    pub message: String,
 }

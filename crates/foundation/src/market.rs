@@ -61,7 +61,7 @@ impl Quote {
             Some(QuoteFault::NotPositive { bid, ask })
         } else if bid > ask {
             Some(QuoteFault::Crossed { bid, ask })
-        } else if (ask - bid).checked_div(bid).is_none_or(|spread| spread > MAX_SPREAD) {
+        } else if (ask - bid).checked_mul(MIN_BID).is_none_or(|least| bid < least) {
             Some(QuoteFault::TooWide { bid, ask })
         } else {
             None
@@ -69,8 +69,8 @@ impl Quote {
     }
 }
 
-/// Widest spread of a quote that is believed, as a share of the bid: 10 %.
-const MAX_SPREAD: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+/// The bid of a quote that is believed is at least so many spreads: the spread is 10 % of it at the most.
+const MIN_BID: Decimal = Decimal::TEN;
 
 /// Why a quote cannot be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,6 +157,8 @@ pub struct InvalidInterval {
 impl Interval {
     /// One session.
     pub const DAY: Self = Self { count: NonZeroU32::MIN, unit: IntervalUnit::Day };
+    /// One minute.
+    pub const MINUTE: Self = Self { count: NonZeroU32::MIN, unit: IntervalUnit::Minute };
 
     /// How many units.
     #[must_use]

@@ -184,6 +184,14 @@ impl OrderRecord {
         Ok(())
     }
 
+    /// It passed the pure gates, and an asynchronous gate is asked about it.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] unless created.
+    pub fn await_gates(&mut self, at: Timestamp) -> Result<(), IllegalTransition> {
+        self.step(OrderState::PendingRisk, at)
+    }
+
     /// The intent is about to leave.
     ///
     /// # Errors

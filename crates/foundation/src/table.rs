@@ -6,11 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 
-/// Heads of chains at the beginning; doubled whenever there are more entries than heads.
-const FIRST_HEADS: usize = 8;
-
-/// No place.
-const NONE: usize = usize::MAX;
+/// Cells of the index at the beginning; doubled whenever more than half of them would be taken.
+const FIRST_CELLS: usize = 16;
 
 /// A map that finds an entry in the same time however many there are, and shows its entries in the order of their keys.
 ///
@@ -19,33 +16,51 @@ const NONE: usize = usize::MAX;
 /// alone (decision H5) and is what a `BTreeMap` of the same entries shows. Showing all entries sorts them: that is for
 /// reports and snapshots, not for the way of an order.
 ///
-/// Entries stay where they were put, the next one takes the place that was left last, and hashes are kept: where as many
-/// come as go there is neither an allocation nor a moment at which everything is moved.
+/// Entries stay where they were put, and the next one takes the place that was left last: where as many come as go there is
+/// neither an allocation nor a moment at which everything is moved. The index beside them holds a part of each hash, so that
+/// a look at it finds out nearly always which entry it is, and that there is none.
 #[derive(Clone)]
 pub struct Table<K, V> {
     slots: Vec<Slot<K, V>>,
     /// Slots without an entry.
-    free: Vec<usize>,
-    /// The first slot of each chain; a power of two of them.
-    heads: Vec<usize>,
+    free: Vec<u32>,
+    /// Cells by hash, and in the cells after it while those are taken; a power of two of them.
+    index: Vec<Cell>,
 }
 
 #[derive(Clone)]
 struct Slot<K, V> {
-    hash: u64,
-    /// The next slot of the chain.
-    next: usize,
+    tag: u32,
     entry: Option<(K, V)>,
 }
 
+/// The tag of an entry, and the number of its slot from 1 on; 0 = there is none.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    tag: u32,
+    slot: u32,
+}
+
+/// Where an entry was put. It is there until it is removed; after that something else may be, so whoever looks there brings
+/// the key as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place(u32);
+
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), heads: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new(), index: Vec::new() }
     }
 }
 
-fn hash_of(key: &impl Hash) -> u64 {
-    FixedState::default().hash_one(key)
+/// The half of a key's hash that the index works with.
+fn tag_of(key: &impl Hash) -> u32 {
+    let hash = FixedState::default().hash_one(key);
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
+
+/// A place in memory by its number.
+fn nth(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl<K: Eq + Hash + Ord, V> Table<K, V> {
@@ -55,56 +70,84 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
         Self::default()
     }
 
-    /// The chain of a hash; one that is not there while there are no heads.
-    fn chain(&self, hash: u64) -> usize {
-        let mask = u64::try_from(self.heads.len()).unwrap_or(0).wrapping_sub(1);
-        usize::try_from(hash & mask).unwrap_or(NONE)
+    /// The cell after another, or the one where a tag's search begins.
+    fn wrapped(&self, cell: usize) -> usize {
+        cell & self.index.len().wrapping_sub(1)
     }
 
-    /// The slot of a key.
-    fn find(&self, hash: u64, key: &K) -> Option<usize> {
-        let mut place = *self.heads.get(self.chain(hash))?;
-        while let Some(slot) = self.slots.get(place) {
-            if slot.hash == hash && slot.entry.as_ref().is_some_and(|(other, _)| other == key) {
-                return Some(place);
+    /// The cell and the slot of a key. At least half of the cells are free, so that the search ends.
+    fn find(&self, tag: u32, key: &K) -> Option<(usize, usize)> {
+        let mut at = self.wrapped(nth(tag));
+        loop {
+            let cell = self.index.get(at)?;
+            let slot = nth(cell.slot.checked_sub(1)?);
+            if cell.tag == tag && self.holds(slot, key) {
+                return Some((at, slot));
             }
-            place = slot.next;
+            at = self.wrapped(at + 1);
         }
-        None
     }
 
-    fn slot(&self, key: &K) -> Option<&Slot<K, V>> {
-        self.slots.get(self.find(hash_of(key), key)?)
+    fn holds(&self, slot: usize, key: &K) -> bool {
+        let entry = self.slots.get(slot).and_then(|slot| slot.entry.as_ref());
+        entry.is_some_and(|(other, _)| other == key)
     }
 
-    fn value_at(&mut self, place: usize) -> Option<&mut V> {
-        self.slots.get_mut(place)?.entry.as_mut().map(|(_, value)| value)
+    /// The slot of a key that was put at a place.
+    fn near(&self, Place(slot): Place, key: &K) -> Option<usize> {
+        let slot = nth(slot);
+        if self.holds(slot, key) { Some(slot) } else { self.find(tag_of(key), key).map(|(_, slot)| slot) }
     }
 
-    /// Puts the slot at the head of its chain.
-    fn link(&mut self, place: usize) {
-        let Some(hash) = self.slots.get(place).map(|slot| slot.hash) else { return };
-        let chain = self.chain(hash);
-        if let (Some(slot), Some(head)) = (self.slots.get_mut(place), self.heads.get_mut(chain)) {
-            slot.next = std::mem::replace(head, place);
+    fn value_at(&mut self, slot: usize) -> Option<&mut V> {
+        self.slots.get_mut(slot)?.entry.as_mut().map(|(_, value)| value)
+    }
+
+    /// Enters a slot into the index, which has a free cell.
+    fn link(&mut self, cell: Cell) {
+        let mut at = self.wrapped(nth(cell.tag));
+        while let Some(taken) = self.index.get_mut(at) {
+            if taken.slot == 0 {
+                *taken = cell;
+                return;
+            }
+            at = self.wrapped(at + 1);
+        }
+    }
+
+    /// Takes a cell out of the index; those that stand behind it because it was taken move up.
+    fn unlink(&mut self, mut gap: usize) {
+        let mut at = self.wrapped(gap + 1);
+        while let Some(cell) = self.index.get(at).copied().filter(|cell| cell.slot != 0) {
+            let behind = |from: usize| self.wrapped(at.wrapping_sub(from));
+            if behind(nth(cell.tag)) >= behind(gap) {
+                if let Some(free) = self.index.get_mut(gap) {
+                    *free = cell;
+                }
+                gap = at;
+            }
+            at = self.wrapped(at + 1);
+        }
+        if let Some(free) = self.index.get_mut(gap) {
+            *free = Cell::default();
         }
     }
 
     /// Adds an entry of a key that is not there.
-    fn add(&mut self, hash: u64, key: K, value: V) {
-        if self.len() >= self.heads.len() {
-            self.heads = vec![NONE; self.heads.len().saturating_mul(2).max(FIRST_HEADS)];
-            let taken = self.slots.iter().enumerate().filter(|(_, slot)| slot.entry.is_some());
-            let taken: Vec<usize> = taken.map(|(place, _)| place).collect();
-            taken.into_iter().for_each(|place| self.link(place));
+    fn add(&mut self, tag: u32, key: K, value: V) -> Place {
+        if (self.len() + 1) * 2 > self.index.len() {
+            let cells = self.index.len().saturating_mul(2).max(FIRST_CELLS);
+            let before = std::mem::replace(&mut self.index, vec![Cell::default(); cells]);
+            before.into_iter().filter(|cell| cell.slot != 0).for_each(|cell| self.link(cell));
         }
-        let slot = Slot { hash, next: NONE, entry: Some((key, value)) };
-        let place = self.free.pop().unwrap_or(self.slots.len());
-        match self.slots.get_mut(place) {
-            Some(left) => *left = slot,
-            None => self.slots.push(slot),
+        let new = Slot { tag, entry: Some((key, value)) };
+        let slot = self.free.pop().unwrap_or_else(|| u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        match self.slots.get_mut(nth(slot)) {
+            Some(left) => *left = new,
+            None => self.slots.push(new),
         }
-        self.link(place);
+        self.link(Cell { tag, slot: slot.saturating_add(1) });
+        Place(slot)
     }
 
     /// The value of a key.
@@ -115,56 +158,81 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
 
     /// The value of a key, to be changed.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let place = self.find(hash_of(key), key)?;
-        self.value_at(place)
+        let (_, slot) = self.find(tag_of(key), key)?;
+        self.value_at(slot)
     }
 
     /// The key as it is kept, and its value.
     #[must_use]
     pub fn get_key_value(&self, key: &K) -> Option<(&K, &V)> {
-        self.slot(key)?.entry.as_ref().map(|(key, value)| (key, value))
+        let (_, slot) = self.find(tag_of(key), key)?;
+        self.slots.get(slot)?.entry.as_ref().map(|(key, value)| (key, value))
+    }
+
+    /// The value of a key that was put at a place: no search where it is still there.
+    #[must_use]
+    pub fn get_near(&self, place: Place, key: &K) -> Option<&V> {
+        let slot = self.near(place, key)?;
+        self.slots.get(slot)?.entry.as_ref().map(|(_, value)| value)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut_near(&mut self, place: Place, key: &K) -> Option<&mut V> {
+        let slot = self.near(place, key)?;
+        self.value_at(slot)
     }
 
     /// Whether there is a value of this key.
     #[must_use]
     pub fn contains_key(&self, key: &K) -> bool {
-        self.find(hash_of(key), key).is_some()
+        self.find(tag_of(key), key).is_some()
+    }
+
+    /// Where a key is.
+    #[must_use]
+    pub fn place_of(&self, key: &K) -> Option<Place> {
+        let (_, slot) = self.find(tag_of(key), key)?;
+        u32::try_from(slot).ok().map(Place)
     }
 
     /// Puts a value in; the one that it replaces comes back.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let hash = hash_of(&key);
-        let found = self.find(hash, &key);
-        match found.and_then(|place| self.value_at(place)) {
-            Some(old) => Some(std::mem::replace(old, value)),
-            None => {
-                self.add(hash, key, value);
-                None
+        self.put(key, value).1
+    }
+
+    /// Puts a value in; where it is now, and the one that it replaces.
+    pub fn put(&mut self, key: K, value: V) -> (Place, Option<V>) {
+        let tag = tag_of(&key);
+        let found = self.find(tag, &key).map(|(_, slot)| slot);
+        match found.and_then(|slot| Some((slot, self.value_at(slot)?))) {
+            Some((slot, old)) => {
+                (Place(u32::try_from(slot).unwrap_or(u32::MAX)), Some(std::mem::replace(old, value)))
             }
+            None => (self.add(tag, key, value), None),
         }
     }
 
     /// Takes a value out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let hash = hash_of(key);
-        let place = self.find(hash, key)?;
-        let slot = self.slots.get_mut(place)?;
-        let (next, (_, value)) = (slot.next, slot.entry.take()?);
-        let chain = self.chain(hash);
-        let head = self.heads.get_mut(chain)?;
-        if *head == place {
-            *head = next;
-        } else {
-            let mut before = *head;
-            while let Some(slot) = self.slots.get_mut(before) {
-                if slot.next == place {
-                    slot.next = next;
-                    break;
-                }
-                before = slot.next;
-            }
+        let (cell, slot) = self.find(tag_of(key), key)?;
+        self.take(cell, slot)
+    }
+
+    /// Takes out the value of a key that was put at a place.
+    pub fn remove_near(&mut self, place: Place, key: &K) -> Option<V> {
+        let slot = self.near(place, key)?;
+        let tag = self.slots.get(slot)?.tag;
+        let mut at = self.wrapped(nth(tag));
+        while nth(self.index.get(at)?.slot.checked_sub(1)?) != slot {
+            at = self.wrapped(at + 1);
         }
-        self.free.push(place);
+        self.take(at, slot)
+    }
+
+    fn take(&mut self, cell: usize, slot: usize) -> Option<V> {
+        let (_, value) = self.slots.get_mut(slot)?.entry.take()?;
+        self.unlink(cell);
+        self.free.push(u32::try_from(slot).unwrap_or(u32::MAX));
         Some(value)
     }
 
@@ -210,14 +278,14 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
 impl<K: Clone + Eq + Hash + Ord, V: Default> Table<K, V> {
     /// Changes the value of a key; the default one where there is none.
     pub fn change<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> T {
-        let hash = hash_of(key);
-        let found = self.find(hash, key);
-        match found.and_then(|place| self.value_at(place)) {
+        let tag = tag_of(key);
+        let found = self.find(tag, key);
+        match found.and_then(|(_, slot)| self.value_at(slot)) {
             Some(value) => change(value),
             None => {
                 let mut value = V::default();
                 let answer = change(&mut value);
-                self.add(hash, key.clone(), value);
+                self.add(tag, key.clone(), value);
                 answer
             }
         }
@@ -300,7 +368,7 @@ mod tests {
         /// Whatever is done to it, it shows and writes what a map in order does.
         #[test]
         fn it_is_a_map_in_the_order_of_its_keys(
-            acts in proptest::collection::vec((0_u8..3, 0_u16..60, any::<u32>()), 0..200),
+            acts in proptest::collection::vec((0_u8..5, 0_u16..60, any::<u32>()), 0..200),
         ) {
             let (mut table, mut map) = (Table::new(), BTreeMap::new());
             for (act, number, value) in acts {
@@ -309,6 +377,14 @@ mod tests {
                 match act {
                     0 => prop_assert_eq!(table.insert(key.clone(), value), map.insert(key, value)),
                     1 => prop_assert_eq!(table.remove(&key), map.remove(&key)),
+                    2 => {
+                        let (place, old) = table.put(key.clone(), value);
+                        prop_assert_eq!((Some(place), old), (table.place_of(&key), map.insert(key.clone(), value)));
+                        prop_assert_eq!(table.get_near(place, &key), Some(&value));
+                        prop_assert_eq!(table.get_mut_near(Place(value % 64), &key).copied(), Some(value));
+                    }
+                    // The place may be another's, or nobody's.
+                    3 => prop_assert_eq!(table.remove_near(Place(value % 64), &key), map.remove(&key)),
                     _ => {
                         table.change(&key, |found| *found ^= value);
                         *map.entry(key.clone()).or_default() ^= value;

@@ -174,6 +174,12 @@ impl schemars::JsonSchema for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present instant, UTC.
     fn now(&self) -> Timestamp;
+
+    /// Time since a moment that is the clock's own secret: of use is the difference of two readings, which setting the clock
+    /// does not change. As given it is that of [`Clock::now`], right for a clock that nobody sets.
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.now().nanos()).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]

@@ -438,6 +438,70 @@ fn names_and_words() {
     words::<mts_foundation::market_snapshot::PriceSource>(&["touch", "last_trade", "last_close"]);
     words::<mts_foundation::calendar::DayRoll>(&["17:00 America/New_York", "00:00 UTC"]);
     words::<mts_foundation::risk::SessionPhase>(&["no_calendar", "regular", "extended", "closed"]);
+    words::<mts_foundation::secret::SecretRef>(&[
+        "env:KEY",
+        "file:/etc/key",
+        "cred:key",
+        "vault:brokers/a#key",
+    ]);
+    doubles();
+}
+
+fn doubles() {
+    use mts_foundation::double::{Act, Call, CallFault, Happening, StreamFault, WrongAnswer};
+    use mts_foundation::{BrokerOrderId, FillId};
+    Call::ALL.iter().for_each(round_trips);
+    WrongAnswer::ALL.iter().for_each(round_trips);
+    let faults = [
+        CallFault::NotRead,
+        CallFault::AnswerLost,
+        CallFault::AnswerCut,
+        CallFault::Silent,
+        CallFault::Ignored,
+        CallFault::Late { by_millis: 5 },
+        CallFault::Down { status: 503 },
+        CallFault::DownAfter { status: 500 },
+        CallFault::TooMany { retry_after: Some(1) },
+        CallFault::NotAuthorised,
+        CallFault::StrangeRefusal,
+        CallFault::Wrong(WrongAnswer::Html),
+    ];
+    faults.iter().for_each(round_trips);
+    words::<StreamFault>(&[
+        "cut",
+        "silent",
+        "twice",
+        "swapped",
+        "lost",
+        "unknown_message",
+        "unknown_name",
+        "garbage",
+    ]);
+    let (order, fill) = (BrokerOrderId::new("o").unwrap(), FillId::new("x").unwrap());
+    let happenings = [
+        Happening::Fill { order: order.clone(), quantity: d("1.50"), price: None },
+        Happening::Cancel { order: order.clone() },
+        Happening::Expire { order: order.clone() },
+        Happening::Reject { order },
+        Happening::Correct { fill: fill.clone(), quantity: d("1"), price: d("2.5") },
+        Happening::Bust { fill },
+        Happening::Cash { amount: d("-3") },
+    ];
+    happenings.iter().for_each(round_trips);
+    let acts = [
+        Act::Call { call: Call::Submit, fault: CallFault::AnswerLost, times: 2 },
+        Act::Stream(StreamFault::Cut),
+        Act::CancelLosesRace,
+        Act::FillInParts(3),
+        Act::FillBeforeAnswer,
+        Act::FeesLate(100),
+        Act::Matching(false),
+        Act::Outage(true),
+        Act::Clock(-1_500),
+        Act::ExpireTokens,
+    ];
+    acts.iter().for_each(round_trips);
+    happenings.into_iter().map(Act::Happen).for_each(|act| round_trips(&act));
 }
 
 fn books() {

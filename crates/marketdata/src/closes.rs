@@ -99,11 +99,25 @@ impl ClosesFeed {
     /// The last close of each instrument that is still to come, in column order; those without one are left out.
     #[must_use]
     pub fn last_closes(&self) -> Vec<(Symbol, Decimal)> {
-        let last = |symbol: &Symbol| {
-            let bars = self.rows.iter().rev().flat_map(|(_, bars)| bars.iter());
-            bars.into_iter().find(|bar| bar.symbol == *symbol).map(|bar| (symbol.clone(), bar.close))
-        };
+        let last = |symbol: &Symbol| self.closes_backward(symbol).next().map(|close| (symbol.clone(), close));
         self.symbols.iter().filter_map(last).collect()
+    }
+
+    /// The last close but one and the last of each instrument, as [`ClosesFeed::last_closes`]: where its last day began and
+    /// ended. Those with a single close are left out.
+    #[must_use]
+    pub fn last_days(&self) -> Vec<(Symbol, Decimal, Decimal)> {
+        let day = |symbol: &Symbol| {
+            let mut closes = self.closes_backward(symbol);
+            let (end, begin) = (closes.next()?, closes.next()?);
+            Some((symbol.clone(), begin, end))
+        };
+        self.symbols.iter().filter_map(day).collect()
+    }
+
+    fn closes_backward<'a>(&'a self, symbol: &'a Symbol) -> impl Iterator<Item = Decimal> + 'a {
+        let bars = self.rows.iter().rev().flat_map(|(_, bars)| bars.iter());
+        bars.filter(move |bar| bar.symbol == *symbol).map(|bar| bar.close)
     }
 
     /// Sessions in the file.

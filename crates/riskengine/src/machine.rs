@@ -166,13 +166,6 @@ impl RiskPipeline {
         self.state.trading_day
     }
 
-    /// Whether an order only shrinks a position, counted after all working closers: such an order is exempt from gates that
-    /// limit risk, the asynchronous ones among them (decision R4).
-    #[must_use]
-    pub fn reduces(&self, order: &Order, context: &RiskContext<'_>) -> bool {
-        self.with_check(order, context, |check| check.reducing).unwrap_or(false)
-    }
-
     /// Asks the gates in order, up to the first that objects.
     fn run(&self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
         let asked = self.with_check(order, context, |check| self.ask_all(check, trace));
@@ -481,6 +474,10 @@ impl RiskMachine for RiskPipeline {
             }
         }
         RiskDecision::Approved
+    }
+
+    fn reduces(&self, order: &Order, context: &RiskContext<'_>) -> bool {
+        self.with_check(order, context, |check| check.reducing).unwrap_or(false)
     }
 
     fn commit(&mut self, order: &Order, context: &RiskContext<'_>) {

@@ -115,6 +115,24 @@ fn the_count_of_positions_and_of_open_orders_may_equal_its_limit() {
 }
 
 #[test]
+fn what_is_reserved_counts_as_an_open_order_and_as_a_position() {
+    let mut world = Setup::new().limits(|limits| limits.max_open_orders = Some(2)).build();
+    world.reserve(buy("A", "1"));
+    assert_eq!(world.code(buy("B", "1")), None);
+    world.reserve(buy("B", "1"));
+    assert_eq!(world.code(buy("C", "1")), Some(RejectCode::MaxOpenOrders));
+
+    let mut world = Setup::new().limits(|limits| limits.max_positions = Some(2)).build();
+    world.hold("A", "1");
+    world.reserve(buy("A", "1"));
+    assert_eq!(world.code(buy("C", "1")), None, "more of what is held is reserved: no second position");
+    world.reserve(buy("B", "1"));
+    world.reserve(buy("B", "2"));
+    assert_eq!(world.code(buy("B", "3")), None, "one position, however many orders are to open it");
+    assert_eq!(world.code(buy("C", "1")), Some(RejectCode::MaxPositions));
+}
+
+#[test]
 fn a_price_may_be_as_old_as_the_limit() {
     let mut world = Setup::new().limits(|limits| limits.staleness = Some(Staleness::Millis(1_000))).build();
     world.wait(1_000);

@@ -11,7 +11,7 @@ use mts_foundation::{AssetClass, Decimal, Order, OrderType, RiskEnvelope};
 use std::collections::BTreeSet;
 
 /// Codes that other parts give: the engine's look-up of keys and its blocks, the type `Order`, asynchronous gates.
-const OF_OTHERS: [RejectCode; 7] = [
+const OF_OTHERS: [RejectCode; 8] = [
     RejectCode::IdempotencyConflict,
     RejectCode::IdempotencyKeyReused,
     RejectCode::SchemaInvalid,
@@ -19,6 +19,7 @@ const OF_OTHERS: [RejectCode; 7] = [
     RejectCode::UnknownOrderPending,
     RejectCode::AccountNotReconciled,
     RejectCode::PositionUnexplained,
+    RejectCode::GateUnanswered,
 ];
 
 fn number(text: &str) -> Option<Decimal> {

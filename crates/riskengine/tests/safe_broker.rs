@@ -379,6 +379,13 @@ fn closing_passes_the_kill_switch_cancels_first_and_happens_once() {
     let house = House::new();
     house.venue.hold("A", "10");
     let safe = house.start(LiveLimits { max_order_shares: Some(1.0), ..wide() });
+    let held = [now(safe.positions()), now(Broker::positions(&safe))];
+    for held in held.map(Result::unwrap) {
+        assert_eq!(
+            held.iter().map(|held| (held.symbol.as_str(), held.quantity)).collect::<Vec<_>>(),
+            [("A", d("10"))]
+        );
+    }
     house.venue.inside().mood = Mood::Rests;
     send(&safe, ticket("A", "1").limit(d("99"))).unwrap();
     send(&safe, ticket("A", "-1").limit(d("101"))).unwrap();

@@ -1,12 +1,14 @@
 //! The way to the venues and back: what the engine asks for, what the venues make of it, and where both go wrong.
 
 use crate::faults::Fault;
+use crate::plant::Plant;
 use crate::venue::shown_position;
 use crate::world::{Answer, Fate, Happening, Item, World, ms};
-use mts_engine::{Action, LookUp};
+use mts_engine::{Action, GateAnswer, LookUp};
 use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, OrderRef, SubmitOutcome};
 use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::ids::InvalidId;
+use mts_foundation::risk::{Gate, RejectCode, Rejection};
 use mts_foundation::{Decimal, Order, OrderId, OrderState, OrderType, Side, Symbol};
 use std::time::Duration;
 
@@ -50,6 +52,30 @@ impl World {
                 }
                 self.after(pause, Happening::SnapshotArrives { venue, stale });
             }
+            Action::Ask(question) => self.consider(&question.order, at_risk),
+        }
+    }
+
+    /// Asynchronous gates are asked about an order: they take their time, refuse, say it twice, or give no answer at all. A
+    /// veto that comes after a pass is too late.
+    fn consider(&mut self, order: &Order, at_risk: u64) {
+        let order_id = order.order_id.clone();
+        self.check.considered(&order_id, false);
+        if self.plant == Some(Plant::LeaveUnasked) {
+            self.send(order.clone(), at_risk);
+        }
+        let [lost, slow, refused, twice] = [50, 200, 200, 100].map(|rate| self.opinions.chance(rate));
+        let pause = if slow { (1_000, 40_000) } else { (1, 50) };
+        let pauses = [pause, (1, 5_000)].map(|(least, most)| self.opinions.between(least, most)).map(ms);
+        let veto = || {
+            let (gate, code, message) = (Gate::Veto, RejectCode::Vetoed, "rather not".to_owned());
+            GateAnswer::Refused(Box::new(Rejection { gate, code, limit: None, observed: None, message }))
+        };
+        let answers = [if refused { veto() } else { GateAnswer::Passed }, veto()];
+        let given = if lost && self.is_storm() { 0 } else { 1 + usize::from(twice) };
+        self.check.considered(&order_id, given > 0 && !refused);
+        for (pause, answer) in pauses.into_iter().zip(answers).take(given) {
+            self.answer(pause, Answer::Gates(order_id.clone(), answer));
         }
     }
 

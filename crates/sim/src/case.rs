@@ -28,6 +28,8 @@ pub struct Case {
     pub day: bool,
     /// Without what came later than the cases that are kept: groups, algorithms, events that are left out.
     pub plain: bool,
+    /// Asynchronous gates are asked about what opens or grows a position.
+    pub asked: bool,
 }
 
 /// What came of a case.
@@ -40,7 +42,7 @@ pub struct CaseReport {
 }
 
 impl Case {
-    /// Mixed faults.
+    /// Mixed faults, in one world of four with asynchronous gates.
     #[must_use]
     pub fn mixed(seed: u64) -> Self {
         Self {
@@ -53,13 +55,14 @@ impl Case {
             small: false,
             day: false,
             plain: false,
+            asked: Random::new(seed, 13).chance(250),
         }
     }
 
     /// One fault alone, often, in a world of single orders.
     #[must_use]
     pub fn only(seed: u64, fault: Fault) -> Self {
-        Self { only: Some(fault), plain: true, ..Self::mixed(seed) }
+        Self { only: Some(fault), plain: true, asked: false, ..Self::mixed(seed) }
     }
 
     /// A small world, to crash at every step.
@@ -71,7 +74,7 @@ impl Case {
     /// A day of orders.
     #[must_use]
     pub fn day(seed: u64) -> Self {
-        Self { day: true, ..Self::mixed(seed) }
+        Self { day: true, asked: false, ..Self::mixed(seed) }
     }
 
     /// The world of this case, at its beginning.
@@ -106,7 +109,7 @@ impl Case {
             _ => drawn,
         };
         let steps = self.steps.unwrap_or_else(|| u32::try_from(drawn).unwrap_or(u32::MAX));
-        let mut simulation = Simulation::new(self.seed, size, plant, faults, steps, lines)?;
+        let mut simulation = Simulation::new(self.seed, (size, self.asked), plant, faults, steps, lines)?;
         simulation.world.has_families &= !self.plain;
         simulation.world.day = self.day;
         if self.only.is_some() {
@@ -180,6 +183,9 @@ impl std::fmt::Display for Case {
         if self.plain {
             write!(out, " plain")?;
         }
+        if self.asked {
+            write!(out, " asked")?;
+        }
         if let Some(steps) = self.steps {
             write!(out, " steps={steps}")?;
         }
@@ -206,7 +212,7 @@ impl std::str::FromStr for Case {
         fn number<T: std::str::FromStr>(word: &str, value: &str) -> Result<T, String> {
             value.parse().map_err(|_| format!("{word:?} has no number behind the equals sign"))
         }
-        let mut case = Self::mixed(0);
+        let mut case = Self { asked: false, ..Self::mixed(0) };
         let mut seeded = false;
         for word in text.split_whitespace() {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
@@ -215,6 +221,7 @@ impl std::str::FromStr for Case {
                 "small" => case.small = true,
                 "day" => case.day = true,
                 "plain" => case.plain = true,
+                "asked" => case.asked = true,
                 "steps" => case.steps = Some(number(word, value)?),
                 "only" => case.only = Some(value.parse()?),
                 "without" => case.without = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
@@ -242,6 +249,7 @@ mod tests {
             "seed=7 small crash=31 again=4",
             "seed=2 day",
             "seed=2 plain steps=3",
+            "seed=3 plain asked",
             "seed=1 steps=9 only=overfill without=bust,reject",
         ] {
             assert_eq!(text.parse::<Case>().unwrap().to_string(), text);

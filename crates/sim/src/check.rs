@@ -65,6 +65,10 @@ pub struct Checker {
     /// Children and what they are children of.
     parents: BTreeMap<OrderId, OrderId>,
     cash_told: BTreeMap<String, Decimal>,
+    /// Orders that asynchronous gates were asked about, and whether they ever let them pass.
+    considered: BTreeMap<OrderId, bool>,
+    /// The kill switch is on, and everything that was decided before has left.
+    killed: bool,
     journal_failed: bool,
     deaf: bool,
     /// Orders that belong together.
@@ -88,7 +92,12 @@ impl Checker {
         self.journal_failed = true;
     }
 
-    /// An order leaves (P1, P5). `at_risk` = records that a loss of power would take, `dedupes` = the venue refuses a second
+    /// Asynchronous gates were asked about an order.
+    pub fn considered(&mut self, order_id: &OrderId, passed: bool) {
+        *self.considered.entry(order_id.clone()).or_default() |= passed;
+    }
+
+    /// An order leaves (P1, P3, P5). `at_risk` = records that a loss of power would take, `dedupes` = the venue refuses a second
     /// order with the same key.
     pub fn sends(&mut self, now: Timestamp, order: &Order, at_risk: u64, dedupes: bool) {
         let id = &order.order_id;
@@ -97,6 +106,13 @@ impl Checker {
         }
         if self.journal_failed {
             self.broken("P5", now, format!("order {id} leaves after the journal failed"));
+        }
+        if self.considered.get(id) == Some(&false) {
+            self.broken("P3", now, format!("order {id} leaves, and no asynchronous gate let it pass"));
+        }
+        let closes = order.thesis.as_deref() == Some("close position");
+        if self.sent.contains_key(id) && self.killed && !closes {
+            self.broken("P3", now, format!("order {id} leaves again after the kill"));
         }
         if self.sent.contains_key(id) && !dedupes {
             self.broken("P1", now, format!("order {id} leaves twice for a venue that does not dedupe"));
@@ -107,6 +123,11 @@ impl Checker {
             self.broken("P1", now, what);
         }
         self.sent.entry(id.clone()).or_insert_with(|| (now, order.idempotency_key.clone()));
+    }
+
+    /// Everything that was durable has left; whether the kill switch was on by then.
+    pub fn has_left(&mut self, killed: bool) {
+        self.killed = killed;
     }
 
     /// A venue took an order (P1).
@@ -189,7 +210,7 @@ impl Checker {
 
     /// The journal was replayed: what left before must be known (P1, P4).
     pub fn recovered(&mut self, now: Timestamp, core: &Core, memory: Duration) {
-        self.families.recovered(now);
+        self.has_left(core.risk().killed().is_some());
         let lost: Vec<OrderId> = self
             .sent
             .iter()
@@ -209,7 +230,7 @@ impl Checker {
             .orders()
             .filter(|record| {
                 record.state == OrderState::Submitting
-                    && record.order.created_at == now
+                    && record.order.submitted_at == Some(now)
                     && !self.sent.contains_key(&record.order.order_id)
                     && !self.judged.contains(&record.order.order_id)
             })
@@ -393,14 +414,16 @@ impl Checker {
         // A key is looked at again at most one memory after its order changed last, and timers come at least every minute.
         let window = memory * 2 + Duration::from_secs(120);
         let lately = self.touched.values().filter(|time| now.since(**time) < window).count();
-        let open = state.orders().filter(|record| record.state.is_working()).count();
+        let counts = |state: OrderState| state.is_working() || state == OrderState::PendingRisk;
+        let open = state.orders().filter(|record| counts(record.state)).count();
         let accounts = core.accounts().count();
         let bound = lately + open;
         for (name, size, bound) in [
             ("orders", state.sizes().orders, bound),
             ("keys", state.sizes().keys, bound),
             ("inquiries", state.sizes().inquiries, open),
-            ("timers", state.sizes().timers, open + accounts),
+            ("timers", state.sizes().timers, open + accounts + state.sizes().groups + state.sizes().closes),
+            ("orders that wait", state.sizes().asked, open),
             ("cancels wanted", state.sizes().cancels_wanted, open),
             ("stand-ins", state.sizes().stand_ins, bound),
         ] {

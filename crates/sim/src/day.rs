@@ -51,6 +51,9 @@ pub fn day(seed: u64, plant: Option<Plant>, totals: &mut Totals) -> Result<Optio
     // What one of them could still have from the venue's history needs no stand-in there.
     let came: BTreeSet<OrderId> = ways.iter().flat_map(|way| way.orders_with_lost_fills(true)).collect();
     let lost: BTreeSet<OrderId> = &simulation.orders_with_lost_fills(false) - &came;
+    // What goes on filling is seen by each of them at another size.
+    let grew: BTreeSet<OrderId> = ways.iter().flat_map(|way| way.orders_filled_since(&simulation)).collect();
+    let lost = &lost - &grew;
     let ids: Vec<BTreeSet<String>> = ways.iter().map(|way| way.world.check.stand_ins(&lost)).collect();
     totals.stand_ins += ids.iter().map(|ids| ids.len() as u64).sum::<u64>();
     if ids.first() != ids.last() {
@@ -88,6 +91,16 @@ impl Simulation {
             lost.filter_map(|done| venue.orders.get(done.order)).map(|order| order.order_id.clone())
         });
         lost.collect()
+    }
+
+    /// Orders that have filled at their venues since another moment of the same world.
+    fn orders_filled_since(&self, before: &Self) -> BTreeSet<OrderId> {
+        let pairs = self.world.links.iter().zip(&before.world.links);
+        let orders = pairs.flat_map(|(now, then)| {
+            let since = now.venue.executions.iter().skip(then.venue.executions.len());
+            since.filter_map(|done| now.venue.orders.get(done.order)).map(|order| order.order_id.clone())
+        });
+        orders.collect()
     }
 
     /// A person takes over what the venue holds and nobody can explain: fills of orders that had ended, whose events are lost.

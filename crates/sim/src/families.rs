@@ -11,7 +11,6 @@ use mts_foundation::{
     Decimal, FundId, IdempotencyKey, Order, OrderId, OrderRecord, OrderState, Symbol, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// What the orders of a family are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +44,7 @@ pub struct Families {
     cancelled: BTreeSet<OrderId>,
     /// Families that an incident named.
     told: BTreeSet<String>,
-    /// Until when a process that began again may ask the venues before it asks again for what its predecessor wanted.
-    asks_until: Option<Timestamp>,
 }
-
-/// How long that may take.
-const ASKING: Duration = Duration::from_secs(60);
 
 /// The family's key and the order's number in it.
 fn kin(key: &IdempotencyKey) -> Option<(&str, u32)> {
@@ -128,11 +122,6 @@ impl Families {
         self.told.clear();
     }
 
-    /// The process began again: cancellations that were decided and did not leave are found by asking.
-    pub(crate) fn recovered(&mut self, now: Timestamp) {
-        self.asks_until = Some(now.plus(ASKING));
-    }
-
     /// Units by which a planted bug makes an order larger on its way.
     pub(crate) fn planted(&self, plant: Option<Plant>, order: &Order) -> Decimal {
         let Some((name, number)) = kin(&order.idempotency_key) else { return Decimal::ZERO };
@@ -196,10 +185,9 @@ impl Checker {
     }
 
     /// What was made durable has left: no alternative that is larger than what is left for it stands without having been
-    /// asked to go (P3), within a minute where the process died in between. What fills between that and the venue's hearing of it is the race, and not longer.
+    /// asked to go (P3), also where the process died in between. What fills between that and the venue's hearing of it is the race, and not longer.
     pub(crate) fn alternatives(&mut self, core: &Core) {
-        let asks = self.families.asks_until.is_some_and(|until| core.state().now() < until);
-        if !self.families.has_groups || asks {
+        if !self.families.has_groups {
             return;
         }
         let mut groups: BTreeMap<&str, Vec<&OrderRecord>> = BTreeMap::new();

@@ -53,6 +53,7 @@ impl Simulation {
             }
         }
         let Some(driver) = &mut self.driver else { return };
+        self.world.check.has_left(driver.core().risk().killed().is_some());
         if driver.journal().commits().is_multiple_of(SNAPSHOT) {
             // One that cannot be kept changes nothing.
             driver.keep_snapshot().ok();

@@ -36,6 +36,8 @@ pub enum Plant {
     LargeExits,
     /// What another order filled is not taken from the alternatives beside it: their cancellations never leave.
     KeepAlternatives,
+    /// What asynchronous gates are asked about leaves before they answer.
+    LeaveUnasked,
 }
 
 impl Plant {
@@ -54,6 +56,7 @@ impl Plant {
         Self::DoubleChildren,
         Self::LargeExits,
         Self::KeepAlternatives,
+        Self::LeaveUnasked,
     ];
 }
 
@@ -67,6 +70,9 @@ impl RiskMachine for Ungated {
     fn reserve(&mut self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision {
         drop(self.0.reserve(order, context, trace));
         RiskDecision::Approved
+    }
+    fn reduces(&self, order: &Order, context: &RiskContext<'_>) -> bool {
+        self.0.reduces(order, context)
     }
     fn commit(&mut self, order: &Order, context: &RiskContext<'_>) {
         self.0.commit(order, context);

@@ -85,13 +85,13 @@ impl Simulation {
     /// [`SimError`]: a mistake in the simulation.
     pub fn new(
         seed: u64,
-        size: Size,
+        (size, asked): (Size, bool),
         plant: Option<Plant>,
         faults: Faults,
         limit: u32,
         lines: bool,
     ) -> Result<Self, SimError> {
-        let world = World::new(seed, size, plant, faults, limit, lines)?;
+        let world = World::new(seed, (size, asked), plant, faults, limit, lines)?;
         let mut simulation =
             Self { world, driver: None, switch: Switch::default(), forks: None, dies_in: None, seed };
         simulation.begin()?;
@@ -298,7 +298,8 @@ impl Simulation {
             self.fails(&error);
             return false;
         }
-        if driver.core().state().counters().orders != before {
+        let answered = matches!(input, Input::GateAnswered { .. });
+        if answered || driver.core().state().counters().orders != before {
             self.world.check.limits(driver.core(), &self.world.setup);
         }
         if !self.world.commit_due {

@@ -94,11 +94,11 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The world of a seed.
+    /// The world of a seed; `asked` = orders wait for asynchronous gates.
     ///
     /// # Errors
     /// [`SetupError`]: a mistake in the simulation.
-    pub fn drawn(seed: u64, size: Size, plant: Option<Plant>) -> Result<Self, SetupError> {
+    pub fn drawn(seed: u64, (size, asked): (Size, bool), plant: Option<Plant>) -> Result<Self, SetupError> {
         let mut draw = Random::new(seed, 0);
         let small = size == Size::Small;
         let (funds, brokers) = (draw.between(1, 3), draw.between(1, 2));
@@ -146,6 +146,7 @@ impl Setup {
         let table = InstrumentTable::from_instruments(symbols.iter().cloned().map(Instrument::us_share))?;
         let mut config = CoreConfig::new(setups, table);
         config.sessions = sessions;
+        config.async_gates = asked;
         config.idempotency_window = memory / 2;
         config.key_memory =
             if plant == Some(Plant::ForgetNothing) { Duration::from_secs(1_000_000) } else { memory };
@@ -180,6 +181,7 @@ impl Setup {
             files: BTreeMap::new(),
             instruments: String::new(),
             venues: BTreeMap::new(),
+            async_gates: false,
         })?)
     }
 }

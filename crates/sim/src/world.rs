@@ -7,7 +7,7 @@ use crate::plant::Plant;
 use crate::random::Random;
 use crate::setup::{BEGIN, CASH, Setup, SetupError, Size};
 use crate::venue::Venue;
-use mts_engine::{Input, LookUp};
+use mts_engine::{GateAnswer, Input, LookUp};
 use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, OrderRef, SubmitOutcome};
 use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::reconcile::AccountSnapshot;
@@ -30,6 +30,7 @@ pub(crate) enum Answer {
     LookedUp(OrderId, Box<LookUp>),
     /// Of the venue at this place; `None` = the question failed.
     Account(usize, Option<Box<AccountSnapshot>>),
+    Gates(OrderId, GateAnswer),
 }
 
 /// Something the venue's stream brings.
@@ -197,6 +198,8 @@ pub(crate) struct World {
     pub(crate) luck: Random,
     /// Groups, algorithms, and people who looked at the venue.
     pub(crate) kin: Random,
+    /// For what asynchronous gates say.
+    pub(crate) opinions: Random,
     /// Whether there are any of these.
     pub(crate) has_families: bool,
     /// It is a day of a number of orders, after which a person takes over what nobody can explain.
@@ -242,13 +245,13 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(
         seed: u64,
-        size: Size,
+        (size, asked): (Size, bool),
         plant: Option<Plant>,
         faults: Faults,
         limit: u32,
         lines: bool,
     ) -> Result<Self, SetupError> {
-        let setup = Setup::drawn(seed, size, plant)?;
+        let setup = Setup::drawn(seed, (size, asked), plant)?;
         let mut net = Random::new(seed, 3);
         let links = setup
             .brokers
@@ -289,6 +292,7 @@ impl World {
             luck: Random::new(seed, 5),
             has_families: Random::new(seed, 9).chance(600),
             kin: Random::new(seed, 8),
+            opinions: Random::new(seed, 14),
             day: false,
             now: BEGIN,
             skew: Duration::ZERO,
@@ -369,10 +373,6 @@ impl World {
         let Some(link) = self.links.get_mut(venue) else { return };
         if dropped && let BrokerEvent::Fill { fill, .. } = &event {
             self.excuses.dropped.insert(fill.fill_id.clone());
-            let order = link.venue.orders.iter_mut().rev().find(|order| order.order_id == fill.order_id);
-            if let Some(order) = order {
-                order.hidden_fills += fill.quantity;
-            }
         }
         let past = link.venue.tell(now, event);
         if link.connected {
@@ -423,6 +423,9 @@ impl World {
                     None => AccountAnswer::Failed { message: "no answer".to_owned() },
                 };
                 Input::AccountSeen { broker, answer, time }
+            }
+            Answer::Gates(order_id, answer) => {
+                Input::GateAnswered { order_id, answer, failures: Vec::new(), time }
             }
         })
     }

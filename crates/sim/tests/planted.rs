@@ -62,6 +62,7 @@ fn a_fill_that_is_booked_twice() {
 #[test]
 fn gates_that_stand_open() {
     is_caught(Plant::Ungated, 3, &["P3"], Case::mixed);
+    is_caught(Plant::Ungated, 3, &["P3"], |seed| Case { asked: true, ..Case::mixed(seed) });
 }
 
 #[test]
@@ -82,6 +83,11 @@ fn children_that_are_more_than_their_order() {
 #[test]
 fn exits_that_are_larger_than_what_they_protect() {
     is_caught(Plant::LargeExits, 10, &["P3"], Case::mixed);
+}
+
+#[test]
+fn an_order_that_leaves_before_its_answer() {
+    is_caught(Plant::LeaveUnasked, 3, &["P3"], |seed| Case { asked: true, ..Case::mixed(seed) });
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! HTTP over reqwest and rustls: one attempt, one deadline, a bounded answer.
 
+use crate::faults::TooLong;
+use crate::tls::{SetupError, Tls};
 use bytes::{Bytes, BytesMut};
 use mts_foundation::io::{Departure, HttpClient, RequestOptions, TransportError};
 use std::error::Error;
+use std::time::Duration;
 
-/// The client cannot be built; TLS or its certificates are not usable.
-#[derive(Debug, thiserror::Error)]
-#[error("no HTTP client can be made: {0}; check that the system has certificates (ca-certificates)")]
-pub struct SetupError(#[source] reqwest::Error);
+/// Longest wait for a connection: what is not connected by then was certainly not sent.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Sends requests over real connections. Follows no redirects, keeps no cookies, asks no proxy; an answer that is too
 /// long or too late is an error. It repeats nothing.
@@ -19,21 +20,26 @@ pub struct ReqwestClient {
 }
 
 impl ReqwestClient {
-    /// A client with its own pool of connections. TLS is rustls with ring, which becomes the process's provider if
-    /// there is none yet.
+    /// A client with its own pool of connections, that trusts the system's authorities.
     ///
     /// # Errors
     /// [`SetupError`] when TLS cannot be set up.
     pub fn new() -> Result<Self, SetupError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Another thread may have been faster, with the only provider that is linked.
-            rustls::crypto::ring::default_provider().install_default().ok();
-        }
+        Self::with_tls(&Tls::new(b"")?)
+    }
+
+    /// A client with its own pool of connections.
+    ///
+    /// # Errors
+    /// [`SetupError`] when the client cannot be made.
+    pub fn with_tls(tls: &Tls) -> Result<Self, SetupError> {
         let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.config().as_ref().clone())
             .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT)
             .no_proxy()
             .build()
-            .map_err(SetupError)?;
+            .map_err(SetupError::Client)?;
         Ok(Self { client })
     }
 
@@ -65,7 +71,7 @@ impl ReqwestClient {
                 "the answer of {host} is longer than {} bytes; raise max_response_bytes or ask for less",
                 options.max_response_bytes
             ),
-            source: None,
+            source: Some(Box::new(TooLong(options.max_response_bytes))),
         };
         let mut body = BytesMut::new();
         while let Some(chunk) =
@@ -102,7 +108,10 @@ fn failed(
 ) -> TransportError {
     let error = error.without_url();
     let timed_out = error.is_timeout();
-    let message = if timed_out {
+    let message = if timed_out && departure == Departure::NotSent {
+        let wait = options.deadline.min(CONNECT).as_millis();
+        format!("no connection to {host} within {wait} ms; check the address and the network")
+    } else if timed_out {
         format!(
             "{host} gave no whole answer in {} ms; check the host or raise the deadline",
             options.deadline.as_millis()

@@ -18,9 +18,16 @@ fn main() -> ExitCode {
 fn make(context: StrategyContext<'_>) -> Result<Box<dyn Strategy>, CliError> {
     let window = match context.section.params.get("window") {
         None => 200,
-        Some(value) => value.as_u64().and_then(|window| usize::try_from(window).ok()).filter(|window| *window > 0).ok_or_else(
-            || CliError::new(ExitKind::Config, format!("strategy.params.window is {value}; write a number above 0")),
-        )?,
+        Some(value) => value
+            .as_u64()
+            .and_then(|window| usize::try_from(window).ok())
+            .filter(|window| *window > 0)
+            .ok_or_else(|| {
+                CliError::new(
+                    ExitKind::Config,
+                    format!("strategy.params.window is {value}; write a number above 0"),
+                )
+            })?,
     };
     Ok(Box::new(OwnStrategy {
         id: context.section.strategy_id.clone(),

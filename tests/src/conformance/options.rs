@@ -5,12 +5,14 @@ use std::path::PathBuf;
 /// What `--help` prints.
 pub const USAGE: &str = "\
 usage: mts-conformance-runner [--vectors DIR]... [--require FORMAT]... [--json]
+       mts-conformance-runner --broker NAME|all [CASE]... [--json] [--quiet] [--list [--markdown]]
 
 Runs the vector files (*.json) of folders and their subfolders against this build.
 
   --vectors DIR      a folder of vector files; may be given more than once; without it: tests/vectors
   --require FORMAT   fail unless at least one file of this format was run; may be given more than once
   --json             print one JSON object in place of the table
+  --broker NAME      run the suite of brokers against the adapter NAME and its double instead, or against all
   --help             print this text
 
 A file without `header.format` is ignored with a line, a known format without a runner yet is listed as

@@ -1,6 +1,6 @@
 //! The broker itself: the venue behind the broker trait.
 
-use super::ids::broker_order_id;
+use super::ids::{broker_order_id, hash_of};
 use super::stream::{History, HistoryStream};
 use super::venue::{Told, Venue};
 use super::{InvalidPaperConfig, PaperConfig};
@@ -163,7 +163,8 @@ impl Broker for PaperBroker {
             return SubmitOutcome::NotSent { reason: reason.into() };
         }
         let taken = |id: &_| venue.known_as(id).is_some();
-        let Some(id) = broker_order_id(&order.idempotency_key, taken) else {
+        let hash = hash_of(&order.idempotency_key);
+        let Some(id) = broker_order_id(&hash, taken) else {
             return SubmitOutcome::NotSent { reason: "no venue id can be made of this key".into() };
         };
         let now = venue.now.max(order.created_at);
@@ -171,7 +172,7 @@ impl Broker for PaperBroker {
         let standing = venue.standing(order);
         let accepted = order.clone().submitted(now).accepted(now, id.clone());
         // The order is known before it can fill.
-        venue.know(accepted.clone(), id);
+        venue.know(accepted.clone(), id, &hash);
         let taken =
             self.drive(&mut venue, |exchange, events| exchange.submit(order.clone(), &standing, now, events));
         if let Err(reason) = taken {
@@ -328,7 +329,8 @@ impl SimulatedBroker for PaperBroker {
     fn on_quote(&self, quote: &Quote) {
         let mut venue = self.venue();
         self.drive(&mut venue, |exchange, events| exchange.on_quote(quote, events));
-        if quote.is_sane() {
+        // Only what is held has a value.
+        if venue.holds(&quote.symbol) && quote.is_sane() {
             venue.mark(&quote.symbol, quote.mid());
         }
     }

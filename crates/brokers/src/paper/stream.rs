@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Most events that are kept; a stream that falls further behind sees a gap.
-pub(crate) const MAX_EVENTS: usize = 65_536;
+pub(crate) const MAX_EVENTS: usize = 16_384;
 /// Most streams that wait at once.
 const MAX_WAKERS: usize = 64;
 

@@ -1,12 +1,12 @@
 //! What the paper venue keeps: orders it knows, cash, positions, and the exchange they meet.
 
 use super::PaperConfig;
-use super::ids::fill_id;
+use super::ids::{fill_id, hash_of};
 use mts_foundation::broker::BrokerError;
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{
-    BrokerOrderId, Decimal, Fill, IdempotencyKey, Order, OrderId, OrderRecord, OrderState, PositionBook,
-    Symbol, Table, Timestamp, VenueName,
+    BrokerOrderId, Decimal, Fill, IdempotencyKey, Order, OrderId, OrderRecord, OrderState, Place,
+    PositionBook, Symbol, Table, Timestamp, VenueName,
 };
 use mts_matching::{Accrued, Exchange, FeeState, Liquidity, MatchEvent, Restored, Standing};
 use smol_str::SmolStr;
@@ -21,6 +21,8 @@ const MAX_REMEMBERED: usize = 16_384;
 pub(super) struct Known {
     pub(super) report: OrderReport,
     pub(super) order: Order,
+    /// The start of its key's hash.
+    hash: [u8; 8],
     fills: u32,
     fees: Accrued,
 }
@@ -33,7 +35,7 @@ pub(super) struct Venue {
     pub(super) exchange: Exchange,
     pub(super) orders: Table<IdempotencyKey, Known>,
     by_id: Table<BrokerOrderId, IdempotencyKey>,
-    ended: VecDeque<IdempotencyKey>,
+    ended: VecDeque<(IdempotencyKey, Place)>,
     pub(super) cash: Decimal,
     pub(super) positions: PositionBook,
     fees: FeeState,
@@ -130,10 +132,11 @@ impl Venue {
 
     /// Remembers an ended order's key, and forgets the oldest beyond the bound.
     fn end(&mut self, key: &IdempotencyKey) {
-        self.ended.push_back(key.clone());
+        let Some(place) = self.orders.place_of(key) else { return };
+        self.ended.push_back((key.clone(), place));
         if self.ended.len() > MAX_REMEMBERED
-            && let Some(oldest) = self.ended.pop_front()
-            && let Some(forgotten) = self.orders.remove(&oldest)
+            && let Some((oldest, place)) = self.ended.pop_front()
+            && let Some(forgotten) = self.orders.remove_near(place, &oldest)
         {
             self.by_id.remove(&forgotten.report.broker_order_id);
         }
@@ -160,7 +163,7 @@ impl Venue {
             BTreeMap::from([(LIQUIDITY, SmolStr::new_static(liquidity.as_str()))])
         };
         let fill = Fill {
-            fill_id: fill_id(&order.idempotency_key, known.fills)?,
+            fill_id: fill_id(&known.hash, known.fills)?,
             order_id: order.order_id.clone(),
             symbol: order.symbol.clone(),
             side: order.side,
@@ -188,7 +191,7 @@ impl Venue {
     }
 
     /// Knows an order from now on.
-    pub(super) fn know(&mut self, order: Order, id: BrokerOrderId) {
+    pub(super) fn know(&mut self, order: Order, id: BrokerOrderId, hash: &[u8; 32]) {
         let report = OrderReport {
             broker_order_id: id.clone(),
             order_id: Some(order.order_id.clone()),
@@ -205,7 +208,8 @@ impl Venue {
         };
         let key = order.idempotency_key.clone();
         self.by_id.insert(id, key.clone());
-        self.orders.insert(key, Known { report, order, fills: 0, fees: Accrued::default() });
+        let hash = hash.first_chunk().copied().unwrap_or_default();
+        self.orders.insert(key, Known { report, order, hash, fills: 0, fees: Accrued::default() });
     }
 
     /// Forgets an order that was refused.
@@ -213,6 +217,11 @@ impl Venue {
         if let Some(refused) = self.orders.remove(key) {
             self.by_id.remove(&refused.report.broker_order_id);
         }
+    }
+
+    /// Whether the account holds anything of an instrument.
+    pub(super) fn holds(&self, symbol: &Symbol) -> bool {
+        self.positions.get(symbol).is_some()
     }
 
     /// Notes a price for the value of the positions.
@@ -282,7 +291,8 @@ impl Venue {
             self.exchange.restore(restored).map_err(|error| refused(error.to_string()))?;
             let fees = accrued.remove(&order.order_id).unwrap_or_default();
             let key = order.idempotency_key.clone();
-            self.know(order, id);
+            let hash = hash_of(&key);
+            self.know(order, id, &hash);
             if let Some(known) = self.orders.get_mut(&key) {
                 (known.fills, known.fees) = (record.fills, fees);
                 (known.report.filled, known.report.average_price) = (record.filled, record.average_price);

@@ -4,7 +4,8 @@ use super::Alert;
 use super::hook::Outcome;
 use bytes::Bytes;
 use mts_foundation::io::{Departure, HttpClient, RequestOptions, TransportError};
-use mts_transport::{ReqwestClient, SecretRef};
+use mts_foundation::secret::{SecretRef, SecretSource};
+use mts_transport::ReqwestClient;
 use secrecy::ExposeSecret;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,14 +25,16 @@ const MAX_ANSWER: usize = 64 << 10;
 /// Posts to the address that the secret holds. No text of this names more of the address than its host.
 pub(super) fn post(secret: &str, timeout_ms: u64, alert: &Alert, stop: &AtomicBool) -> Outcome {
     let prepared = || -> Result<_, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
         let secret: SecretRef = secret.parse().map_err(|error| format!("{error}"))?;
-        let address = secret.resolve().map_err(|error| error.to_string())?;
+        let secrets = crate::secrets::of_environment()?;
+        let address = runtime.block_on(secrets.secret(&secret)).map_err(|error| error.to_string())?;
         let address: http::Uri =
             address.expose_secret().trim().parse().map_err(|_| format!("{secret} holds no web address"))?;
         let body = serde_json::to_vec(alert).map_err(|error| error.to_string())?;
         let client = ReqwestClient::new().map_err(|error| error.to_string())?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Ok((address, Bytes::from(body), client, runtime.map_err(|error| error.to_string())?))
+        Ok((address, Bytes::from(body), client, runtime))
     };
     match prepared() {
         Ok((address, body, client, runtime)) => runtime.block_on(async {

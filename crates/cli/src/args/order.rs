@@ -3,8 +3,8 @@
 use super::operator::{ActArgs, reason};
 use clap::{Args, Subcommand};
 use mts_foundation::{
-    ActorId, BrokerName, Decimal, FundId, IdempotencyKey, OrderId, OrderType, Side, StrategyId, Symbol,
-    TimeInForce,
+    ActorId, BrokerName, CashKind, Decimal, FundId, IdempotencyKey, OrderId, OrderType, Side, StrategyId,
+    Symbol, TimeInForce,
 };
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +101,13 @@ pub(crate) struct ReconcileArgs {
     /// Takes what the account holds of this instrument into the books, without cash.
     #[arg(long, value_name = "SYMBOL", requires_all = ["actor", "reason"])]
     pub(crate) adopt: Option<Symbol>,
+    /// Books cash that moved outside of orders, positive = in.
+    #[arg(long, value_name = "AMOUNT", requires_all = ["actor", "reason"], conflicts_with_all = ["adopt", "dry_run"],
+          allow_negative_numbers = true)]
+    pub(crate) book_cash: Option<Decimal>,
+    /// Why it moved; deposits and withdrawals are neither profit nor loss.
+    #[arg(long, requires = "book_cash", default_value = "other")]
+    pub(crate) kind: CashKind,
     /// One broker [default: all, or the run's].
     #[arg(long, value_name = "NAME")]
     pub(crate) broker: Option<BrokerName>,

@@ -1,4 +1,4 @@
-//! The command line of the rehearsal venue.
+//! The command line of the rehearsal venue and of venues' doubles.
 
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
@@ -8,6 +8,37 @@ use std::path::PathBuf;
 pub(crate) enum VenueCommand {
     /// Serves an exchange on this machine until it is ended; broker "loopback" of a live run trades there.
     Serve(ServeArgs),
+    /// Serves a double of Alpaca on this machine until it is ended: its wire protocol over a simulated exchange.
+    Alpaca(DoubleArgs),
+    /// Serves a double of Coinbase Advanced Trade on this machine until it is ended.
+    Coinbase(DoubleArgs),
+    /// Serves a double of Interactive Brokers' gateway on this machine until it is ended: its socket over a simulated exchange.
+    Ibkr(DoubleArgs),
+    /// Serves a double of Kraken spot on this machine until it is ended: its wire protocol over a simulated exchange.
+    Kraken(DoubleArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoubleArgs {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// What goes wrong, and when: a TOML list of steps (docs/venues.md).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// Speaks TLS too, at the same port, and writes the certificate that clients must trust to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls: Option<PathBuf>,
+    /// What else the venue is like, such as `ed25519` for keys of that kind at Coinbase (docs/venues.md); may be given more
+    /// than once.
+    #[arg(long = "variant", value_name = "NAME")]
+    pub(crate) variants: Vec<String>,
+    /// Writes each request and each thing done to it to this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// What ids and credentials are made of.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use crate::config::{Loaded, load};
 use crate::error::{CliError, ExitKind};
 use crate::run_folder::{is_written, open_reader, read_genesis};
 use crate::setup::genesis;
-use mts_transport::SecretRef;
+use mts_foundation::secret::{SecretRef, SecretSource};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs::File;
@@ -211,9 +211,20 @@ fn credentials(path: &Path, checks: &mut Checks) {
     if names.is_empty() {
         checks.ok("credentials", "the configuration names none");
     }
+    let remedy = "the configuration names it";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        let secrets = crate::secrets::of_environment()?;
+        Ok((runtime, secrets))
+    });
+    let (runtime, secrets) = match asked {
+        Ok(asked) => asked,
+        Err(fault) => return checks.attempt("credentials", Err(fault), remedy),
+    };
     for name in names {
-        let found = name.resolve().map(|_| format!("{name} is there")).map_err(|error| error.to_string());
-        checks.attempt("credentials", found, "the configuration names it");
+        let found = runtime.block_on(secrets.secret(&name));
+        let found = found.map(|_| format!("{name} is there")).map_err(|error| error.to_string());
+        checks.attempt("credentials", found, remedy);
     }
 }
 

@@ -160,6 +160,10 @@ fn in_force<'a>(acts: &'a [Operation], rejection: &Rejection) -> Option<&'a Oper
 impl Story {
     fn note_gates(&mut self, trace: &OrderTrace) {
         self.gates = lines(&trace.gates);
+        if self.sizing.is_some() && trace.planned.is_none() {
+            // The second look, after the asynchronous gates: it was sized before the first.
+            return;
+        }
         let planned = trace.planned.as_ref();
         self.target = planned.and_then(|planned| planned.target.clone());
         self.sizing = Some(Sizing {

@@ -1,25 +1,23 @@
-//! `mts order`, `mts cancel-all`, `mts flatten`, `mts reconcile`: acts that only a running engine can carry out, because
+//! `mts order`, `mts cancel-all`, `mts flatten`: acts that only a running engine can carry out, because
 //! they end at a broker.
 
 use super::act::{config_of, confirm};
 use super::carry_out::{Done, PATIENCE, by_engine};
 use super::own_connection;
-use super::print::{say, say_json, table};
+use super::print::say;
 use crate::app::App;
 use crate::args::operator::ActArgs;
-use crate::args::order::{AllArgs, OrderCommand, ReconcileArgs, SubmitArgs};
+use crate::args::order::{AllArgs, OrderCommand, SubmitArgs};
 use crate::config::LiveMode;
 use crate::error::{CliError, ExitKind};
-use crate::run_folder::{RunFolder, is_written};
+use crate::run_folder::is_written;
 use mts_engine::OperatorAct;
-use mts_foundation::ActorId;
 use mts_foundation::strategy::OrderRequest;
-use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::Path;
 
 /// Has the engine of a folder do it.
-fn have_done(folder: &Path, act: OperatorAct) -> Result<Done, CliError> {
+pub(super) fn have_done(folder: &Path, act: OperatorAct) -> Result<Done, CliError> {
     by_engine(folder, act, PATIENCE)?.ok_or_else(|| {
         let message = format!(
             "no engine runs in {}, so nothing can be sent; start it with mts run, or use mts kill, which needs none",
@@ -107,66 +105,4 @@ pub(crate) fn flatten(args: &AllArgs) -> Result<(), CliError> {
     sure(args, "FLATTEN", "everything is cancelled and closed at the market")?;
     let act = OperatorAct::Flatten { fund_id: args.fund.clone(), actor: args.actor.clone() };
     have_done(&args.act.out, act)?.tell(&args.act.out, args.act.json)
-}
-
-/// One difference between an account and the books.
-#[derive(Debug, Serialize)]
-struct Row {
-    broker: String,
-    symbol: String,
-    books: String,
-    account: String,
-}
-
-/// Compares accounts with the books, shows what differs, or takes it over.
-pub(crate) fn reconcile(app: &App, args: &ReconcileArgs) -> Result<(), CliError> {
-    let folder = &args.act.out;
-    let actor = match &args.actor {
-        Some(actor) => actor.clone(),
-        None => ActorId::new("operator").map_err(|error| CliError::new(ExitKind::Internal, error))?,
-    };
-    if let Some(symbol) = &args.adopt {
-        let config = config_of(folder)?;
-        let act = OperatorAct::Adopt {
-            broker: args.broker.clone().unwrap_or(config.broker.name),
-            fund_id: args.fund.clone().unwrap_or(config.fund.fund_id),
-            symbol: symbol.clone(),
-            actor,
-            reason: args.reason.clone().unwrap_or_default(),
-        };
-        return have_done(folder, act)?.tell(folder, args.act.json);
-    }
-    if !args.dry_run {
-        let act = OperatorAct::Reconcile { broker: args.broker.clone(), actor };
-        return have_done(folder, act)?.tell(folder, args.act.json);
-    }
-    let mut run = RunFolder::open(app, folder)?;
-    run.catch_up()?;
-    let rows: Vec<Row> = run
-        .core
-        .accounts()
-        .filter(|account| args.broker.as_ref().is_none_or(|wanted| *wanted == account.broker))
-        .flat_map(|account| {
-            let broker = account.broker.to_string();
-            account.unexplained.into_iter().map(move |found| Row {
-                broker: broker.clone(),
-                symbol: found.symbol.to_string(),
-                books: found.ours.to_string(),
-                account: found.theirs.to_string(),
-            })
-        })
-        .collect();
-    if args.act.json {
-        return say_json(&rows);
-    }
-    if rows.is_empty() {
-        say("account and books agreed when they were compared last; there is nothing to adopt");
-        return Ok(());
-    }
-    let cells = rows.into_iter().map(|row| vec![row.broker, row.symbol, row.books, row.account]).collect();
-    say(&table(&["broker", "instrument", "books", "account"], cells, &[2, 3]));
-    say(
-        "\n--adopt SYMBOL takes what the account holds into the books; nothing new is traded in these until then",
-    );
-    Ok(())
 }

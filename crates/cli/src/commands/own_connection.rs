@@ -5,9 +5,9 @@ use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::run_folder::RunFolder;
 use crate::setup::live_broker;
-use mts_foundation::IdempotencyKey;
 use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, DynBroker};
 use mts_foundation::broker_event::OrderReport;
+use mts_foundation::{IdempotencyKey, OrderId};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Asks the broker to cancel every order that works: first those that the broker shows, until it shows no other, then those
 /// that only the journal knows. A line for each.
 pub(super) fn cancel_all(app: &App, config: &RunConfig, folder: &Path) -> Result<Vec<String>, CliError> {
-    let broker = live_broker(app, config)?;
+    let broker = live_broker(app, config, None)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -62,12 +62,14 @@ pub(super) fn cancel_all(app: &App, config: &RunConfig, folder: &Path) -> Result
     })
 }
 
-/// The orders that carry a key, which only ours do, and that were not asked for yet.
+/// The orders that carry a key, which only ours do, and that were not asked for yet. A venue that gives back nothing else of
+/// ours leaves the key to name the order with.
 fn ours(open: Vec<OrderReport>, asked: &BTreeSet<IdempotencyKey>) -> Vec<BrokerOrderRef> {
     let reference = |report: OrderReport| {
+        let key = report.idempotency_key.filter(|key| !asked.contains(key))?;
         Some(BrokerOrderRef {
-            order_id: report.order_id?,
-            idempotency_key: report.idempotency_key.filter(|key| !asked.contains(key))?,
+            order_id: report.order_id.or_else(|| OrderId::new(key.as_str()).ok())?,
+            idempotency_key: key,
             broker_order_id: report.broker_order_id,
             symbol: report.symbol,
         })
@@ -114,4 +116,35 @@ fn journalled(app: &App, folder: &Path) -> Result<Vec<BrokerOrderRef>, CliError>
         })
     });
     Ok(named.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(venue_id: &str, order_id: Option<&str>, key: Option<&str>) -> OrderReport {
+        let report = serde_json::json!({
+            "broker_order_id": venue_id, "order_id": order_id, "idempotency_key": key, "symbol": "AAPL", "side": "buy",
+            "order_type": "market", "quantity": "1", "filled": "0", "average_price": null, "state": "accepted",
+            "reason": null, "timestamp": "2026-03-02T14:30:00Z",
+        });
+        serde_json::from_value(report).unwrap()
+    }
+
+    #[test]
+    fn an_order_is_ours_by_its_key_also_where_the_venue_says_nothing_else_of_ours() {
+        let open = vec![
+            report("v1", Some("fund-000001"), Some("k1")),
+            report("v2", None, Some("k2")),
+            report("v3", None, Some("asked")),
+            report("v4", None, None),
+        ];
+        let asked = BTreeSet::from([IdempotencyKey::new("asked").unwrap()]);
+        let ours: Vec<_> = ours(open, &asked)
+            .into_iter()
+            .map(|order| (order.order_id.to_string(), order.broker_order_id.to_string()))
+            .collect();
+        let wanted = [("fund-000001", "v1"), ("k2", "v2")];
+        assert_eq!(ours, wanted.map(|(order, venue)| (order.to_owned(), venue.to_owned())));
+    }
 }

@@ -24,7 +24,6 @@ use mts_foundation::journal::JournalError;
 use mts_foundation::{MarketCalendar, Timestamp};
 use mts_journal::{FILE_NAME, FileJournal, JournalOptions};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -124,10 +123,10 @@ fn execute(
     let genesis = genesis(app, &loaded.config, &files)?;
     confirmed(args, loaded)?;
     let end = args.until.map_or(loaded.config.run.end, |until| until.min(loaded.config.run.end));
-    let parts = parts(app, &loaded.config, &files, &genesis.venues)?;
+    let parts = parts(app, &loaded.config, &files, Some(&genesis))?;
     // Held to the end: from here on nobody else writes this run.
     let real_time = loaded.config.live.as_ref().is_some_and(LiveSection::is_real_time);
-    let options = if real_time { JournalOptions::live() } else { JournalOptions::default() };
+    let options = loaded.journal.options(real_time);
     let mut journal = match begin(folder, &genesis, options.clone())? {
         Some(journal) => journal,
         None => {
@@ -145,7 +144,7 @@ fn execute(
     };
     let last = parts.feed.range.1;
     let (stopped, finished, live) = if real_time {
-        let ran = live::trade(app, parts, loaded, folder, journal, alerts)?;
+        let ran = live::trade(app, parts, loaded, folder, journal, alerts, args.record.as_deref())?;
         journal = FileJournal::open(folder).map_err(journal_error)?;
         (ran.stopped, false, Some(ran.stats))
     } else {
@@ -166,6 +165,10 @@ fn confirmed(args: &RunArgs, loaded: &Loaded) -> Result<(), CliError> {
         (true, false) => Err(CliError::new(
             ExitKind::Usage,
             "live.mode is live: real orders would leave; say --live if that is what you want",
+        )),
+        (false, _) if args.record.is_some() => Err(CliError::new(
+            ExitKind::Usage,
+            "--record is given and live.mode is not live: only what goes to a real broker can be recorded",
         )),
         (false, true) => Err(CliError::new(
             ExitKind::Usage,
@@ -215,6 +218,10 @@ fn check_same(folder: &Path, wanted: &Genesis) -> Result<(), CliError> {
         if found.files.get(role) != Some(hash) {
             return other(&format!("this configuration with another {role} file (its content has changed)"));
         }
+    }
+    if found.async_gates != wanted.async_gates {
+        let which = if found.async_gates { "with" } else { "without" };
+        return other(&format!("this configuration {which} asynchronous gates (the program has changed)"));
     }
     Ok(())
 }
@@ -447,6 +454,6 @@ fn print_live(result: &RunResult, stats: &LiveStats, folder: &Path) -> Result<()
 /// Used by `config check`: everything is built, nothing is run.
 pub(crate) fn dry(app: &App, loaded: &Loaded) -> Result<(Files, Parts), CliError> {
     let files = read_files(loaded)?;
-    let parts = parts(app, &loaded.config, &files, &BTreeMap::new())?;
+    let parts = parts(app, &loaded.config, &files, None)?;
     Ok((files, parts))
 }

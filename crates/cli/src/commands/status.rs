@@ -10,6 +10,7 @@ use crate::args::look::StatusArgs;
 use crate::error::{CliError, ExitKind};
 use crate::incidents::{Incident, incidents};
 use crate::live::KILL_FILE;
+use crate::live::control::{self, Request, Response};
 use crate::report::count;
 use crate::run_folder::{RunFolder, is_written};
 use chrono::NaiveDate;
@@ -22,9 +23,12 @@ use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
 use std::path::Path;
+use std::time::Duration;
 
 /// Rows of each list: all of it fits on a screen.
 const TOP: usize = 10;
+/// Longest wait for a running engine.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Incidents that are shown.
 const LAST_INCIDENTS: usize = 5;
 
@@ -79,6 +83,8 @@ struct Status<'a> {
     incidents_by_code: BTreeMap<String, u64>,
     last_incidents: VecDeque<Incident>,
     refusals_by_code: &'a BTreeMap<RejectCode, u64>,
+    /// What the running engine says of itself since it began; `None` where none answers.
+    engine: Option<Box<serde_json::Value>>,
     /// What needs a person, in words; empty where nothing does.
     needs: Vec<String>,
 }
@@ -99,12 +105,12 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
     let (state, risk) = (run.core.state(), run.core.risk());
     let (unknown, working): (Vec<_>, Vec<_>) = state
         .orders()
-        .filter(|record| record.state.is_working())
+        .filter(|record| record.state.is_working() || record.state == OrderState::PendingRisk)
         .partition(|record| record.state == OrderState::Unknown);
     let accounts: Vec<AccountLine> = run
         .core
         .accounts()
-        .map(|AccountStanding { broker, connected, reconciled, unexplained }| AccountLine {
+        .map(|AccountStanding { broker, connected, reconciled, unexplained, .. }| AccountLine {
             broker,
             connected,
             compared: reconciled,
@@ -149,6 +155,7 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         incidents_by_code: by_code,
         last_incidents: last,
         refusals_by_code: &state.counters().by_code,
+        engine: engine(&args.folder),
         needs,
     };
     if args.json {
@@ -161,6 +168,14 @@ pub(crate) fn status(app: &App, args: &StatusArgs) -> Result<(), CliError> {
         return Err(CliError::new(ExitKind::Attention, message));
     }
     Ok(())
+}
+
+/// What a running engine says of itself. One that does not answer is not waited for: the journal says how it stands.
+fn engine(folder: &Path) -> Option<Box<serde_json::Value>> {
+    match control::ask(folder, &Request::Stats, PATIENCE) {
+        Ok(Some(Response::Stats(stats))) => Some(stats),
+        _ => None,
+    }
 }
 
 /// How far a session is.

@@ -1,7 +1,7 @@
 //! Section `[alerts]`: whom a run tells what. It is no part of [`RunConfig`](super::RunConfig): another hook makes no
 //! other run.
 
-use mts_transport::SecretRef;
+use mts_foundation::secret::SecretRef;
 use serde::{Deserialize, Serialize};
 
 /// Section `[alerts]`.
@@ -34,8 +34,8 @@ pub struct HookSection {
     /// A program and its arguments; the alert comes as one line of JSON on its standard input. No shell reads them.
     #[serde(default)]
     pub command: Vec<String>,
-    /// Where the secret is that holds a web address: `env:NAME`, `file:/path` or `cred:NAME`. The alert is posted there as
-    /// JSON. Either this or a command.
+    /// Where the secret is that holds a web address: `env:NAME`, `file:/path`, `cred:NAME` or
+    /// `vault:path#field`. The alert is posted there as JSON. Either this or a command.
     #[serde(default)]
     pub webhook: Option<String>,
     /// Time after which the hook is given up, and a program killed with what it started, in milliseconds.
@@ -73,7 +73,8 @@ impl AlertsSection {
                 }
                 // The text may be the address itself, which is a secret: it is not repeated.
                 Some(secret) if secret.parse::<SecretRef>().is_err() => faults.push(format!(
-                    "alerts.{name}.webhook must say where the address is: write env:NAME, file:/path or cred:NAME"
+                    "alerts.{name}.webhook must say where the address is: write env:NAME, file:/path, cred:NAME or \
+                     vault:path#field"
                 )),
                 Some(_) if !cfg!(feature = "webhook") => faults.push(format!(
                     "alerts.{name}.webhook needs an mts that was built with --features webhook; build it so, or use a command"

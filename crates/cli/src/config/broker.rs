@@ -38,6 +38,12 @@ pub struct BrokerSection {
     /// Days after which a good-till-cancelled order expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gtc_max_days: Option<u32>,
+    /// The instruments of the data that are traded there; absent = all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbols: Option<Vec<Symbol>>,
+    /// Address of the control channel of a venue's double, which gets the run's prices before the engine does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
     /// Parameters of a broker of one's own.
     #[serde(default)]
     pub params: Parameters,

@@ -64,7 +64,7 @@ keys! {
         "require_borrow_locate", "true/false", "false", "Whether a short sale needs a locate.";
         "enable_synthetic_stop", "true/false", "true", "Whether a position that loses too much is closed.";
         "synthetic_stop_pct", "share, above 0 to 1", "0.10", "Loss of a position, as a share of its entry, that closes it.";
-        "cro_veto_enabled", "true/false", "false", "Whether the advisory veto is asked; SafeBroker does, runs will with the live loop.";
+        "cro_veto_enabled", "true/false", "false", "Whether the advisory veto is asked, where a program of one's own adds it: SafeBroker, or App::async_gate.";
         "cro_veto_confidence_threshold", "0 to 1", "0.85", "Confidence from which the veto counts.";
         "cro_veto_timeout_s", "seconds", "5.0", "How long the veto may take.";
         "version", "number", "1", "Version of the envelope.";
@@ -105,13 +105,13 @@ keys! {
         "path", "file", "required", "CSV table of instruments, relative to this file.";
     }
     "data" {
-        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `ticks` reads quotes, prints and bars from JSON lines; `walk` makes prices up from its last closes, for drills in real time.";
+        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `ticks` reads quotes, prints and bars from JSON lines; `walk` makes prices up from its last closes, for drills in real time; `minutes` makes the minutes of its last day up, in shortened time.";
         "path", "file", "required", "Data file, relative to this file.";
         "params", "table", "{}", "Parameters of a feed of one's own.";
     }
     "strategy" {
         "strategy_id", "text", "required", "Id; part of every order and key.";
-        "kind", "text", "required", "`factor`, `targets`, `drill` (in and out of everything, to try an installation), or a strategy of one's own.";
+        "kind", "text", "required", "`factor`, `targets`, `drill` (in and out of everything, to try an installation), `shift` (holds in turns, by the minute alone), or a strategy of one's own.";
         "factor", "text", "required for `factor`", "Which factor ranks the instruments.";
         "rebalance", "\"month_end\", \"week_end\" or \"daily\"", "\"month_end\"", "When `factor` decides: at the close of the last session of the period.";
         "path", "file", "required for `targets`", "File of target weights or orders, CSV or JSONL, relative to this file.";
@@ -123,7 +123,7 @@ keys! {
         "params", "table", "{}", "Parameters of the sizer.";
     }
     "broker" {
-        "name", "text", "required", "Registry key; `paper`.";
+        "name", "text", "required", "Registry key; see `mts brokers list`.";
         "fee_bps_per_side", "basis points", "5", "Cost of each side of a paper trade, where `fees` is absent.";
         "fees", "{ taker_bps, maker_bps } or { per_unit } or { tiers = [{ from, … }] }, with minimum, maximum, places", "off", "Fees of the paper broker: basis points (makers may have a rebate) or money per unit, by traded value of the month; bounds per order; {} = free.";
         "delay_ms", "milliseconds", "100", "Time until a paper order meets the market.";
@@ -131,18 +131,26 @@ keys! {
         "shorting", "\"allowed\", \"refused\" or { borrow = { SYMBOL = units } }", "\"allowed\"", "Short sales on paper; with borrow as far as the units go.";
         "participation", "share, above 0 to 1", "off", "Share of a bar's volume that paper orders may take together.";
         "gtc_max_days", "days", "off", "Age at which a good-till-cancelled paper order expires.";
+        "symbols", "list", "all", "The instruments of the data that are traded there.";
+        "control", "address", "off", "Control channel of a venue's double, which gets the run's prices before the engine does.";
         "params", "table", "{}", "Parameters of a broker of one's own.";
     }
     "live" {
         "mode", "\"replay\", \"paper\", \"shadow\" or \"live\"", "required", "Where orders go; without this section the run is a back-test. Replay goes by the time of the data, the others by the clock. Shadow never calls the broker.";
         "environment", "\"test\" or \"live\"", "\"test\"", "What is at stake; mode live wants \"live\" here and --live on the command line.";
         "call_deadline_ms", "milliseconds", "30000", "Longest wait for a broker's answer; after it the outcome is unknown and asked for.";
+        "gate_deadline_ms", "milliseconds", "30000", "Longest wait for asynchronous gates to answer about an order; after it the order is refused.";
         "feed_silence_s", "seconds", "60", "Silence of the feed after which people are told.";
         "strategy_deadline_ms", "milliseconds", "5000", "Time a strategy may think before people are told.";
         "halt_on_error", "true/false", "false", "An error of a strategy ends the run.";
     }
     "metrics" {
         "port", "port", "off", "Port on 127.0.0.1 where a live run serves Prometheus text.";
+    }
+    "journal" {
+        "retention", "\"all\", { segments = N } or { bytes = N }", "\"all\"", "What is kept of what lies before the older of the last two snapshots; what is removed cannot be listed or explained any more. Runs in real time only.";
+        "segment_bytes", "bytes, from 16384", "67108864", "Length at which a segment of the journal is closed and the next begun.";
+        "snapshot_every", "number", "100000", "Runs in real time: records between two snapshots, which shorten the next start; 0 keeps none.";
     }
     "output" {
         "dir", "folder", "runs/<file's name>", "Where the journal and the reports go, relative to the working folder; --out beats it.";

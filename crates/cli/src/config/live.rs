@@ -15,6 +15,9 @@ pub struct LiveSection {
     /// Longest wait for a broker's answer, milliseconds.
     #[serde(default = "thirty_seconds")]
     pub call_deadline_ms: u64,
+    /// Longest wait for asynchronous gates to answer about an order, milliseconds; after it the order is refused.
+    #[serde(default = "thirty_seconds", skip_serializing_if = "is_thirty_seconds")]
+    pub gate_deadline_ms: u64,
     /// Silence of the feed after which people are told, seconds.
     #[serde(default = "one_minute")]
     pub feed_silence_s: u64,
@@ -81,6 +84,12 @@ pub struct MetricsSection {
 
 fn thirty_seconds() -> u64 {
     30_000
+}
+
+/// What came later than the journals that exist is left out where it is what they had.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_thirty_seconds(millis: &u64) -> bool {
+    *millis == thirty_seconds()
 }
 
 fn one_minute() -> u64 {

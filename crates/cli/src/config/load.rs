@@ -1,6 +1,9 @@
 //! From a TOML file to a checked configuration.
 
-use super::{AlertsSection, Environment, KEYS, LiveMode, LiveSection, LogSection, MetricsSection, RunConfig};
+use super::{
+    AlertsSection, Environment, JournalSection, KEYS, LiveMode, LiveSection, LogSection, MetricsSection,
+    RunConfig,
+};
 use crate::error::{CliError, ExitKind};
 use crate::files;
 use mts_foundation::{InstrumentTable, num};
@@ -28,6 +31,8 @@ pub struct Loaded {
     pub log: LogSection,
     /// Where metrics are served.
     pub metrics: MetricsSection,
+    /// How the journal is kept.
+    pub journal: JournalSection,
 }
 
 /// Section `[output]`.
@@ -66,11 +71,16 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
     let alerts: AlertsSection = beside(&mut sections, "alerts").map_err(fault)?;
     let log: LogSection = beside(&mut sections, "log").map_err(fault)?;
     let metrics: MetricsSection = beside(&mut sections, "metrics").map_err(fault)?;
+    let journal: JournalSection = beside(&mut sections, "journal").map_err(fault)?;
     let faults = [alerts.check(), log.check()].concat();
     if !faults.is_empty() {
         return Err(fault(faults.join("\n  ")));
     }
     let config = assemble(sections, &stem).map_err(|faults| fault(faults.join("\n  ")))?;
+    let faults = journal.check(config.live.as_ref().is_some_and(LiveSection::is_real_time));
+    if !faults.is_empty() {
+        return Err(fault(faults.join("\n  ")));
+    }
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
     Ok(Loaded {
         config,
@@ -81,6 +91,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Loaded, CliError> {
         alerts,
         log,
         metrics,
+        journal,
     })
 }
 
@@ -268,6 +279,7 @@ fn check(config: &RunConfig) -> Vec<String> {
         }
         for (key, value) in [
             ("call_deadline_ms", live.call_deadline_ms),
+            ("gate_deadline_ms", live.gate_deadline_ms),
             ("feed_silence_s", live.feed_silence_s),
             ("strategy_deadline_ms", live.strategy_deadline_ms),
         ] {

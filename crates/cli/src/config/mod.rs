@@ -2,6 +2,7 @@
 
 mod alerts;
 mod broker;
+mod journal;
 mod keys;
 mod live;
 mod load;
@@ -12,6 +13,7 @@ pub use crate::log::{LogFormat, LogLevel};
 pub use alerts::{AlertsSection, HookSection};
 pub use broker::{BrokerSection, FeesSection, ShortingSection, TierSection, Units};
 use chrono::NaiveDate;
+pub use journal::{JournalSection, Kept};
 pub use keys::{KEYS, Key, markdown};
 pub use live::{Environment, LiveMode, LiveSection, MetricsSection};
 pub(crate) use load::nearest;

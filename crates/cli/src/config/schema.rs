@@ -1,7 +1,7 @@
 //! The configuration file as JSON Schema, so that editors complete it.
 
 use super::load::Output;
-use super::{AlertsSection, KEYS, LogSection, RunConfig};
+use super::{AlertsSection, JournalSection, KEYS, LogSection, MetricsSection, RunConfig};
 use mts_foundation::schema::Catalogue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -10,7 +10,13 @@ use std::collections::BTreeSet;
 const REQUIRED: &[&str] = &["run", "fund", "envelope", "instruments", "data", "strategy", "broker"];
 
 /// Sections that the file has and `RunConfig` has not, with their types.
-const BESIDE: &[(&str, &str)] = &[("output", "Output"), ("alerts", "AlertsSection"), ("log", "LogSection")];
+const BESIDE: &[(&str, &str)] = &[
+    ("output", "Output"),
+    ("alerts", "AlertsSection"),
+    ("log", "LogSection"),
+    ("metrics", "MetricsSection"),
+    ("journal", "JournalSection"),
+];
 
 /// JSON Schema of the configuration file: the types of [`RunConfig`], of which each section has exactly the keys of
 /// [`KEYS`]; unknown ones are refused.
@@ -20,7 +26,9 @@ pub fn schema() -> Value {
         .with::<RunConfig>()
         .with::<Output>()
         .with::<AlertsSection>()
-        .with::<LogSection>();
+        .with::<LogSection>()
+        .with::<MetricsSection>()
+        .with::<JournalSection>();
     let whole = |name| match catalogue.schema_of(name) {
         Some(Value::Object(schema)) => schema,
         _ => Map::new(),

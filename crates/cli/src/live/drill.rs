@@ -1,16 +1,19 @@
 //! A strategy that trades for the sake of trading: in and out of each instrument, to try an installation with.
 
 use crate::app::StrategyContext;
-use crate::error::{CliError, ExitKind};
+use crate::error::{CliError, ExitKind, OrExit};
 use mts_foundation::strategy::{Commands, OrderRequest, Strategy, StrategyError};
 use mts_foundation::{
-    Decimal, IdempotencyKey, OrderState, OrderType, Quote, Side, StrategyId, TimeInForce, Timestamp, View,
+    ActorId, Decimal, IdempotencyKey, OrderState, OrderType, Quote, Side, StrategyId, TimeInForce, Timestamp,
+    View,
 };
 
 /// Buys on every n-th price what it does not hold, and sells it on the next. Where it rests, each purchase comes with a second
 /// order that cannot fill, which is cancelled before the sale.
 struct Drill {
     id: StrategyId,
+    /// In whose name its orders are.
+    actor: ActorId,
     units: Decimal,
     every: u64,
     rest: bool,
@@ -40,14 +43,18 @@ impl Strategy for Drill {
     fn on_data(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
         for quote in view.quotes {
             self.seen += 1;
-            let mut open = view.open_orders.iter().filter(|record| record.order.symbol == quote.symbol);
             if !self.seen.is_multiple_of(self.every) {
                 continue;
             }
-            if let Some(record) = open.next() {
+            let open = || view.open_orders.iter().filter(|record| record.order.symbol == quote.symbol);
+            if let Some(record) = open().find(|record| record.order.actor == self.actor) {
                 if record.order.order_type == OrderType::Limit && record.state != OrderState::PendingCancel {
                     commands.cancel(record.order.order_id.clone());
                 }
+                continue;
+            }
+            // What a person has working here is that person's: nothing is done beside it.
+            if open().next().is_some() {
                 continue;
             }
             let held = view.book.positions().quantity(&quote.symbol);
@@ -86,8 +93,11 @@ pub(crate) fn make(context: StrategyContext<'_>) -> Result<Box<dyn Strategy>, Cl
         let message = format!("strategy.params.{other} is not known to drill; it has units, every and rest");
         return Err(CliError::new(ExitKind::Config, message));
     }
+    let id = context.section.strategy_id.clone();
+    let actor = ActorId::new(format!("strategy:{id}")).or_exit(ExitKind::Config)?;
     Ok(Box::new(Drill {
-        id: context.section.strategy_id.clone(),
+        id,
+        actor,
         units: Decimal::from(number("units", 1)?),
         every: number("every", 10)?,
         rest,

@@ -5,7 +5,7 @@ use crate::config::BrokerSection;
 use crate::error::{CliError, ExitKind, OrExit};
 use mts_brokers::{LoopbackBroker, LoopbackConfig};
 use mts_foundation::broker::DynBroker;
-use mts_transport::LoopbackConnector;
+use mts_transport::TcpConnector;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -29,6 +29,6 @@ pub(crate) fn make(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, Cli
         client: format!("mts {}", std::process::id()).into(),
         ..LoopbackConfig::new(loopback_address(context.section)?)
     };
-    let broker = LoopbackBroker::new(config, Arc::new(LoopbackConnector)).or_exit(ExitKind::Config)?;
+    let broker = LoopbackBroker::new(config, Arc::new(TcpConnector::default())).or_exit(ExitKind::Config)?;
     Ok(Arc::new(broker))
 }

@@ -2,8 +2,8 @@
 
 use crate::error::{CliError, ExitKind};
 use mts_engine::Core;
-use mts_engine::shell::live::{Handle, LiveStats};
-use mts_foundation::{Clock, Timestamp};
+use mts_engine::shell::live::{Handle, Latency, LiveStats};
+use mts_foundation::{Clock, OrderState, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -87,6 +87,19 @@ impl<'a> Family<'a> {
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         writeln!(self.out, "{}{labels} {value}", self.name).unwrap_or_default();
     }
+
+    /// The buckets of a histogram, each with all that was shorter, then sum and count.
+    fn histogram(&mut self, latency: &Latency) {
+        let (out, name) = (&mut *self.out, self.name);
+        let mut so_far = 0_u64;
+        for (bound, count) in Latency::BOUNDS.iter().zip(&latency.counts) {
+            so_far = so_far.saturating_add(*count);
+            writeln!(out, "{name}_bucket{{le=\"{}\"}} {so_far}", seconds(*bound)).unwrap_or_default();
+        }
+        let (sum, count) = (seconds(latency.nanos), latency.count);
+        writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}")
+            .unwrap_or_default();
+    }
 }
 
 fn escaped(text: &str) -> String {
@@ -112,13 +125,16 @@ fn text(core: &Core, stats: &LiveStats, now: Timestamp) -> String {
     for (code, count) in &counters.by_code {
         refused.value(&[("code", code.as_str())], count);
     }
-    let mut by_state: BTreeMap<&'static str, u64> = BTreeMap::new();
-    for record in state.orders() {
-        *by_state.entry(record.state.as_str()).or_default() += 1;
+    // Only what is open is walked over: orders that ended are remembered for a day, and this is the core's thread.
+    let mut by_state: BTreeMap<OrderState, u64> = BTreeMap::new();
+    for (fund, _) in state.ledger().funds() {
+        for record in state.working_orders(fund) {
+            *by_state.entry(record.state).or_default() += 1;
+        }
     }
-    let mut orders = Family::new(out, "mts_orders", "gauge", "Orders that are remembered, by state.");
-    for (name, count) in by_state {
-        orders.value(&[("state", name)], count);
+    let mut orders = Family::new(out, "mts_orders", "gauge", "Orders that have not ended, by state.");
+    for open in OrderState::ALL.iter().filter(|state| !state.is_terminal()) {
+        orders.value(&[("state", open.as_str())], by_state.get(open).copied().unwrap_or_default());
     }
     Family::new(out, "mts_unknown_orders", "gauge", "Orders that may or may not be live.")
         .value(&[], core.unknown_orders().count());
@@ -158,6 +174,23 @@ fn text(core: &Core, stats: &LiveStats, now: Timestamp) -> String {
         .value(&[], seconds(stats.commit_nanos));
     Family::new(out, "mts_longest_commit_seconds", "gauge", "The longest commit of the journal.")
         .value(&[], seconds(stats.longest_commit_nanos));
+    for (name, longest, help, latency) in [
+        (
+            "mts_decide_seconds",
+            "mts_longest_decide_seconds",
+            "Seconds from handing an input to the core to its answer, pure gates included, the commit not.",
+            &stats.decisions,
+        ),
+        (
+            "mts_gate_seconds",
+            "mts_longest_gate_seconds",
+            "Seconds from asking the asynchronous gates about an order to their answer.",
+            &stats.gates,
+        ),
+    ] {
+        Family::new(out, name, "histogram", help).histogram(latency);
+        Family::new(out, longest, "gauge", "The longest of them.").value(&[], seconds(latency.longest_nanos));
+    }
     Family::new(out, "mts_largest_group", "gauge", "Most inputs of one commit.")
         .value(&[], stats.largest_group);
     Family::new(out, "mts_market_events_total", "counter", "Market events taken since the process began.")

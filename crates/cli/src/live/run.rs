@@ -1,6 +1,6 @@
 //! From a configuration to a live engine and its servers.
 
-use super::{KILL_FILE, KillNote, SteadyClock, SystemClock, control, metrics};
+use super::{KILL_FILE, KillNote, SystemClock, control, metrics};
 use crate::alerts::{Alert, Alerts};
 use crate::app::App;
 use crate::config::{LiveMode, Loaded};
@@ -11,7 +11,7 @@ use crate::signals::StopSignal;
 use mts_engine::shell::live::{
     KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue,
 };
-use mts_foundation::{ActorId, Clock};
+use mts_foundation::ActorId;
 use mts_journal::FileJournal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) struct LiveRan {
 /// Time between two looks for a signal.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Trades in real time until a signal comes or the feed ends.
+/// Trades in real time until a signal comes or the feed ends; `record` is the folder of a tape, where one is wanted.
 pub(crate) fn trade(
     app: &App,
     parts: Parts,
@@ -38,6 +38,7 @@ pub(crate) fn trade(
     folder: &Path,
     journal: FileJournal,
     alerts: &mut Option<Alerts>,
+    record: Option<&Path>,
 ) -> Result<LiveRan, CliError> {
     let Some(section) = &loaded.config.live else {
         return Err(CliError::new(ExitKind::Internal, "a back-test is no live run"));
@@ -45,33 +46,36 @@ pub(crate) fn trade(
     let broker = loaded.config.broker.name.clone();
     let venue = match section.mode {
         LiveMode::Replay | LiveMode::Paper | LiveMode::Shadow => Venue::Simulated(parts.venue.into()),
-        LiveMode::Live => Venue::Real(live_broker(app, &loaded.config)?),
+        LiveMode::Live => Venue::Real(live_broker(app, &loaded.config, record)?),
     };
-    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(SystemClock));
     let name = loaded.config.run.name.clone();
+    let gates = if parts.core.config().async_gates { app.async_gates.clone() } else { Vec::new() };
     // Shared with the core's thread while the engine runs.
     let shared = Arc::new(Mutex::new(alerts.take()));
     let observed = Arc::clone(&shared);
     let engine = LiveEngine::new(LiveParts {
         core: parts.core,
         journal,
-        clock: Arc::clone(&clock),
+        clock: Arc::new(SystemClock),
         venues: BTreeMap::from([(broker, venue)]),
+        gates,
         feeds: vec![parts.feed.feed],
         traders: parts.traders,
         calendar: Some(calendar(&loaded.config)?),
         rules: LiveRules {
             call_deadline: Duration::from_millis(section.call_deadline_ms),
+            gate_deadline: Duration::from_millis(section.gate_deadline_ms),
             feed_silence: Duration::from_secs(section.feed_silence_s),
             strategy_deadline: Duration::from_millis(section.strategy_deadline_ms),
             halt_on_error: section.halt_on_error,
             end_with_feed: true,
+            snapshot_every: loaded.journal.snapshot_every,
             ..LiveRules::default()
         },
         kill_flag: Some(Box::new(FileFlag(folder.join(KILL_FILE)))),
         observe: Box::new(move |told| observe(told, &name, &observed)),
     });
-    let ran = engine.map_err(failed).and_then(|engine| run(engine, loaded, folder, clock));
+    let ran = engine.map_err(failed).and_then(|engine| run(engine, loaded, folder));
     *alerts = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
     ran
 }
@@ -94,13 +98,8 @@ fn observe(told: Told<'_>, name: &str, alerts: &Mutex<Option<Alerts>>) {
     }
 }
 
-fn run(
-    mut engine: LiveEngine<FileJournal>,
-    loaded: &Loaded,
-    folder: &Path,
-    clock: Arc<dyn Clock>,
-) -> Result<LiveRan, CliError> {
-    let (handle, stopper) = (engine.handle(), engine.stopper());
+fn run(mut engine: LiveEngine<FileJournal>, loaded: &Loaded, folder: &Path) -> Result<LiveRan, CliError> {
+    let (handle, stopper, clock) = (engine.handle(), engine.stopper(), engine.clock());
     {
         let _inside = engine.runtime().enter();
         tokio::spawn(control::serve(control::listen(folder)?, handle.clone(), Arc::clone(&clock)));

@@ -75,17 +75,8 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     let closes =
         ClosesFeed::from_csv(&path.display().to_string(), text, context.instruments, context.calendar)
             .or_exit(ExitKind::Data)?;
-    let number = |name: &str, default: u64| match context.section.params.get(name) {
-        None => Ok(default),
-        Some(value) => value.as_u64().filter(|number| *number > 0).ok_or_else(|| {
-            CliError::new(ExitKind::Config, format!("data.params.{name} is {value}; give a number above 0"))
-        }),
-    };
-    let known = ["every_ms", "quotes", "seed"];
-    if let Some(other) = context.section.params.keys().find(|name| !known.contains(&name.as_str())) {
-        let message = format!("data.params.{other} is not known to walk; it has {}", known.join(", "));
-        return Err(CliError::new(ExitKind::Config, message));
-    }
+    let params = super::numbers("data", "walk", &context.section.params, &["every_ms", "quotes", "seed"])?;
+    let number = |name: &str, default: u64| params.get(name).copied().unwrap_or(default);
     let prices: Vec<_> = closes
         .last_closes()
         .into_iter()
@@ -95,17 +86,13 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
         })
         .collect();
     let symbols = prices.iter().map(|(symbol, ..)| symbol.clone()).collect();
-    let left = match number("quotes", u64::MAX)? {
-        u64::MAX => None,
-        quotes => Some(quotes),
-    };
     let feed = WalkFeed {
         venue: VenueName::new("walk").or_exit(ExitKind::Internal)?,
         prices,
         next: 0,
-        every: Duration::from_millis(number("every_ms", 100)?),
-        left,
-        random: Xorshift::new(number("seed", 1)?),
+        every: Duration::from_millis(number("every_ms", 100)),
+        left: params.get("quotes").copied(),
+        random: Xorshift::new(number("seed", 1)),
         stats: FeedStats::default(),
     };
     Ok(FeedParts { feed: Box::new(feed), symbols, range: (closes.first(), closes.last()) })

@@ -12,7 +12,6 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::live::loopback_address;
 use crate::setup::{parts, read_files};
 use crate::signals::StopSignal;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +25,7 @@ const MAX_CONNECTIONS: usize = 512;
 pub(crate) fn serve(app: &App, args: &ServeArgs) -> Result<(), CliError> {
     let loaded = load(&args.config)?;
     let files = read_files(&loaded)?;
-    let parts = parts(app, &loaded.config, &files, &BTreeMap::new())?;
+    let parts = parts(app, &loaded.config, &files, None)?;
     let address = match args.listen {
         Some(address) => address,
         None => loopback_address(&loaded.config.broker)?,

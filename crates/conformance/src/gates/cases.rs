@@ -9,7 +9,7 @@ use mts_foundation::Timestamp;
 use mts_foundation::risk::{Gate, Rejection, SessionPhase};
 
 const fn case(id: &'static str, requirement: &'static str) -> Case {
-    Case { id, requirement }
+    Case { id, version: 1, requirement }
 }
 
 const NAME: Case = case("GATE-01", "the name is stable, printable and nobody else's");

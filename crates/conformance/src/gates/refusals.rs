@@ -30,7 +30,8 @@ fn origin(code: RejectCode) -> Origin {
         | Code::SchemaInvalid
         | Code::UnknownOrderPending
         | Code::AccountNotReconciled
-        | Code::PositionUnexplained => Reserved,
+        | Code::PositionUnexplained
+        | Code::GateUnanswered => Reserved,
         Code::UnknownInstrument
         | Code::NoReferencePrice
         | Code::StaleReferencePrice

@@ -1,16 +1,14 @@
 //! Comparing accounts with the books: at the start, at every reconnection, after gaps, and again and again in between.
 //! A question that fails says nothing; a difference that nobody can explain blocks its instrument until somebody does.
 
+use super::fill_memory::FillMemory;
+use super::state::{FillKey, PendingFees};
 use super::timers::Timer;
 use super::{Core, CoreError};
 use crate::input::AccountAnswer;
 use crate::output::{Action, Output};
-use mts_foundation::broker_event::OrderReport;
-use mts_foundation::reconcile::{AccountSnapshot, Difference, diff};
-use mts_foundation::risk::{Gate, RejectCode, Rejection, RiskEvent};
-use mts_foundation::{
-    BrokerName, BrokerOrderId, Decimal, FundId, Order, OrderId, OrderState, Side, Symbol, Timestamp,
-};
+use mts_foundation::reconcile::Difference;
+use mts_foundation::{BrokerName, BrokerOrderId, Decimal, OrderId, OrderState, Side, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,15 +22,14 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// First pause after a failed question; it doubles up to [`INTERVAL`].
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Foreign orders that are remembered, so that each is told once.
-const MAX_FOREIGN: usize = 1_000;
-
 /// What is known of one account.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct AccountWatch {
     connected: bool,
     /// When it was last found to be compared; `None` = not since the start or the last reconnection.
-    reconciled: Option<Timestamp>,
+    pub(super) reconciled: Option<Timestamp>,
+    /// When it was last looked at, whatever was found.
+    pub(super) looked: Option<Timestamp>,
     /// When the next question is due.
     next: Option<Timestamp>,
     /// A question is under way.
@@ -40,16 +37,20 @@ pub(crate) struct AccountWatch {
     /// Failed questions in a row.
     failures: u32,
     /// Instruments with fills since the question: their positions prove nothing.
-    changed: BTreeSet<Symbol>,
-    /// Differences seen once: account minus books.
-    suspects: BTreeMap<Symbol, Mismatch>,
+    pub(super) changed: BTreeSet<Symbol>,
+    /// Differences that may still turn out to be fills on their way.
+    pub(super) suspects: BTreeMap<Symbol, Suspect>,
     /// Differences that stayed.
-    unexplained: BTreeMap<Symbol, Mismatch>,
+    pub(super) unexplained: BTreeMap<Symbol, Mismatch>,
     /// Orders that are not ours and were told.
-    foreign: BTreeSet<BrokerOrderId>,
-    /// The difference of cash that was told last: account minus books.
+    pub(super) foreign: BTreeMap<BrokerOrderId, ForeignOrder>,
+    /// The difference of cash when nothing else was open: account minus books.
     #[serde(with = "mts_foundation::num::exact_option")]
-    cash: Option<Decimal>,
+    pub(super) cash: Option<Decimal>,
+    /// Fills whose fees follow.
+    pub(super) pending_fees: BTreeMap<FillKey, PendingFees>,
+    /// Movements of cash and fees of fills that were booked: each has its effect once.
+    pub(super) movements: FillMemory,
 }
 
 /// Units on both sides.
@@ -61,8 +62,41 @@ pub(crate) struct Mismatch {
     pub(crate) theirs: Decimal,
 }
 
-/// Whether the books of an account may be trusted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Mismatch {
+    /// Units that the account has more than the books: what trading on both sides does not change.
+    pub(super) fn by(&self) -> Decimal {
+        self.theirs.saturating_sub(self.ours)
+    }
+
+    fn of(&self, symbol: &Symbol) -> Difference {
+        Difference { symbol: symbol.clone(), ours: self.ours, theirs: self.theirs }
+    }
+}
+
+/// A difference that was seen and not yet confirmed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Suspect {
+    pub(super) found: Mismatch,
+    /// Looks in a row at which the two sides were not the same.
+    pub(super) looks: u32,
+}
+
+/// An order at the venue that nobody here made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForeignOrder {
+    /// Its instrument.
+    pub symbol: Symbol,
+    /// Its direction.
+    pub side: Side,
+    /// Units ordered.
+    #[serde(with = "mts_foundation::num::exact")]
+    pub quantity: Decimal,
+    /// Whether the venue showed it at the last look.
+    pub(super) shown: bool,
+}
+
+/// Whether the books of an account may be trusted, and what was found when it was looked at last.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccountStanding {
     /// Which broker.
     pub broker: BrokerName,
@@ -70,27 +104,40 @@ pub struct AccountStanding {
     pub connected: bool,
     /// When account and books were compared last; `None` = not since the start or the last reconnection.
     pub reconciled: Option<Timestamp>,
+    /// When the account was looked at last, also where a difference waits for another look; `None` = never.
+    pub looked: Option<Timestamp>,
     /// What the account holds and the books do not explain.
     pub unexplained: Vec<Difference>,
+    /// What differs and may still be a fill on its way: it is looked at again.
+    pub suspects: Vec<Difference>,
+    /// Orders at the venue that nobody here made, by the venue's id.
+    pub foreign: BTreeMap<BrokerOrderId, ForeignOrder>,
+    /// Cash that the account has more than the books; `None` = never compared.
+    pub cash: Option<Decimal>,
 }
 
 impl Core {
     /// The accounts that are watched, by broker.
     pub fn accounts(&self) -> impl Iterator<Item = AccountStanding> {
-        self.state.accounts.iter().map(|(broker, watch)| AccountStanding {
-            broker: broker.clone(),
-            connected: watch.connected,
-            reconciled: watch.reconciled,
-            unexplained: watch
-                .unexplained
-                .iter()
-                .map(|(symbol, found)| Difference {
-                    symbol: symbol.clone(),
-                    ours: found.ours,
-                    theirs: found.theirs,
-                })
-                .collect(),
+        self.state.accounts.iter().map(|(broker, watch)| {
+            let foreign = watch.foreign.iter().filter(|(_, order)| order.shown);
+            AccountStanding {
+                broker: broker.clone(),
+                connected: watch.connected,
+                reconciled: watch.reconciled,
+                looked: watch.looked,
+                unexplained: watch.unexplained.iter().map(|(symbol, found)| found.of(symbol)).collect(),
+                suspects: watch.suspects.iter().map(|(symbol, suspect)| suspect.found.of(symbol)).collect(),
+                foreign: foreign.map(|(id, order)| (id.clone(), order.clone())).collect(),
+                cash: watch.cash,
+            }
         })
+    }
+
+    /// Whether an account was compared with the books since the start or the last reconnection.
+    #[must_use]
+    pub fn is_compared(&self, broker: &BrokerName) -> bool {
+        self.state.accounts.get(broker).is_some_and(|watch| watch.reconciled.is_some())
     }
 
     /// The process begins: orders whose answer was never journalled are asked for, every account is compared before anything
@@ -116,10 +163,15 @@ impl Core {
             if record.state == OrderState::Submitting && record.unknown(now).is_ok() {
                 output.events.push(mts_foundation::event::Event::OrderUnknown(record.clone()));
             }
-            if matches!(record.state, OrderState::Unknown | OrderState::PendingCancel) {
+            let state = record.state;
+            if matches!(state, OrderState::Unknown | OrderState::PendingCancel) {
                 // Earlier questions died with the process.
                 self.inquiry_ends(&order_id);
                 self.inquire(&order_id);
+            }
+            if state == OrderState::PendingCancel {
+                // It may have died before the cancellation left; asking twice does no harm.
+                self.request_cancel(&order_id, output);
             }
         }
     }
@@ -130,6 +182,8 @@ impl Core {
         let was = std::mem::replace(&mut watch.connected, connected);
         if !connected {
             watch.reconciled = None;
+            // What is seen after the gap is not the next look at what was seen before it.
+            watch.suspects.clear();
             if was {
                 let message = format!(
                     "the connection to {broker} is lost; nothing new leaves until the account is compared"
@@ -198,135 +252,43 @@ impl Core {
             }
         };
         watch.failures = 0;
+        watch.looked = Some(self.state.now);
         self.compare_orders(broker, snapshot, output)?;
         let settled = self.compare_positions(broker, snapshot, output);
         self.compare_cash(broker, snapshot, output);
+        let mut first = false;
         if let Some(watch) = self.state.accounts.get_mut(broker).filter(|_| settled) {
-            watch.reconciled = Some(self.state.now);
+            first = watch.reconciled.replace(self.state.now).is_none();
+        }
+        if first {
+            self.ask_again(broker, output)?;
+        }
+        if settled {
+            self.groups_go_on(output)?;
         }
         self.ask_account_in(broker, if settled { INTERVAL } else { SETTLE });
         Ok(())
     }
 
-    /// Orders: those the venue shows are believed; those it does not show any more are asked for one by one; those that are
-    /// not ours are told.
-    fn compare_orders(
-        &mut self,
-        broker: &BrokerName,
-        snapshot: &AccountSnapshot,
-        output: &mut Output,
-    ) -> Result<(), CoreError> {
-        let mut by_key = BTreeMap::new();
-        let mut by_venue_id = BTreeMap::new();
-        for (_, book) in self.state.ledger.funds() {
-            for (order_id, _) in book.working() {
-                let Some(record) = self.state.orders.get(order_id) else { continue };
-                if record.order.broker != *broker {
-                    continue;
-                }
-                by_key.insert(record.order.idempotency_key.clone(), order_id.clone());
-                if let Some(id) = &record.order.broker_order_id {
-                    by_venue_id.insert(id.clone(), order_id.clone());
-                }
-            }
-        }
-        let mut unseen: BTreeSet<OrderId> = by_key.values().cloned().collect();
-        for report in &snapshot.open_orders {
-            let ours = by_venue_id
-                .get(&report.broker_order_id)
-                .or_else(|| report.idempotency_key.as_ref().and_then(|key| by_key.get(key)))
-                .or_else(|| report.order_id.as_ref().filter(|id| unseen.contains(*id)));
-            match ours.cloned() {
-                Some(order_id) => {
-                    unseen.remove(&order_id);
-                    self.found(&order_id, report, output)?;
-                }
-                None => self.foreign_order(broker, report, output),
-            }
-        }
-        for order_id in unseen {
-            // An order that is still leaving is not there yet; one that the venue had has ended, and the venue says how.
-            let leaving = |state| matches!(state, OrderState::Submitting);
-            if self.state.orders.get(&order_id).is_some_and(|record| !leaving(record.state)) {
-                self.inquire(&order_id);
-            }
-        }
-        Ok(())
+    /// Whether the account was compared and nothing of an instrument differs, also not for the time being.
+    pub(super) fn agrees_now(&self, broker: &BrokerName, symbol: &Symbol) -> bool {
+        self.state.accounts.get(broker).is_some_and(|watch| {
+            watch.reconciled.is_some()
+                && !watch.unexplained.contains_key(symbol)
+                && !watch.suspects.contains_key(symbol)
+        })
     }
 
-    fn foreign_order(&mut self, broker: &BrokerName, report: &OrderReport, output: &mut Output) {
-        let id = &report.broker_order_id;
-        // An order of ours that ended here while the answer was on its way.
-        let known = report.order_id.as_ref().is_some_and(|id| self.state.orders.contains_key(id))
-            || report.idempotency_key.as_ref().is_some_and(|key| self.state.keys.contains_key(key));
-        let Some(watch) = self.state.accounts.get_mut(broker) else { return };
-        if known || watch.foreign.len() >= MAX_FOREIGN || !watch.foreign.insert(id.clone()) {
-            return;
-        }
-        let message = format!(
-            "order {id} ({} {} {}) works at {broker} and is not ours; cancel it there, or say who places it",
-            report.side, report.quantity, report.symbol
-        );
-        self.incident("FOREIGN_ORDER", message, None, output);
-    }
-
-    /// Positions: the sum of the funds against the account (decision O9). True when nothing waits for a second look.
-    fn compare_positions(
-        &mut self,
-        broker: &BrokerName,
-        snapshot: &AccountSnapshot,
-        output: &mut Output,
-    ) -> bool {
-        let ours = self.held_at(broker);
-        let mut theirs: BTreeMap<Symbol, Decimal> = BTreeMap::new();
-        for position in &snapshot.positions {
-            let units = theirs.entry(position.symbol.clone()).or_default();
-            *units = units.saturating_add(position.quantity);
-        }
-        let found: BTreeMap<Symbol, Mismatch> = diff(&ours, &theirs)
-            .into_iter()
-            .map(|Difference { symbol, ours, theirs }| (symbol, Mismatch { ours, theirs }))
-            .collect();
-        let Some(watch) = self.state.accounts.get_mut(broker) else { return true };
-        let mut solved: Vec<Symbol> = Vec::new();
-        watch.unexplained.retain(|symbol, _| {
-            let stays = found.contains_key(symbol);
-            if !stays {
-                solved.push(symbol.clone());
-            }
-            stays
-        });
-        let (mut stayed, mut suspects) = (Vec::new(), BTreeMap::new());
-        for (symbol, mismatch) in found {
-            let seen = watch.suspects.get(&symbol) == Some(&mismatch) && !watch.changed.contains(&symbol);
-            if watch.unexplained.get(&symbol) == Some(&mismatch) {
-                continue;
-            }
-            if seen {
-                watch.unexplained.insert(symbol.clone(), mismatch.clone());
-                stayed.push((symbol, mismatch));
-            } else {
-                suspects.insert(symbol, mismatch);
-            }
-        }
-        let settled = suspects.is_empty();
-        watch.suspects = suspects;
-        for symbol in solved {
-            let message = format!("{symbol} at {broker} is what the books say again; it may be traded");
-            self.incident("POSITION_EXPLAINED", message, None, output);
-        }
-        for (symbol, Mismatch { ours, theirs }) in stayed {
-            let message = format!(
-                "the account at {broker} holds {theirs} {symbol}, the books {ours}; nothing new is traded in it; find the cause, or \
-                 take it over with `mts reconcile --adopt`"
-            );
-            self.incident("POSITION_UNEXPLAINED", message, None, output);
-        }
-        settled
+    /// Whether the account was compared at or after an instant, and holds of an instrument what the books say.
+    pub(crate) fn agrees_since(&self, broker: &BrokerName, symbol: &Symbol, since: Timestamp) -> bool {
+        self.state.accounts.get(broker).is_some_and(|watch| {
+            watch.reconciled.is_some_and(|compared| compared >= since)
+                && !watch.unexplained.contains_key(symbol)
+        })
     }
 
     /// Signed units by instrument over all funds at a broker.
-    fn held_at(&self, broker: &BrokerName) -> BTreeMap<Symbol, Decimal> {
+    pub(super) fn held_at(&self, broker: &BrokerName) -> BTreeMap<Symbol, Decimal> {
         let mut held: BTreeMap<Symbol, Decimal> = BTreeMap::new();
         for (fund_id, book) in self.state.ledger.funds() {
             if self.brokers.get(fund_id) != Some(broker) {
@@ -340,30 +302,11 @@ impl Core {
         held
     }
 
-    /// Cash: told, not acted on, because venues book fees and interest when they like.
-    fn compare_cash(&mut self, broker: &BrokerName, snapshot: &AccountSnapshot, output: &mut Output) {
-        let ours: Decimal = self
-            .state
-            .ledger
-            .funds()
-            .filter(|(fund_id, _)| self.brokers.get(*fund_id) == Some(broker))
-            .map(|(_, book)| book.cash())
-            .fold(Decimal::ZERO, Decimal::saturating_add);
-        let by = snapshot.account.cash.saturating_sub(ours);
-        let Some(watch) = self.state.accounts.get_mut(broker) else { return };
-        // Fills of this moment move cash; a difference counts when nothing else is open.
-        if !watch.changed.is_empty() || !watch.suspects.is_empty() || watch.cash == Some(by) {
-            return;
-        }
-        let (told, small) = (watch.cash.replace(by), by.abs() < Decimal::ONE);
-        if small || (told.is_none() && by.is_zero()) {
-            return;
-        }
-        let message = format!(
-            "the account at {broker} has {} in cash, the books {ours}; book the movement, or correct the books",
-            snapshot.account.cash
-        );
-        self.incident("CASH_DIFFERS", message, None, output);
+    /// Signed units of one instrument over all funds at a broker.
+    pub(super) fn units_at(&self, broker: &BrokerName, symbol: &Symbol) -> Decimal {
+        let funds =
+            self.state.ledger.funds().filter(|(fund_id, _)| self.brokers.get(*fund_id) == Some(broker));
+        funds.fold(Decimal::ZERO, |sum, (_, book)| sum.saturating_add(book.positions().quantity(symbol)))
     }
 
     /// A fill was booked: what the account says now may or may not have it.
@@ -371,88 +314,5 @@ impl Core {
         if let Some(watch) = self.state.accounts.get_mut(broker) {
             watch.changed.insert(symbol.clone());
         }
-    }
-
-    /// Whether the account lets an order pass.
-    pub(crate) fn account_blocks(&self, order: &Order) -> Option<Rejection> {
-        let watch = self.state.accounts.get(&order.broker)?;
-        let refuse =
-            |code, message| Some(Rejection { gate: Gate::Halts, code, limit: None, observed: None, message });
-        if watch.reconciled.is_none() {
-            let message = format!(
-                "the account at {} was not compared with the books since the start or the last reconnection; wait for it",
-                order.broker
-            );
-            return refuse(RejectCode::AccountNotReconciled, message);
-        }
-        let Mismatch { ours, theirs } = watch.unexplained.get(&order.symbol)?;
-        // What makes both sides smaller and takes neither through zero is a way out.
-        let sign = order.quantity * Decimal::from(order.side.sign());
-        let shrinks = |units: Decimal| {
-            let after = units + sign;
-            (units > Decimal::ZERO && after >= Decimal::ZERO && after < units)
-                || (units < Decimal::ZERO && after <= Decimal::ZERO && after > units)
-        };
-        if shrinks(*ours) && shrinks(*theirs) {
-            return None;
-        }
-        let message = format!(
-            "the account at {} holds {theirs} {}, the books {ours}; only what makes both smaller may leave; find the cause, or \
-             adopt it",
-            order.broker, order.symbol
-        );
-        refuse(RejectCode::PositionUnexplained, message)
-    }
-
-    /// Takes what the account holds for right: the difference is booked without cash, at its last price.
-    pub(crate) fn adopt(
-        &mut self,
-        (broker, fund_id, symbol): (&BrokerName, &FundId, &Symbol),
-        reason: &str,
-        output: &mut Output,
-    ) -> Result<(), CoreError> {
-        let found = self.state.accounts.get(broker).and_then(|watch| watch.unexplained.get(symbol)).cloned();
-        let at_broker = self.brokers.get(fund_id) == Some(broker);
-        let Some(Mismatch { ours, theirs }) = found.filter(|_| at_broker) else {
-            let message = format!(
-                "there is nothing of {symbol} to adopt for fund {fund_id} at {broker}; `mts reconcile --dry-run` shows what there is"
-            );
-            self.incident("NOTHING_TO_ADOPT", message, None, output);
-            return Ok(());
-        };
-        let by = theirs - ours;
-        let Some(mark) = self.state.ledger.mark_of(symbol).map(|mark| mark.price) else {
-            let message =
-                format!("{symbol} has no price yet, so its value cannot be booked; adopt it once it has one");
-            self.incident("ADOPT_WITHOUT_PRICE", message, None, output);
-            return Ok(());
-        };
-        let held =
-            self.state.ledger.fund(fund_id).map(|book| book.positions().quantity(symbol)).unwrap_or_default();
-        let side = match (by > Decimal::ZERO, held < Decimal::ZERO) {
-            (true, true) => Side::Cover,
-            (true, false) => Side::Buy,
-            (false, _) if held > Decimal::ZERO => Side::Sell,
-            (false, _) => Side::Short,
-        };
-        let id = format!("adopted-{broker}-{symbol}-{}", self.state.inputs);
-        let fill = mts_foundation::Fill::new(&id, &id, symbol.as_str(), side, by.abs(), mark, self.state.now);
-        let Ok(fill) = fill else { return Ok(()) };
-        let nav = |core: &Self| {
-            core.state.ledger.fund(fund_id).map(mts_foundation::FundBook::nav).unwrap_or_default()
-        };
-        let before = nav(self);
-        let change = self.state.ledger.book_fill(&self.config.instruments, fund_id, &fill)?;
-        // A fill takes cash; this did not.
-        let multiplier = self.config.instruments.get(symbol).map_or(Decimal::ONE, |found| found.multiplier);
-        self.state.ledger.flow(fund_id, by * mark * multiplier)?;
-        self.fill_booked(fund_id, &fill, &change, output);
-        let amount = nav(self) - before;
-        let message = format!("{by} {symbol} at {broker} are taken into fund {fund_id}: {reason}");
-        self.incident("POSITION_ADOPTED", message, None, output);
-        if let Some(watch) = self.state.accounts.get_mut(broker) {
-            watch.unexplained.remove(symbol);
-        }
-        self.risk_event(&RiskEvent::Flowed { fund_id: fund_id.clone(), amount }, output)
     }
 }

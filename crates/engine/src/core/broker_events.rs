@@ -5,7 +5,7 @@ use super::state::{Amount, FillKey, MAX_UNBOOKED};
 use super::unknown::is_synthetic;
 use super::{Core, CoreError};
 use crate::output::Output;
-use mts_foundation::broker_event::{BrokerEvent, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, FeeStatus, OrderReport};
 use mts_foundation::event::Event;
 use mts_foundation::order_record::FillEffect;
 use mts_foundation::position::PositionChange;
@@ -20,15 +20,20 @@ impl Core {
         output: &mut Output,
     ) -> Result<(), CoreError> {
         match event {
-            BrokerEvent::Fill { account, fill, cursor, .. } => {
+            BrokerEvent::Fill { account, fill, cursor, fees } => {
                 self.state.cursors.insert(broker.clone(), cursor.clone());
-                self.fill((broker.clone(), account.clone(), fill.fill_id.clone()), fill, output)
+                self.fill((broker.clone(), account.clone(), fill.fill_id.clone()), fill, *fees, output)
             }
             BrokerEvent::Order(report) => self.report(report, output),
-            BrokerEvent::Cash { cursor, .. }
-            | BrokerEvent::FeesKnown { cursor, .. }
-            | BrokerEvent::Corrected { cursor, .. }
-            | BrokerEvent::Busted { cursor, .. } => {
+            BrokerEvent::Cash { cursor, flow } => {
+                self.state.cursors.insert(broker.clone(), cursor.clone());
+                self.cash_moved(broker, flow, output)
+            }
+            BrokerEvent::FeesKnown { cursor, account, fill_id, fees } => {
+                self.state.cursors.insert(broker.clone(), cursor.clone());
+                self.fees_known((broker.clone(), account.clone(), fill_id.clone()), *fees, event, output)
+            }
+            BrokerEvent::Corrected { cursor, .. } | BrokerEvent::Busted { cursor, .. } => {
                 self.state.cursors.insert(broker.clone(), cursor.clone());
                 self.unbooked_event(event, output);
                 Ok(())
@@ -46,7 +51,7 @@ impl Core {
         }
     }
 
-    fn unbooked_event(&mut self, event: &BrokerEvent, output: &mut Output) {
+    pub(super) fn unbooked_event(&mut self, event: &BrokerEvent, output: &mut Output) {
         let message = format!("a broker event that is not booked by rule: {event:?}; reconcile the account");
         self.incident("UNBOOKED_BROKER_EVENT", message, None, output);
     }
@@ -73,7 +78,7 @@ impl Core {
         let stand_in = slot.or_insert_with(|| Amount { quantity: Decimal::ZERO, price: fill.price });
         stand_in.quantity = stand_in.quantity.saturating_add(fill.quantity);
         stand_in.price = fill.price;
-        self.fill(key, fill, output)
+        self.fill(key, fill, FeeStatus::Known, output)
     }
 
     /// A fill comes for which another stood in: what it brings beyond that is returned, the money is put right.
@@ -111,7 +116,13 @@ impl Core {
     }
 
     /// Books a fill, once (decision F1), in whatever state its order is (decision O5).
-    fn fill(&mut self, key: FillKey, fill: &Fill, output: &mut Output) -> Result<(), CoreError> {
+    fn fill(
+        &mut self,
+        key: FillKey,
+        fill: &Fill,
+        fees: FeeStatus,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
         let name = name_of(&key);
         if let Some(Amount { quantity, price }) = self.state.known_fill(&key, &name) {
             self.state.counters.duplicate_fills = self.state.counters.duplicate_fills.saturating_add(1);
@@ -133,8 +144,11 @@ impl Core {
             self.set_aside(key, fill, "FILL_WITHOUT_INSTRUMENT", "is of an unknown instrument", output);
             return Ok(());
         }
-        let broker = key.0;
         self.state.fill_ids.insert(name, fill);
+        if fees == FeeStatus::Pending {
+            self.fees_follow(&key, fill);
+        }
+        let broker = key.0;
         self.position_changed(&broker, &fill.symbol);
         let rest;
         // Nearly never did something stand in.
@@ -262,6 +276,12 @@ impl Core {
             return Ok(());
         };
         if says_nothing_new(record, report) {
+            return Ok(());
+        }
+        if self.state.live && report.state.is_terminal() && report.filled > record.filled {
+            // It ended with more than fills came: they are on their way, or lost. Until it is known it counts on.
+            let order_id = record.order.order_id.clone();
+            self.inquire(&order_id);
             return Ok(());
         }
         let reason = || report.reason.clone().unwrap_or_default();

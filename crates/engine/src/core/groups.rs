@@ -2,12 +2,14 @@
 //! one step is taken: what is too large is cancelled, what is missing is sent. Nothing is remembered between the steps
 //! but quantities and the present orders, so an answer that comes late, twice or never leaves nothing half done.
 
+use super::blocking::Wish;
 use super::kin::Kin;
 use super::timers::Timer;
 use super::{Core, CoreError};
 use crate::output::Output;
 use mts_foundation::contingent::{Contingency, OrderGroup};
 use mts_foundation::num::exact;
+use mts_foundation::risk::Rejection;
 use mts_foundation::strategy::{MAX_COMMANDS, OrderRequest};
 use mts_foundation::{Decimal, FundId, IdempotencyKey, OrderId, OrderState, StrategyId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ pub(crate) struct Group {
     refusals: u32,
     retry_at: Option<Timestamp>,
     overfill_told: bool,
+    /// Its orders wait because nothing may leave, and that was told.
+    waits: bool,
 }
 
 /// One of the alternatives; when its quantity changes it is one order after another.
@@ -159,6 +163,7 @@ impl Core {
             refusals: 0,
             retry_at: None,
             overfill_told: false,
+            waits: false,
         };
         self.state.groups.insert(name.clone(), group);
         self.sync_group(&name, output)
@@ -354,8 +359,12 @@ impl Core {
             return Ok(());
         }
         let request = OrderRequest { quantity: wanted, ..member.request.clone() };
+        if let Some(why) = self.group_is_blocked(group, &request) {
+            self.let_wait(key, &why, output);
+            return Ok(());
+        }
         // One of the alternatives can fill, not all: they count once, so the others step back while this one is gated.
-        self.count_as(key, None)?;
+        self.step_back(key)?;
         let sent = self.send_of_group(key, &request, output)?;
         match (sent, self.state.groups.get_mut(key)) {
             (Some(order_id), Some(group)) => {
@@ -369,24 +378,73 @@ impl Core {
         self.count_members(key)
     }
 
-    /// A gate or the venue refused a member.
-    fn refused(&mut self, key: &SmolStr, order_id: Option<&OrderId>, output: &mut Output) {
+    /// Why nothing of a group may leave now.
+    fn group_is_blocked(&self, group: &Group, request: &OrderRequest) -> Option<Rejection> {
+        self.blocked(&Wish {
+            fund_id: &group.fund_id,
+            strategy_id: &group.strategy_id,
+            broker: self.brokers.get(&group.fund_id)?,
+            symbol: &request.symbol,
+            side: request.side,
+            quantity: request.quantity,
+            closing: false,
+        })
+    }
+
+    /// Nothing may leave until something is known: that is no refusal, so it uses no try.
+    fn let_wait(&mut self, key: &SmolStr, why: &Rejection, output: &mut Output) {
         let at = self.state.now.plus(RETRY);
+        self.pause_group(key, Some(at));
         let Some(group) = self.state.groups.get_mut(key) else { return };
-        group.refusals = group.refusals.saturating_add(1);
-        let first_time = group.refusals == 1;
-        let again = group.refusals < MAX_REFUSALS;
-        let old = std::mem::replace(&mut group.retry_at, again.then_some(at));
-        if let Some(old) = old {
+        if !std::mem::replace(&mut group.waits, true) {
+            let message = format!("an order of group {key} waits: {}", why.message);
+            self.incident("GROUP_WAITS", message, None, output);
+        }
+    }
+
+    /// An account was compared: what waited for that goes on at once.
+    pub(crate) fn groups_go_on(&mut self, output: &mut Output) -> Result<(), CoreError> {
+        let waiting = self.state.groups.iter().filter(|(_, group)| group.waits);
+        let waiting: Vec<SmolStr> = waiting.map(|(key, _)| key.clone()).collect();
+        for key in waiting {
+            self.pause_group(&key, None);
+            if let Some(group) = self.state.groups.get_mut(&key) {
+                group.waits = false;
+            }
+            self.sync_group(&key, output)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a group try again at an instant, or whenever there is cause.
+    fn pause_group(&mut self, key: &SmolStr, until: Option<Timestamp>) {
+        let Some(group) = self.state.groups.get_mut(key) else { return };
+        if let Some(old) = std::mem::replace(&mut group.retry_at, until) {
             self.state.timers.remove(&(old, Timer::Group(key.clone())));
         }
-        if again {
+        if let Some(at) = until {
             self.set_timer(at, Timer::Group(key.clone()));
         }
-        if first_time {
+    }
+
+    /// A gate or the venue refused a member.
+    fn refused(&mut self, key: &SmolStr, order_id: Option<&OrderId>, output: &mut Output) {
+        let Some(group) = self.state.groups.get_mut(key) else { return };
+        group.refusals = group.refusals.saturating_add(1);
+        let tries = group.refusals;
+        let (missing, symbol) = (group.wanted(), group.symbol.clone());
+        let again = (tries < MAX_REFUSALS).then(|| self.state.now.plus(RETRY));
+        self.pause_group(key, again);
+        if tries == 1 {
             let message =
                 format!("an order of group {key} is refused; it is tried again, {MAX_REFUSALS} times in all");
             self.incident("GROUP_ORDER_REFUSED", message, order_id, output);
+        } else if tries == MAX_REFUSALS {
+            let message = format!(
+                "an order of group {key} was refused {MAX_REFUSALS} times; it is not tried again before a fill, the end of the \
+                 entry or the next session, and {missing} {symbol} are without it; send what you still want, or close them"
+            );
+            self.incident("GROUP_ORDER_GIVEN_UP", message, order_id, output);
         }
     }
 
@@ -411,8 +469,13 @@ impl Core {
         Ok(left.then_some(order_id))
     }
 
+    /// Lets none of the alternatives count in the books, while another is gated.
+    pub(crate) fn step_back(&mut self, key: &SmolStr) -> Result<(), CoreError> {
+        self.count_as(key, None)
+    }
+
     /// Lets the largest of the alternatives count in the books, and the others for nothing.
-    fn count_members(&mut self, key: &SmolStr) -> Result<(), CoreError> {
+    pub(crate) fn count_members(&mut self, key: &SmolStr) -> Result<(), CoreError> {
         let Some(group) = self.state.groups.get(key) else { return Ok(()) };
         let orders = group.members.iter().filter_map(|member| member.order.clone());
         let remaining = |order_id: &OrderId| {
@@ -430,7 +493,7 @@ impl Core {
         let (instruments, ledger) = (&self.config.instruments, &mut self.state.ledger);
         for order_id in orders {
             let Some(record) = self.state.orders.get(&order_id) else { continue };
-            if !record.state.is_working() {
+            if !record.state.is_working() && record.state != OrderState::PendingRisk {
                 continue;
             }
             let units = if Some(&order_id) == counting { record.remaining() } else { Decimal::ZERO };

@@ -2,7 +2,7 @@
 
 use super::Core;
 use mts_foundation::risk::{Gate, RejectCode, Rejection};
-use mts_foundation::{Order, OrderId, Timestamp};
+use mts_foundation::{IdempotencyKey, Order, OrderId, OrderRecord, Place, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What is remembered of a key.
@@ -10,6 +10,19 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct KeyEntry {
     pub(crate) order_id: OrderId,
     pub(crate) time: Timestamp,
+    /// Where the order is.
+    #[serde(skip)]
+    pub(crate) place: Place,
+}
+
+/// A key, by its age.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeyAge {
+    pub(crate) time: Timestamp,
+    pub(crate) key: IdempotencyKey,
+    /// Where what is remembered of it is.
+    #[serde(skip)]
+    pub(crate) place: Place,
 }
 
 /// What the key says of an order (gate 3).
@@ -58,11 +71,14 @@ impl Core {
         }))
     }
 
-    pub(crate) fn remember_key(&mut self, order: &Order) {
-        let key = order.idempotency_key.clone();
-        let entry = KeyEntry { order_id: order.order_id.clone(), time: self.state.now };
-        if self.state.keys.insert(key.clone(), entry).is_none() {
-            self.state.key_ages.push_back((self.state.now, key));
+    /// Remembers an order and its key.
+    pub(crate) fn remember(&mut self, record: OrderRecord) {
+        let (order_id, key) = (record.order.order_id.clone(), record.order.idempotency_key.clone());
+        let (place, _) = self.state.orders.put(order_id.clone(), record);
+        let time = self.state.now;
+        let (place, known) = self.state.keys.put(key.clone(), KeyEntry { order_id, time, place });
+        if known.is_none() {
+            self.state.key_ages.push_back(KeyAge { time, key, place });
         }
     }
 }

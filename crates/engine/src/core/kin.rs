@@ -112,6 +112,7 @@ impl Core {
 
     /// Lets groups and algorithms go on after their orders changed.
     pub(crate) fn follow_up(&mut self, output: &mut Output) -> Result<(), CoreError> {
+        self.end_withdrawn(output)?;
         while !self.touched.is_empty() {
             for order_id in std::mem::take(&mut self.touched) {
                 let Some(record) = self.state.orders.get(&order_id) else { continue };
@@ -123,6 +124,7 @@ impl Core {
                     self.child_changed(&parent, &order_id, output)?;
                 }
             }
+            self.end_withdrawn(output)?;
         }
         Ok(())
     }
@@ -186,17 +188,21 @@ impl Core {
 
     /// A halt: what would open positions in the name of a group is cancelled, what protects them stays (decision R4).
     pub(crate) fn cancel_entries(&mut self, scope: &HaltScope, output: &mut Output) {
-        let halted = |fund_id: &FundId, strategy_id: &StrategyId| match scope {
-            HaltScope::Strategy(halted) => halted == strategy_id,
-            HaltScope::Fund(halted) => halted == fund_id,
-            HaltScope::Firm => true,
-        };
         let groups = self.state.groups.values_mut();
-        let groups = groups.filter(|group| halted(&group.fund_id, &group.strategy_id));
+        let groups = groups.filter(|group| concerns(scope, &group.fund_id, &group.strategy_id));
         let entries: Vec<OrderId> = groups.flat_map(|group| group.give_up_entries()).collect();
         for order_id in entries {
             self.request_cancel(&order_id, output);
         }
+    }
+}
+
+/// Whether a halt concerns what a strategy does for a fund.
+pub(crate) fn concerns(scope: &HaltScope, fund_id: &FundId, strategy_id: &StrategyId) -> bool {
+    match scope {
+        HaltScope::Strategy(halted) => halted == strategy_id,
+        HaltScope::Fund(halted) => halted == fund_id,
+        HaltScope::Firm => true,
     }
 }
 

@@ -2,13 +2,18 @@
 
 mod accounts;
 mod algorithms;
+mod asking;
+mod blocking;
 mod broker_events;
+mod clock;
 mod closing;
 mod commands;
+mod comparing;
 mod fill_memory;
 mod groups;
 mod idempotency;
 mod kin;
+mod movements;
 mod operator;
 mod orders;
 mod rebalance;
@@ -19,7 +24,7 @@ mod unknown;
 
 use crate::input::{Input, MarkUpdate};
 use crate::output::{Action, Output};
-pub use accounts::AccountStanding;
+pub use accounts::{AccountStanding, ForeignOrder};
 use chrono::NaiveDate;
 pub use idempotency::KeyVerdict;
 use mts_foundation::broker::BrokerOrderRef;
@@ -65,6 +70,9 @@ pub struct CoreConfig {
     pub key_memory: Duration,
     /// What matters of each venue when an answer is missing; a venue that is not named promises nothing.
     pub venues: BTreeMap<BrokerName, VenueFacts>,
+    /// Orders that open or grow a position wait for asynchronous gates (decision R11): [`Action::Ask`] asks them. Off by
+    /// default.
+    pub async_gates: bool,
 }
 
 /// What matters of a venue when an answer is missing.
@@ -99,6 +107,7 @@ impl CoreConfig {
             idempotency_window: Duration::from_secs(300),
             key_memory: Duration::from_secs(86_400),
             venues: BTreeMap::new(),
+            async_gates: false,
         }
     }
 }
@@ -150,6 +159,8 @@ pub struct Core {
     risk_actions: Vec<RiskAction>,
     /// Orders that changed in this step and belong to others; empty between steps, so no part of the state.
     touched: Vec<OrderId>,
+    /// Orders that wait for an asynchronous gate and are not wanted any more; empty between steps, too.
+    withdrawn: Vec<OrderId>,
     /// Room for the events of a step on their way into the chain; what it holds is no part of the state either.
     encoded: Vec<u8>,
 }
@@ -178,8 +189,9 @@ impl Core {
             brokers.insert(fund_id.clone(), broker.clone());
         }
         let state = State::new(ledger);
-        let (risk_actions, touched, encoded) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { config, brokers, risk, planner, state, tracing: false, risk_actions, touched, encoded })
+        let (risk_actions, touched, withdrawn, encoded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let tracing = false;
+        Ok(Self { config, brokers, risk, planner, state, tracing, risk_actions, touched, withdrawn, encoded })
     }
 
     /// Whether every order's gates and sizing are written to [`Output::traces`].
@@ -243,6 +255,7 @@ impl Core {
             Input::Broker { broker, event, .. } => self.broker_event(broker, event, output)?,
             Input::SessionClose { date, .. } => {
                 self.close_session(*date, output);
+                self.withdraw_all();
                 self.algorithms_close(output)?;
             }
             Input::Decided { strategy_id, fund_id, commands, memory, .. } => {
@@ -256,9 +269,14 @@ impl Core {
             Input::LookedUp { order_id, answer, .. } => self.looked_up(order_id, answer, output)?,
             Input::AccountSeen { broker, answer, .. } => self.account_seen(broker, answer, output)?,
             Input::Volumes { volumes, .. } => self.volumes(volumes, output)?,
+            Input::GateAnswered { order_id, answer, failures, .. } => {
+                self.gate_answered(order_id, answer, failures, output)?;
+            }
+            Input::ClockWrong { fault, .. } => self.clock_is_wrong(*fault, output)?,
         }
         self.follow_up(output)?;
         self.send_waiting_closes(output)?;
+        self.follow_up(output)?;
         self.state.chain_events(output.events.get(first_event..).unwrap_or_default(), &mut self.encoded);
         Ok(())
     }
@@ -355,6 +373,7 @@ impl Core {
             match action {
                 RiskAction::Halted(halt) => {
                     self.cancel_entries(&halt.scope, output);
+                    self.withdraw_halted(&halt.scope);
                     output.events.push(Event::HaltRequested(halt));
                 }
                 RiskAction::Resumed { request, rebased } => {
@@ -410,11 +429,14 @@ impl Core {
         Ok(())
     }
 
-    /// Asks the venue to cancel, again if it was asked before. An order of which no venue id is known yet is cancelled as
+    /// Asks the venue to cancel, again if it was asked before. One that waits for an asynchronous gate ends. An order of which no venue id is known yet is cancelled as
     /// soon as there is one.
     fn request_cancel(&mut self, order_id: &OrderId, output: &mut Output) {
         let now = self.state.now;
         let Some(record) = self.state.orders.get_mut(order_id) else { return };
+        if record.state == OrderState::PendingRisk {
+            return self.withdraw(order_id);
+        }
         if !record.state.is_working() {
             return;
         }

@@ -23,6 +23,9 @@ impl Core {
             OperatorAct::Adopt { broker, fund_id, symbol, reason, .. } => {
                 return self.adopt((broker, fund_id, symbol), reason, output);
             }
+            OperatorAct::BookCash { broker, fund_id, kind, amount, actor, reason } => {
+                return self.cash_by_hand((broker, fund_id), (*kind, *amount), (actor, reason), output);
+            }
             OperatorAct::Settle { order_id, actor, reason } => {
                 return self.settle(order_id, actor, reason, output);
             }
@@ -62,11 +65,28 @@ impl Core {
         let now = self.state.now;
         // An order that the venue had and does not show any more is asked for as well; only a person can end that.
         let asked = self.state.inquiries.contains_key(order_id);
+        if self.is_behind(order_id) {
+            let message = format!(
+                "order {order_id} is not settled: the venue shows more of it filled than fills came; they are booked when they \
+                 come, or a stand-in for them shortly; settle it then"
+            );
+            self.incident("SETTLE_TOO_EARLY", message, Some(order_id), output);
+            return Ok(());
+        }
+        let aside = self.settle_fills_of(order_id);
+        if aside > 0 {
+            let message =
+                format!("{aside} fills of order {order_id} that were set aside are not booked: {reason}");
+            self.incident("FILLS_SETTLED", message, Some(order_id), output);
+        }
         let record = self.state.orders.get_mut(order_id);
         let doubtful = |record: &OrderRecord| {
             record.state == OrderState::Unknown || (asked && record.state.is_working())
         };
         let Some(record) = record.filter(|record| doubtful(record)) else {
+            if aside > 0 {
+                return Ok(());
+            }
             let message = format!("order {order_id} is not unknown, so there is nothing to settle");
             self.incident("NOTHING_TO_SETTLE", message, Some(order_id), output);
             return Ok(());

@@ -1,9 +1,10 @@
 //! From intent to venue: key, gates, books, and what the venue answers.
 
+use super::blocking::Wish;
 use super::idempotency::KeyVerdict;
 use super::kin::Kin;
 use super::{Core, CoreError};
-use crate::output::{OrderTrace, Output};
+use crate::output::Output;
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::event::Event;
 use mts_foundation::risk::{
@@ -49,84 +50,127 @@ impl Core {
             }
             KeyVerdict::New => {}
         }
-        if let Some(rejection) = self.blocked(&order) {
+        if let Some(rejection) = self.blocked(&Wish::of(&order, closing)) {
             self.refuse(order, kin, rejection, true, output);
             return Ok(());
         }
-        let mut gates = if self.tracing { GateTrace::on() } else { GateTrace::off() };
-        let (now, session) = (self.state.now, self.session_phase());
-        // Made anew for each look, so that the ledger can change between them.
-        fn context<'a>(
-            (now, session, closing): (Timestamp, SessionPhase, bool),
-            ledger: &'a Ledger,
-            instruments: &'a InstrumentTable,
-        ) -> RiskContext<'a> {
-            RiskContext { now, ledger, instruments, session, session_opened: None, closing }
+        let question = self.question_about(&order, closing);
+        let crowded = question.as_ref().and_then(|_| self.too_many_asked());
+        let admitted = match crowded {
+            Some(rejection) => Err(Box::new(rejection)),
+            None => self.admit(&order, planned, closing, output),
+        };
+        if let Err(rejection) = admitted {
+            let by_loss = self.refuse(order, kin, *rejection, true, output);
+            return self.trip_if(by_loss, output);
         }
-        let moment = (now, session, closing);
-        let decision = self.risk.reserve(
-            &order,
-            &context(moment, &self.state.ledger, &self.config.instruments),
-            &mut gates,
-        );
-        if self.tracing {
-            let book = self.state.ledger.fund(&order.fund_id);
-            output.traces.push(OrderTrace {
-                order_id: order.order_id.clone(),
-                time: self.state.now,
-                planned,
-                nav: book.map(mts_foundation::FundBook::nav).unwrap_or_default(),
-                cash: book.map(mts_foundation::FundBook::cash).unwrap_or_default(),
-                gates,
-            });
-        }
-        match decision {
-            RiskDecision::Rejected(rejection) => {
-                let by_loss = rejection.gate == Gate::Loss;
-                self.refuse(order, kin, *rejection, true, output);
-                if by_loss {
-                    // The limit was reached before any mark or fill said so: trip it now (decision R10).
-                    self.risk_event(&RiskEvent::Marked { symbol: None }, output)?;
-                }
+        match question {
+            Some(question) => {
+                self.ask_gates(question, kin, output);
                 Ok(())
             }
-            RiskDecision::Approved => {
-                let units = order.quantity;
-                if let Err(error) = self.state.ledger.add_working(&self.config.instruments, &order, units) {
-                    self.risk.release(&order.order_id);
-                    let rejection = Rejection {
-                        gate: Gate::OrderNotional,
-                        code: RejectCode::ArithmeticRange,
-                        limit: None,
-                        observed: None,
-                        message: error.to_string(),
-                    };
-                    self.refuse(order, kin, rejection, true, output);
-                    return Ok(());
-                }
-                self.risk.commit(&order, &context(moment, &self.state.ledger, &self.config.instruments));
-                let order = order.submitted(self.state.now);
-                self.remember_key(&order);
-                let mut record = kin.record(order.clone());
-                // Created orders may always be submitted.
-                record.submit(self.state.now).unwrap_or_default();
-                output.events.push(Event::OrderCreated(record.clone()));
-                self.state.orders.insert(order.order_id.clone(), record);
-                self.leave(order, output)
-            }
+            None => self.send_approved(kin.record(order), closing, output),
         }
     }
 
-    /// Records a refusal. `remember` is false where the key belongs to another order.
-    fn refuse(&mut self, order: Order, kin: &Kin, rejection: Rejection, remember: bool, output: &mut Output) {
+    /// Asks the pure gates; what they let pass is reserved and counts as working.
+    pub(crate) fn admit(
+        &mut self,
+        order: &Order,
+        planned: Option<PlannedOrder>,
+        closing: bool,
+        output: &mut Output,
+    ) -> Result<(), Box<Rejection>> {
+        let mut gates = if self.tracing { GateTrace::on() } else { GateTrace::off() };
+        let moment = self.moment_of(closing);
+        let context = context(moment, &self.state.ledger, &self.config.instruments);
+        let decision = self.risk.reserve(order, &context, &mut gates);
+        if self.tracing {
+            output.traces.push(self.trace_of(order, planned, gates));
+        }
+        if let RiskDecision::Rejected(rejection) = decision {
+            return Err(rejection);
+        }
+        let counted = self.state.ledger.add_working(&self.config.instruments, order, order.quantity);
+        counted.map_err(|error| {
+            self.risk.release(&order.order_id);
+            Box::new(Rejection {
+                gate: Gate::OrderNotional,
+                code: RejectCode::ArithmeticRange,
+                limit: None,
+                observed: None,
+                message: error.to_string(),
+            })
+        })
+    }
+
+    /// Sends an order that every gate let pass.
+    pub(crate) fn send_approved(
+        &mut self,
+        mut record: OrderRecord,
+        closing: bool,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        let moment = self.moment_of(closing);
+        let context = context(moment, &self.state.ledger, &self.config.instruments);
+        self.risk.commit(&record.order, &context);
+        let order = record.order.submitted(self.state.now);
+        record.order = order.clone();
+        let new = record.state == OrderState::Created;
+        // Created and approved orders may always be submitted.
+        record.submit(self.state.now).unwrap_or_default();
+        if new {
+            output.events.push(Event::OrderCreated(record.clone()));
+            self.remember(record);
+        } else {
+            self.state.orders.insert(order.order_id.clone(), record);
+        }
+        self.leave(order, output)
+    }
+
+    /// What gates are told of the present; made anew for each look, so that the ledger can change between them.
+    pub(crate) fn risk_context(&self, closing: bool) -> RiskContext<'_> {
+        context(self.moment_of(closing), &self.state.ledger, &self.config.instruments)
+    }
+
+    fn moment_of(&self, closing: bool) -> (Timestamp, SessionPhase, bool) {
+        (self.state.now, self.session_phase(), closing)
+    }
+
+    /// The loss limit was reached before any mark or fill said so: trips it now (decision R10).
+    pub(crate) fn trip_if(&mut self, by_loss: bool, output: &mut Output) -> Result<(), CoreError> {
+        if by_loss { self.risk_event(&RiskEvent::Marked { symbol: None }, output) } else { Ok(()) }
+    }
+
+    /// Records a refusal. `remember` is false where the key belongs to another order. True when a loss limit refused it.
+    fn refuse(
+        &mut self,
+        order: Order,
+        kin: &Kin,
+        rejection: Rejection,
+        remember: bool,
+        output: &mut Output,
+    ) -> bool {
+        let mut record = kin.record(order);
+        let by_loss = self.reject(&mut record, rejection, output);
+        if remember {
+            self.remember(record);
+        }
+        by_loss
+    }
+
+    /// Makes a record that of a refused order, and tells. True when a loss limit refused it.
+    pub(crate) fn reject(
+        &mut self,
+        record: &mut OrderRecord,
+        rejection: Rejection,
+        output: &mut Output,
+    ) -> bool {
         let now = self.state.now;
+        let by_loss = rejection.gate == Gate::Loss;
         let counters = &mut self.state.counters;
         counters.rejected = counters.rejected.saturating_add(1);
         *counters.by_code.entry(rejection.code).or_default() += 1;
-        if remember {
-            self.remember_key(&order);
-        }
-        let mut record = kin.record(order);
         record.reject(now, rejection.code.as_str()).unwrap_or_default();
         if let Some(envelope) = self.risk.envelope(&record.order.fund_id) {
             output.events.push(Event::GateFailed(OrderRejection {
@@ -140,9 +184,7 @@ impl Core {
             }));
         }
         output.events.push(Event::OrderRejected(record.clone()));
-        if remember {
-            self.state.orders.insert(record.order.order_id.clone(), record);
-        }
+        by_loss
     }
 
     /// What the venue answered to a submit.
@@ -153,6 +195,7 @@ impl Core {
         output: &mut Output,
     ) -> Result<(), CoreError> {
         let now = self.state.now;
+        let sent_again = self.was_sent_again(order_id);
         let Some(record) = self.state.orders.get_mut(order_id) else {
             let message = format!(
                 "an answer for order {order_id}, which is not known here; check the broker's account"
@@ -171,14 +214,23 @@ impl Core {
         if told {
             return Ok(());
         }
+        // It was sent again, and that did not leave or has no answer either: that says nothing of the first time.
+        let says_nothing = match outcome {
+            SubmitOutcome::Accepted(accepted) => accepted.broker_order_id.is_none(),
+            SubmitOutcome::NotSent { .. } | SubmitOutcome::Unknown { .. } => true,
+            // The venue may refuse it because it has the first: only a look can tell.
+            SubmitOutcome::Rejected { .. } => sent_again,
+        };
+        if record.state == OrderState::Unknown && says_nothing {
+            self.sent_in_vain(order_id);
+            return Ok(());
+        }
         let step = match outcome {
             SubmitOutcome::Accepted(accepted) => match accepted.broker_order_id.clone() {
                 Some(id) => record.accept(now, id),
                 None => record.unknown(now),
             },
             SubmitOutcome::Rejected { reason } => record.reject(now, reason.clone()),
-            // It was sent again and did not leave this time: that says nothing of the first time.
-            SubmitOutcome::NotSent { .. } if record.state == OrderState::Unknown => return Ok(()),
             SubmitOutcome::NotSent { reason } => record.not_sent(now, reason.clone()),
             SubmitOutcome::Unknown { .. } => record.unknown(now),
         };
@@ -220,8 +272,7 @@ impl Core {
         outcome: &CancelOutcome,
         output: &mut Output,
     ) -> Result<(), CoreError> {
-        let now = self.state.now;
-        let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
+        let Some(record) = self.state.orders.get(order_id) else { return Ok(()) };
         if record.state.is_terminal() {
             // The venue's own report, or its fills, came first: there is nothing to ask for.
             return Ok(());
@@ -240,11 +291,30 @@ impl Core {
             self.inquire(order_id);
             return Ok(());
         };
+        if ended == OrderState::Filled {
+            // The fills that made it so are still to come, or were lost.
+            self.inquire(order_id);
+            return Ok(());
+        }
+        if self.asks_what_filled(order_id, ended, output) {
+            return Ok(());
+        }
+        self.ends_as(order_id, ended, output)
+    }
+
+    /// An order ended in the way that the venue confirmed.
+    pub(crate) fn ends_as(
+        &mut self,
+        order_id: &OrderId,
+        ended: OrderState,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
+        let now = self.state.now;
+        let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
         let step = match ended {
             OrderState::Canceled => record.cancel(now),
             OrderState::Expired => record.expire(now),
             OrderState::Rejected => record.reject(now, "the venue rejected it"),
-            // The fills that made it so are still to come.
             _ => return Ok(()),
         };
         let record = record.clone();
@@ -266,7 +336,17 @@ impl Core {
         self.state.ledger.remove_working(&self.config.instruments, &order.fund_id, &order.order_id)?;
         self.kin_ended(record);
         self.state.cancels_wanted.remove(&order.order_id);
+        self.state.asked.remove(&order.order_id);
         self.inquiry_ends(&order.order_id);
         Ok(())
     }
+}
+
+/// Not a method, so that the machine can be told while it is changed.
+fn context<'a>(
+    (now, session, closing): (Timestamp, SessionPhase, bool),
+    ledger: &'a Ledger,
+    instruments: &'a InstrumentTable,
+) -> RiskContext<'a> {
+    RiskContext { now, ledger, instruments, session, session_opened: None, closing }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 /// Layout of what is written. It changes whenever the layout of [`State`] does; `tests/snapshot.rs` keeps an old one and
 /// says so.
-const VERSION: u8 = 2;
+const VERSION: u8 = 7;
 /// Bytes of a SHA-256.
 const HASH: usize = 32;
 
@@ -96,14 +96,15 @@ impl Core {
             return Err(RestoreError::OtherPlace { found: state.inputs, wanted: inputs });
         }
         self.risk.restore(risk).map_err(|refusal| RestoreError::Risk(refusal.message))?;
-        self.state = state;
+        self.state = state.restored();
         Ok(())
     }
 }
 
 /// What tells cores apart that would do different things with the same inputs.
 fn configuration(config: &CoreConfig) -> [u8; HASH] {
-    let CoreConfig { funds, instruments, sessions, idempotency_window, key_memory, venues } = config;
+    let CoreConfig { funds, instruments, sessions, idempotency_window, key_memory, venues, async_gates } =
+        config;
     let funds: Vec<_> = funds
         .iter()
         .map(|fund| (&fund.config, rust_decimal::Decimal::serialize(&fund.initial_cash)))
@@ -111,5 +112,10 @@ fn configuration(config: &CoreConfig) -> [u8; HASH] {
     let instruments: Vec<_> = instruments.iter().collect();
     let all = (funds, instruments, sessions, idempotency_window, key_memory, venues);
     // Encoding plain data into memory has no way to fail.
-    Sha256::digest(postcard::to_stdvec(&all).unwrap_or_default()).into()
+    let mut bytes = postcard::to_stdvec(&all).unwrap_or_default();
+    if *async_gates {
+        // Only where it is on: snapshots from before there was such a thing are of cores without it.
+        bytes.push(1);
+    }
+    Sha256::digest(bytes).into()
 }

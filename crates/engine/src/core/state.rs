@@ -2,9 +2,10 @@
 
 use super::accounts::AccountWatch;
 use super::algorithms::Schedule;
-use super::fill_memory::{FillMemory, FillName};
+use super::closing::Close;
+use super::fill_memory::{FillMemory, FillName, name_of};
 use super::groups::Group;
-use super::idempotency::KeyEntry;
+use super::idempotency::{KeyAge, KeyEntry};
 use super::rebalance::Rebalance;
 use super::timers::Timer;
 use super::unknown::Inquiry;
@@ -17,7 +18,7 @@ use mts_foundation::risk::RejectCode;
 use mts_foundation::strategy::OrderRequest;
 use mts_foundation::{
     AccountId, BrokerName, Decimal, Fill, FillId, FundId, IdempotencyKey, Ledger, OrderId, OrderRecord,
-    StrategyId, Symbol, Table, Timestamp,
+    OrderState, StrategyId, Symbol, Table, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,6 +28,12 @@ use std::time::Duration;
 
 /// Most fills that are set aside.
 pub(crate) const MAX_UNBOOKED: usize = 10_000;
+
+/// Most fills whose fees are waited for.
+pub(crate) const MAX_PENDING_FEES: usize = 10_000;
+
+/// How long the fees of a fill are waited for.
+const FEES_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 
 /// What makes a fill unique: venues number them by account.
 pub(crate) type FillKey = (BrokerName, AccountId, FillId);
@@ -76,8 +83,14 @@ pub struct Sizes {
     pub orders: usize,
     /// Idempotency keys.
     pub keys: usize,
+    /// Groups that are not over.
+    pub groups: usize,
+    /// Positions that are being closed.
+    pub closes: usize,
     /// Orders that are asked for.
     pub inquiries: usize,
+    /// Orders that wait for an asynchronous gate.
+    pub asked: usize,
     /// What is due later.
     pub timers: usize,
     /// Cancellations that wait for the venue's id.
@@ -88,6 +101,10 @@ pub struct Sizes {
     pub fill_ids: usize,
     /// Fills that are set aside.
     pub unbooked: usize,
+    /// Fills whose fees are waited for.
+    pub pending_fees: usize,
+    /// Movements of cash that are remembered for deduplication.
+    pub movements: usize,
 }
 
 /// An order that waits for the next open.
@@ -110,6 +127,18 @@ pub(crate) struct Amount {
     pub(crate) price: Decimal,
 }
 
+/// A fill whose fees follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PendingFees {
+    pub(crate) fund_id: FundId,
+    pub(crate) order_id: OrderId,
+    pub(crate) symbol: Symbol,
+    pub(crate) since: Timestamp,
+    /// What was booked for them.
+    #[serde(with = "exact")]
+    pub(crate) booked: Decimal,
+}
+
 /// Units that were traded in a market.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Traded {
@@ -129,7 +158,7 @@ pub struct State {
     pub(crate) ledger: Ledger,
     pub(crate) orders: Table<OrderId, OrderRecord>,
     pub(crate) keys: Table<IdempotencyKey, KeyEntry>,
-    pub(crate) key_ages: VecDeque<(Timestamp, IdempotencyKey)>,
+    pub(crate) key_ages: VecDeque<KeyAge>,
     /// What was booked under each id: a venue that says something else under it is told on.
     pub(crate) fill_ids: FillMemory,
     pub(crate) unbooked: BTreeMap<FillKey, Fill>,
@@ -137,7 +166,7 @@ pub struct State {
     pub(crate) cancels_wanted: BTreeSet<OrderId>,
     pub(crate) rebalances: BTreeMap<(FundId, StrategyId), Rebalance>,
     pub(crate) waiting: VecDeque<WaitingOrder>,
-    pub(crate) closes: BTreeMap<(FundId, Symbol), StrategyId>,
+    pub(crate) closes: BTreeMap<(FundId, Symbol), Close>,
     pub(crate) decided: BTreeMap<(FundId, StrategyId), Timestamp>,
     pub(crate) memories: BTreeMap<(FundId, StrategyId), Vec<u8>>,
     pub(crate) counters: Counters,
@@ -157,6 +186,9 @@ pub struct State {
     pub(crate) volumes: BTreeMap<Symbol, Traded>,
     pub(crate) session_opened: Option<Timestamp>,
     event_chain: [u8; 32],
+    /// Orders in state [`OrderState::PendingRisk`]: found in `orders` again, so no part of what is kept.
+    #[serde(skip)]
+    pub(crate) asked: BTreeSet<OrderId>,
 }
 
 impl State {
@@ -191,7 +223,15 @@ impl State {
             volumes: BTreeMap::new(),
             session_opened: None,
             event_chain: [0; 32],
+            asked: BTreeSet::new(),
         }
+    }
+
+    /// Finds what is not kept because it is in the rest.
+    pub(crate) fn restored(mut self) -> Self {
+        let asked = self.orders.values().filter(|record| record.state == OrderState::PendingRisk);
+        self.asked = asked.map(|record| record.order.order_id.clone()).collect();
+        self
     }
 
     /// Time of the last input.
@@ -259,6 +299,12 @@ impl State {
         book.into_iter().flat_map(|book| book.working()).filter_map(|(order_id, _)| self.orders.get(order_id))
     }
 
+    /// Orders that wait for an asynchronous gate, by order id.
+    pub fn pending_orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        let records = self.asked.iter().filter_map(|order_id| self.orders.get(order_id));
+        records.filter(|record| record.state == OrderState::PendingRisk)
+    }
+
     /// Whether an order is worked by an algorithm: it never leaves itself, its children do.
     #[must_use]
     pub fn is_worked(&self, order_id: &OrderId) -> bool {
@@ -282,6 +328,20 @@ impl State {
         self.unbooked.values()
     }
 
+    /// Those of one broker.
+    pub fn unbooked_fills_at(&self, broker: &BrokerName) -> impl Iterator<Item = &Fill> {
+        self.unbooked.iter().filter(move |((name, ..), _)| name == broker).map(|(_, fill)| fill)
+    }
+
+    /// Takes fills that are set aside off the list; should they be told again, they are known. How many.
+    pub(crate) fn settle_fills(&mut self, chosen: impl Fn(&FillKey, &Fill) -> bool) -> usize {
+        let settled: Vec<_> = self.unbooked.extract_if(.., |key, fill| chosen(key, fill)).collect();
+        for (key, fill) in &settled {
+            self.fill_ids.insert(name_of(key), fill);
+        }
+        settled.len()
+    }
+
     /// How far the events of a broker have been taken.
     #[must_use]
     pub fn cursor(&self, broker: &BrokerName) -> Option<&Cursor> {
@@ -294,12 +354,17 @@ impl State {
         Sizes {
             orders: self.orders.len(),
             keys: self.keys.len(),
+            groups: self.groups.len(),
+            closes: self.closes.len(),
             inquiries: self.inquiries.len(),
+            asked: self.asked.len(),
             timers: self.timers.len(),
             cancels_wanted: self.cancels_wanted.len(),
             stand_ins: self.synthetic.len(),
             fill_ids: self.fill_ids.len(),
             unbooked: self.unbooked.len(),
+            pending_fees: self.accounts.values().map(|watch| watch.pending_fees.len()).sum(),
+            movements: self.accounts.values().map(|watch| watch.movements.len()).sum(),
         }
     }
 
@@ -335,25 +400,26 @@ impl State {
 
     /// Forgets keys that are older than the memory, and the orders behind them that ended as long ago.
     pub(crate) fn forget(&mut self, memory: Duration) {
-        while let Some((time, key)) = self.key_ages.front() {
-            if self.now.since(*time) < memory {
+        let now = self.now;
+        for watch in self.accounts.values_mut() {
+            watch.pending_fees.retain(|_, pending| now.since(pending.since) < FEES_WITHIN);
+        }
+        while let Some(oldest) = self.key_ages.front() {
+            if self.now.since(oldest.time) < memory {
                 return;
             }
-            if let Some(entry) = self.keys.get(key) {
-                let lately = |record: &OrderRecord| self.now.since(record.updated_at) < memory;
-                let order = self.orders.get(&entry.order_id);
-                if order.is_some_and(|record| !record.state.is_terminal() || lately(record)) {
-                    // What is open or unknown, or ended lately, is not forgotten; look at this key again later.
-                    let key = key.clone();
-                    self.key_ages.pop_front();
-                    self.key_ages.push_back((self.now, key));
-                    continue;
-                }
-                self.orders.remove(&entry.order_id);
-                self.synthetic.remove(&entry.order_id);
-                self.keys.remove(key);
+            let Some(oldest) = self.key_ages.pop_front() else { return };
+            let Some(entry) = self.keys.get_near(oldest.place, &oldest.key) else { continue };
+            let lately = |record: &OrderRecord| self.now.since(record.updated_at) < memory;
+            let order = self.orders.get_near(entry.place, &entry.order_id);
+            if order.is_some_and(|record| !record.state.is_terminal() || lately(record)) {
+                // What is open or unknown, or ended lately, is not forgotten; look at this key again later.
+                self.key_ages.push_back(KeyAge { time: self.now, ..oldest });
+                continue;
             }
-            self.key_ages.pop_front();
+            let Some(entry) = self.keys.remove_near(oldest.place, &oldest.key) else { continue };
+            self.orders.remove_near(entry.place, &entry.order_id);
+            self.synthetic.remove(&entry.order_id);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Core, CoreError};
 use crate::output::Output;
-use mts_foundation::{BrokerName, OrderId, Timestamp};
+use mts_foundation::{BrokerName, FundId, OrderId, Symbol, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Group(SmolStr),
     /// An algorithm's next slice, or its end.
     Algorithm(OrderId),
+    /// A closing order that was refused may leave again.
+    Close(FundId, Symbol),
 }
 
 impl Core {
@@ -44,6 +46,8 @@ impl Core {
                 Timer::Snapshot(broker) => self.snapshot_due(broker, output),
                 Timer::Group(key) => self.sync_group(key, output)?,
                 Timer::Algorithm(order_id) => self.advance(order_id, output)?,
+                // Every input sends the closes that may leave.
+                Timer::Close(..) => {}
             }
         }
         Ok(())

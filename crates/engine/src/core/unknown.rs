@@ -5,11 +5,10 @@ use super::timers::Timer;
 use super::{Core, CoreError};
 use crate::input::LookUp;
 use crate::output::{Action, Output};
-use mts_foundation::broker::OrderRef;
+use mts_foundation::broker::{BrokerOrderRef, OrderRef};
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::event::Event;
-use mts_foundation::risk::{Gate, RejectCode, Rejection};
-use mts_foundation::{Decimal, Fill, FillId, Order, OrderId, OrderRecord, OrderState, Timestamp};
+use mts_foundation::{Decimal, Fill, FillId, OrderId, OrderRecord, OrderState, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -19,11 +18,21 @@ const PAUSES_MS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 /// Pause between the questions after that.
 const LONG_PAUSE: Duration = Duration::from_secs(30);
 
+/// How long after the call that sends it has ended an order may still arrive: a system goes on sending what a dead process wrote, with pauses that TCP
+/// bounds at two minutes (RFC 6298, Linux's `TCP_RTO_MAX`).
+const ARRIVES_WITHIN: Duration = Duration::from_secs(120);
+
+/// Answers in a row that the venue does not know an order before it counts as never sent. One at most is from before the last
+/// moment at which it could arrive, so two at least are from after it.
+const NEVER_SENT_AFTER: u32 = 3;
+
 /// An order that is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inquiry {
     /// Since when it is not known.
     since: Timestamp,
+    /// Since when no call that sends it is under way here; `None` while it is sent again.
+    quiet: Option<Timestamp>,
     /// When it is asked for next.
     next: Timestamp,
     /// Questions asked.
@@ -34,6 +43,8 @@ pub(crate) struct Inquiry {
     behind: u32,
     /// How often it was sent again.
     resent: u32,
+    /// How it ended, by the venue's word; asked for is only what it filled before.
+    ended: Option<OrderState>,
 }
 
 impl Core {
@@ -45,6 +56,12 @@ impl Core {
         })
     }
 
+    /// Orders that the venue is asked for, whatever is known of them, with the instant since when.
+    pub fn orders_asked_for(&self) -> impl Iterator<Item = (&OrderRecord, Timestamp)> {
+        let known = |order_id| self.state.orders.get(order_id);
+        self.state.inquiries.iter().filter_map(move |(order_id, asked)| Some((known(order_id)?, asked.since)))
+    }
+
     /// Begins to ask for an order, or goes on with it.
     pub(crate) fn inquire(&mut self, order_id: &OrderId) {
         if !self.state.live || self.state.inquiries.contains_key(order_id) {
@@ -53,9 +70,41 @@ impl Core {
         let now = self.state.now;
         let [first, ..] = PAUSES_MS;
         let next = now.plus(Duration::from_millis(first));
-        let inquiry = Inquiry { since: now, next, asked: 0, not_known: 0, behind: 0, resent: 0 };
+        let inquiry = Inquiry {
+            since: now,
+            quiet: Some(now),
+            next,
+            asked: 0,
+            not_known: 0,
+            behind: 0,
+            resent: 0,
+            ended: None,
+        };
         self.state.inquiries.insert(order_id.clone(), inquiry);
         self.set_timer(next, Timer::LookUp(order_id.clone()));
+    }
+
+    /// The venue confirmed how an order ended, and others wait to take its place: a fill that came before the end and was
+    /// lost on its way would make them too many, so the venue is asked first what was filled. False where nobody waits.
+    pub(crate) fn asks_what_filled(
+        &mut self,
+        order_id: &OrderId,
+        ended: OrderState,
+        output: &mut Output,
+    ) -> bool {
+        let record = self.state.orders.get(order_id);
+        let waited_for = record.is_some_and(|record| record.parent.is_some() || record.group.is_some());
+        if !self.state.live || !waited_for {
+            return false;
+        }
+        self.inquire(order_id);
+        let Some(inquiry) = self.state.inquiries.get_mut(order_id) else { return false };
+        // Confirmed again: the next question is under way.
+        if inquiry.ended.replace(ended).is_none() {
+            self.state.timers.remove(&(inquiry.next, Timer::LookUp(order_id.clone())));
+            self.look_up_due(order_id, output);
+        }
+        true
     }
 
     /// The order's fate is known.
@@ -145,8 +194,7 @@ impl Core {
                 output.events.push(Event::OrderAccepted(record.clone()));
             }
         }
-        let missing = report.filled - record.filled;
-        if missing > Decimal::ZERO {
+        if report.filled > record.filled {
             // It is there, so it can be cancelled; a fill that may never come is not waited for.
             self.cancel_if_wanted(order_id, output);
             return self.fills_missing(order_id, report, output);
@@ -230,20 +278,25 @@ impl Core {
     /// The venue says that it does not know the order.
     fn not_known(&mut self, order_id: &OrderId, output: &mut Output) -> Result<(), CoreError> {
         let now = self.state.now;
-        let fits = self.fits_its_parent(order_id);
+        // What a sibling filled after its end leaves no room for this one: it stays unknown.
+        let wanted = self.fits_its_parent(order_id) && self.may_go_again(order_id);
         let (Some(inquiry), Some(record)) =
             (self.state.inquiries.get_mut(order_id), self.state.orders.get(order_id))
         else {
             return Ok(());
         };
+        inquiry.behind = 0;
         let facts = self.config.venues.get(&record.order.broker).cloned().unwrap_or_default();
         // An order can arrive after the question: only answers after the venue's settling time count.
-        if now.since(inquiry.since) < facts.settle {
+        let Some(quiet) = inquiry.quiet.filter(|quiet| now.since(*quiet) >= facts.settle) else {
             return Ok(());
-        }
+        };
         inquiry.not_known = inquiry.not_known.saturating_add(1);
-        // What a sibling filled after its end leaves no room for this one: it stays unknown, and a person settles it.
-        let again = fits
+        if let Some(ended) = inquiry.ended.filter(|_| inquiry.not_known >= 2) {
+            // It confirmed the end and has forgotten the order since.
+            return self.ends_as(order_id, ended, output);
+        }
+        let again = wanted
             && record.state == OrderState::Unknown
             && facts.client_id_dedupe
             && inquiry.not_known >= 2
@@ -253,47 +306,103 @@ impl Core {
             // The venue refuses a second order with the same id, so this settles it either way (decision O7).
             inquiry.resent = inquiry.resent.saturating_add(1);
             inquiry.not_known = 0;
+            inquiry.quiet = None;
             let order = record.order.clone();
             return self.leave(order, output);
         }
-        Ok(())
+        let arrived = quiet.plus(ARRIVES_WITHIN);
+        if now < arrived {
+            // Too young to be given up: of what is said before, one answer counts.
+            inquiry.not_known = inquiry.not_known.min(1);
+            return Ok(());
+        }
+        // The same answer that would let it be sent again, from a venue that is bound to know it by its id, and later than it
+        // can arrive; and the account, asked as late, shows neither the order nor anything that it might have done.
+        let never_sent = record.state == OrderState::Unknown
+            && record.order.broker_order_id.is_none()
+            && record.fills == 0
+            && facts.client_id_dedupe
+            && inquiry.not_known >= NEVER_SENT_AFTER
+            && self.agrees_since(&record.order.broker, &record.order.symbol, arrived);
+        if never_sent { self.never_sent(order_id, output) } else { Ok(()) }
     }
 
-    /// Why an order must wait for what is not known.
-    pub(crate) fn blocked(&self, order: &Order) -> Option<Rejection> {
-        if !self.state.live {
-            return None;
+    /// Whether an order that its venue does not know may still go there: nobody has asked since that nothing new leaves, or for
+    /// its position's end. What closes a position passes a kill here as elsewhere. A halt is no reason, for it concerns
+    /// new orders, and neither is a cancellation that waits for the venue's id: once the order is there it follows at once, and only so its end is known soon.
+    fn may_go_again(&self, order_id: &OrderId) -> bool {
+        let Some(OrderRecord { order, .. }) = self.state.orders.get(order_id) else { return false };
+        let may_open = || self.risk.killed().is_none();
+        let close = self.state.closes.get(&(order.fund_id.clone(), order.symbol.clone()));
+        let watch = self.state.accounts.get(&order.broker);
+        close.map_or_else(may_open, |close| close.order.as_ref() == Some(order_id))
+            && watch.is_some_and(|watch| watch.reconciled.is_some())
+            && self.market_is_open()
+    }
+
+    /// Whether an order was sent again. A venue's refusal of it may mean that it has the first.
+    pub(crate) fn was_sent_again(&self, order_id: &OrderId) -> bool {
+        self.state.inquiries.get(order_id).is_some_and(|inquiry| inquiry.resent > 0)
+    }
+
+    /// It was sent again, and that has no answer that says anything.
+    pub(crate) fn sent_in_vain(&mut self, order_id: &OrderId) {
+        if let Some(inquiry) = self.state.inquiries.get_mut(order_id) {
+            inquiry.quiet = Some(self.state.now);
         }
-        let unknown = |wanted: &dyn Fn(&Order) -> bool| {
-            self.unknown_orders().filter(|(record, _)| wanted(&record.order)).count()
-        };
-        let refuse =
-            |code, message| Some(Rejection { gate: Gate::Halts, code, limit: None, observed: None, message });
-        let same = unknown(&|other| {
-            (&other.fund_id, &other.strategy_id, &other.symbol)
-                == (&order.fund_id, &order.strategy_id, &order.symbol)
-        });
-        if same > 0 {
-            let message = format!(
-                "an order of strategy {} in {} may or may not be live; wait until it is known, or settle it",
-                order.strategy_id, order.symbol
-            );
-            return refuse(RejectCode::UnknownOrderPending, message);
+    }
+
+    /// Ends an order that never reached its venue. What it used of windows and rates stays used.
+    fn never_sent(&mut self, order_id: &OrderId, output: &mut Output) -> Result<(), CoreError> {
+        let now = self.state.now;
+        let Some(record) = self.state.orders.get_mut(order_id) else { return Ok(()) };
+        if record.not_sent(now, "the venue never had it").is_err() {
+            return Ok(());
         }
-        let of_account = unknown(&|other| other.broker == order.broker);
-        if of_account > MAX_UNKNOWN {
-            let message = format!(
-                "{of_account} orders at {} may or may not be live; no new one leaves until it is known",
-                order.broker
-            );
-            return refuse(RejectCode::UnknownOrderPending, message);
+        let record = record.clone();
+        let message = format!(
+            "{} does not know order {order_id}, asked again and again until nothing can be under way, and its account is what \
+             the books say without it; it counts as never sent",
+            record.order.broker
+        );
+        self.state.counters.rejected = self.state.counters.rejected.saturating_add(1);
+        output.events.push(Event::OrderRejected(record.clone()));
+        self.incident("ORDER_NEVER_SENT", message, Some(order_id), output);
+        self.ended(&record)
+    }
+
+    /// Whether an order ended here because it never left, or so it seemed, and the venue shows it as open: it is told, and
+    /// asked to go.
+    pub(crate) fn sent_after_all(
+        &mut self,
+        order_id: &OrderId,
+        report: &OrderReport,
+        output: &mut Output,
+    ) -> bool {
+        let Some(record) = self.state.orders.get(order_id) else { return false };
+        if record.state != OrderState::NotSent || report.state.is_terminal() {
+            return false;
         }
-        self.account_blocks(order)
+        output.actions.push(Action::Cancel(BrokerOrderRef {
+            order_id: order_id.clone(),
+            idempotency_key: record.order.idempotency_key.clone(),
+            broker_order_id: report.broker_order_id.clone(),
+            symbol: record.order.symbol.clone(),
+        }));
+        let message = format!(
+            "order {order_id} counts as never sent and works at {} as {}; its cancellation is asked for, what it fills is \
+             booked; look at the account",
+            record.order.broker, report.broker_order_id
+        );
+        self.incident("ORDER_SENT_AFTER_ALL", message, Some(order_id), output);
+        true
+    }
+
+    /// Whether the venue shows more of an order filled than fills came.
+    pub(crate) fn is_behind(&self, order_id: &OrderId) -> bool {
+        self.state.inquiries.get(order_id).is_some_and(|inquiry| inquiry.behind > 0)
     }
 }
-
-/// Unknown orders of one account with which others may still trade (reliability.md §5 rule 7).
-const MAX_UNKNOWN: usize = 3;
 
 /// How often one order may be sent again.
 const MAX_RESENT: u32 = 3;

@@ -4,8 +4,8 @@
 use crate::core::Core;
 use crate::input::MarkUpdate;
 use mts_foundation::market_data::MarketEvent;
-use mts_foundation::{Decimal, Symbol, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use mts_foundation::{Decimal, Symbol, Table, Timestamp};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Shortest time between two marks of one instrument that trip nothing.
@@ -23,7 +23,7 @@ struct Conflated {
 /// The last marks that were let through. Instruments are those of the table, so their number is bounded.
 #[derive(Debug, Default)]
 pub(super) struct Conflation {
-    marks: BTreeMap<Symbol, Conflated>,
+    marks: Table<Symbol, Conflated>,
     /// When what is held back is due.
     due: BTreeSet<(Timestamp, Symbol)>,
     pub(super) conflated: u64,

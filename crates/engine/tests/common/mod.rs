@@ -24,6 +24,7 @@ use mts_foundation::{
 struct Obedient {
     approve: bool,
     kill: Option<String>,
+    halts: Vec<HaltRequest>,
     envelope: RiskEnvelope,
 }
 
@@ -58,6 +59,7 @@ impl RiskMachine for Obedient {
             actions.push(RiskAction::Killed { reason: reason.clone(), actor: actor.clone() });
         }
         if let RiskEvent::Halt(halt) = event {
+            self.halts.push(halt.clone());
             actions.push(RiskAction::Halted(halt.clone()));
         }
         Ok(())
@@ -66,7 +68,7 @@ impl RiskMachine for Obedient {
         Some(&self.envelope)
     }
     fn halts(&self) -> Vec<HaltRequest> {
-        Vec::new()
+        self.halts.clone()
     }
     fn killed(&self) -> Option<&str> {
         self.kill.as_deref()
@@ -81,7 +83,7 @@ impl RiskMachine for Obedient {
     }
 }
 
-struct NoPlans;
+pub(crate) struct NoPlans;
 
 impl TargetPlanner for NoPlans {
     fn plan(&self, _: &PlanRequest<'_>) -> Result<Vec<PlannedOrder>, ComputeError> {
@@ -126,7 +128,7 @@ pub(crate) fn core_with(approve: bool, change: impl FnOnce(&mut CoreConfig)) -> 
     .unwrap();
     let setup = FundSetup { config, initial_cash: Decimal::from(1_000) };
     let table = InstrumentTable::from_instruments([instrument]).unwrap();
-    let risk = Obedient { approve, kill: None, envelope };
+    let risk = Obedient { approve, kill: None, halts: Vec::new(), envelope };
     let mut config = CoreConfig::new(vec![setup], table);
     change(&mut config);
     Core::new(config, Box::new(risk), Box::new(NoPlans)).unwrap()

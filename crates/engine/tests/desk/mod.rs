@@ -16,10 +16,10 @@ use mts_foundation::{
     OrderState, Position, Quote, Side, StrategyId, Symbol, Timestamp, View,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) struct SystemClock;
 
@@ -31,22 +31,32 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clock of the machine, put back now and then.
-#[derive(Default)]
+/// The clocks of the machine, one of them put back or forward now and then.
 pub(crate) struct SteppingClock {
-    back_millis: AtomicU64,
+    ahead_millis: AtomicI64,
+    begun: Instant,
+}
+
+impl Default for SteppingClock {
+    #[expect(clippy::disallowed_methods, reason = "the live engine runs in real time")]
+    fn default() -> Self {
+        Self { ahead_millis: AtomicI64::new(0), begun: Instant::now() }
+    }
 }
 
 impl SteppingClock {
-    pub(crate) fn back(&self, millis: u64) {
-        self.back_millis.fetch_add(millis, Ordering::SeqCst);
+    pub(crate) fn step(&self, millis: i64) {
+        self.ahead_millis.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for SteppingClock {
     fn now(&self) -> Timestamp {
-        let back = i64::try_from(self.back_millis.load(Ordering::SeqCst)).unwrap() * 1_000_000;
-        Timestamp::from_nanos(SystemClock.now().nanos() - back)
+        let ahead = self.ahead_millis.load(Ordering::SeqCst) * 1_000_000;
+        Timestamp::from_nanos(SystemClock.now().nanos() + ahead)
+    }
+    fn monotonic(&self) -> Duration {
+        self.begun.elapsed()
     }
 }
 
@@ -151,6 +161,12 @@ pub(crate) struct Desk {
     /// Submits are taken and never answered.
     pub(crate) mute: AtomicBool,
     pub(crate) look_ups: AtomicU64,
+    /// Questions for one order are taken and never answered, and the account shows no order.
+    pub(crate) hangs: AtomicBool,
+    /// It cannot be connected to: nobody answers.
+    pub(crate) deaf: AtomicBool,
+    /// Its account cannot be read.
+    pub(crate) unreadable: AtomicBool,
 }
 
 impl Desk {
@@ -162,6 +178,9 @@ impl Desk {
             fills: AtomicBool::new(false),
             mute: AtomicBool::new(false),
             look_ups: AtomicU64::new(0),
+            hangs: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
         })
     }
 
@@ -203,6 +222,9 @@ impl Broker for Desk {
         &self.capabilities
     }
     async fn connect(&self) -> Result<(), BrokerError> {
+        if self.deaf.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
     async fn close(&self) -> Result<(), BrokerError> {
@@ -256,6 +278,9 @@ impl Broker for Desk {
     }
     async fn order(&self, order: &OrderRef) -> Result<Option<OrderReport>, BrokerError> {
         self.look_ups.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let book = self.book.lock().unwrap();
         Ok(match order {
             OrderRef::Key(key) => book.orders.get(key).cloned(),
@@ -263,6 +288,9 @@ impl Broker for Desk {
         })
     }
     async fn open_orders(&self) -> Result<Vec<OrderReport>, BrokerError> {
+        if self.hangs.load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
         let book = self.book.lock().unwrap();
         Ok(book.orders.values().filter(|report| !report.state.is_terminal()).cloned().collect())
     }
@@ -285,6 +313,9 @@ impl Broker for Desk {
         }])
     }
     async fn account(&self) -> Result<Account, BrokerError> {
+        if self.unreadable.load(Ordering::SeqCst) {
+            return Err(unreachable());
+        }
         let cash = self.book.lock().unwrap().cash;
         Ok(Account {
             base_currency: Currency::USD,

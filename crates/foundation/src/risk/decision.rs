@@ -189,6 +189,8 @@ wire_enum! {
         AccountNotReconciled = "ACCOUNT_NOT_RECONCILED",
         /// The account holds something else than the books, and nobody has said why.
         PositionUnexplained = "POSITION_UNEXPLAINED",
+        /// An asynchronous gate gave no answer: it was too late, or it failed.
+        GateUnanswered = "GATE_UNANSWERED",
     }
 }
 

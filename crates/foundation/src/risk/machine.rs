@@ -242,6 +242,13 @@ pub trait RiskMachine: Send {
     /// Asks all gates and, on approval, reserves the order's worst case until it is committed or released.
     fn reserve(&mut self, order: &Order, context: &RiskContext<'_>, trace: &mut GateTrace) -> RiskDecision;
 
+    /// Whether an order only shrinks a position, counted after all working closers: such an order is exempt from gates that
+    /// limit risk, the asynchronous ones among them (decision R4). A machine that cannot tell exempts nothing.
+    fn reduces(&self, order: &Order, context: &RiskContext<'_>) -> bool {
+        let _ignored = (order, context);
+        false
+    }
+
     /// The reserved order is accepted: it enters windows and rates; the ledger now counts it as working.
     fn commit(&mut self, order: &Order, context: &RiskContext<'_>);
 

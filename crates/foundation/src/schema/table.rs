@@ -2,10 +2,10 @@
 
 use super::{Catalogue, PositiveDecimal};
 use crate::{
-    account, algorithm, broker, broker_event, calendar, cash_flow, contingent, corporate_action, event, fill,
-    fund, ids, instrument, journal, key, ledger, lots, market, market_data, market_snapshot, num, order,
-    order_intent, order_record, position, reconcile, reference, risk, signal, sizing, strategy, symbol, time,
-    trading_session,
+    account, algorithm, broker, broker_event, calendar, cash_flow, contingent, corporate_action, double,
+    event, fill, fund, ids, instrument, journal, key, ledger, lots, market, market_data, market_snapshot,
+    num, order, order_intent, order_record, position, reconcile, reference, risk, secret, signal, sizing,
+    strategy, symbol, time, trading_session,
 };
 
 macro_rules! table {
@@ -144,6 +144,14 @@ table! {
     corporate_action::CorporateActionKind,
     broker_event::BrokerEvent,
     broker_event::FeeStatus,
+    secret::SecretRef,
+    // What is done to a venue's double.
+    double::Call,
+    double::CallFault,
+    double::WrongAnswer,
+    double::StreamFault,
+    double::Happening,
+    double::Act,
     // What is published and kept.
     event::Event,
     journal::JournalRecord,

@@ -79,10 +79,14 @@ impl Exchange {
 
     /// What is known of an instrument; `None` for a new one beyond the bound.
     pub(super) fn market_of(&mut self, symbol: &Symbol) -> Option<&mut Market> {
-        if self.markets.len() < MAX_INSTRUMENTS && !self.markets.contains_key(symbol) {
-            self.markets.insert(symbol.clone(), Market::default());
-        }
-        self.markets.get_mut(symbol)
+        let place = match self.markets.place_of(symbol) {
+            Some(place) => place,
+            None if self.markets.len() < MAX_INSTRUMENTS => {
+                self.markets.put(symbol.clone(), Market::default()).0
+            }
+            None => return None,
+        };
+        self.markets.get_mut_near(place, symbol)
     }
 
     fn bar(&mut self, bar: &Bar, found: &mut Found) {

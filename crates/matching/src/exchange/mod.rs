@@ -549,6 +549,10 @@ impl Exchange {
 
 /// Hands events over in the order of time, those of one instant in the order in which their orders came.
 fn give(mut found: Found, events: &mut Vec<MatchEvent>) {
+    // Nearly always nothing was found.
+    if found.is_empty() {
+        return;
+    }
     found.sort_by_key(|(number, event)| (event.time(), *number));
     events.extend(found.into_iter().map(|(_, event)| event));
 }

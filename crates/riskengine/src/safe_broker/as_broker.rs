@@ -27,6 +27,10 @@ impl Broker for SafeBroker {
         &self.capabilities
     }
 
+    fn recall(&self, orders: &[Order]) {
+        self.venue.recall(orders);
+    }
+
     async fn connect(&self) -> Result<(), BrokerError> {
         self.venue.connect().await
     }

@@ -114,7 +114,12 @@ fn one(case: &Case, request: &Request) -> Result<bool, SimError> {
         print(line);
     }
     let shown = report.shown;
-    let what = shown.violation.as_ref().map(ToString::to_string);
+    let mut violation = shown.violation.clone();
+    if violation.is_none() && *case == Case::day(case.seed) {
+        // A day is more than its storm: two processes begin again from it.
+        violation = mts_sim::day(case.seed, None, &mut Totals::default())?.map(|failure| failure.violation);
+    }
+    let what = violation.map(|violation| violation.to_string());
     let state: String = shown.state.iter().map(|byte| format!("{byte:02x}")).collect();
     if request.json {
         let trace = format!("{:016x}", shown.trace);

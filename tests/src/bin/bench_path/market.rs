@@ -2,8 +2,8 @@
 
 use crate::Fallible;
 use crate::journal::Discarding;
-use crate::per_second;
-use crate::world::{Parts, parts};
+use crate::world::{Parts, nanos, parts};
+use crate::{per_second, percentiles, tell_waits};
 use mts_brokers::{PaperBroker, PaperConfig};
 use mts_engine::record::GENESIS;
 use mts_engine::shell::Trader;
@@ -13,6 +13,7 @@ use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEv
 use mts_foundation::strategy::{Commands, Strategy, StrategyError, View};
 use mts_foundation::{Decimal, Quote, StrategyId, Symbol, Timestamp, Trade, VenueName};
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Instruments that the events go round.
@@ -21,18 +22,38 @@ const INSTRUMENTS: usize = 8;
 /// Between two events: each instrument has one every 100 ms, as the one of the peers' benchmarks.
 const PAUSE: Duration = Duration::from_micros(12_500);
 
-struct NoOp(StrategyId);
+/// When the last event left the feed, and how long each took to its decision in nanoseconds. Two looks at the clock an event
+/// cost a tenth of it, so this has a round of its own.
+#[derive(Debug, Default)]
+struct Stopwatch {
+    left: Option<Instant>,
+    waits: Vec<u32>,
+}
+
+type Watch = Option<Arc<Mutex<Stopwatch>>>;
+
+fn lock(watch: &Mutex<Stopwatch>) -> MutexGuard<'_, Stopwatch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct NoOp(StrategyId, Watch);
 
 impl Strategy for NoOp {
     fn id(&self) -> &StrategyId {
         &self.0
     }
     fn on_data(&mut self, _: &View<'_>, _: &mut Commands) -> Result<(), StrategyError> {
+        if let Some(watch) = &self.1 {
+            let mut watch = lock(watch);
+            if let Some(left) = watch.left.take() {
+                watch.waits.push(nanos(left, Instant::now()));
+            }
+        }
         Ok(())
     }
 }
 
-struct Recorded(std::vec::IntoIter<MarketEvent>);
+struct Recorded(std::vec::IntoIter<MarketEvent>, Watch);
 
 impl DataFeed for Recorded {
     fn name(&self) -> &str {
@@ -42,7 +63,11 @@ impl DataFeed for Recorded {
         Ok(())
     }
     async fn next(&mut self) -> Result<Option<MarketEvent>, MarketDataError> {
-        Ok(self.0.next())
+        let event = self.0.next();
+        if let Some(watch) = &self.1 {
+            lock(watch).left = Some(Instant::now());
+        }
+        Ok(event)
     }
     async fn stop(&mut self) -> Result<(), MarketDataError> {
         Ok(())
@@ -96,22 +121,32 @@ pub(crate) struct Market {
     events: u64,
     inputs: u64,
     took: Duration,
+    /// From an event to the decision on it, sorted.
+    waits: Vec<u32>,
 }
 
 impl Market {
-    /// Measures the quickest of three rounds.
+    /// Measures the quickest of three rounds, and in a fourth how long each event waits for its decision.
     pub(crate) fn measure(quotes: bool, count: u64) -> Fallible<Self> {
         let mut best: Option<Self> = None;
         for _ in 0..3 {
-            let round = Self::round(quotes, count)?;
+            let round = Self::round(quotes, count, &None)?;
             if best.as_ref().is_none_or(|best| round.took < best.took) {
                 best = Some(round);
             }
         }
-        best.ok_or_else(|| "no round was measured".into())
+        let mut best = best.ok_or("no round was measured")?;
+        let watch = Arc::new(Mutex::new(Stopwatch::default()));
+        Self::round(quotes, count, &Some(Arc::clone(&watch)))?;
+        best.waits = std::mem::take(&mut lock(&watch).waits);
+        if best.waits.len() as u64 != count {
+            return Err(format!("{count} events given, {} decided on", best.waits.len()).into());
+        }
+        best.waits.sort_unstable();
+        Ok(best)
     }
 
-    fn round(quotes: bool, count: u64) -> Fallible<Self> {
+    fn round(quotes: bool, count: u64, watch: &Watch) -> Fallible<Self> {
         let Parts { core, symbols, fund_id, now } = parts()?;
         let events = events(count, quotes, now, &symbols)?;
         let mut journal = Discarding::default();
@@ -122,13 +157,16 @@ impl Market {
             core,
             journal: &mut journal,
             venue: &venue,
-            traders: vec![Trader { strategy: Box::new(NoOp(StrategyId::new("no-op")?)), fund_id }],
+            traders: vec![Trader {
+                strategy: Box::new(NoOp(StrategyId::new("no-op")?, watch.clone())),
+                fund_id,
+            }],
             calendar: None,
             start: now,
             end: Timestamp::from_nanos(i64::MAX),
             script: OperatorScript::None,
         };
-        let mut feed = Recorded(events.into_iter());
+        let mut feed = Recorded(events.into_iter(), watch.clone());
         let began = Instant::now();
         let end: RunEnd = replay.run(&mut feed, &mut |_| {}, &mut |_| {})?;
         let took = began.elapsed();
@@ -136,13 +174,15 @@ impl Market {
         if end.market_events != count || inputs == 0 {
             return Err(format!("{count} events given, {} taken, {inputs} marks", end.market_events).into());
         }
-        Ok(Self { kind: if quotes { "quotes" } else { "trades" }, events: count, inputs, took })
+        let kind = if quotes { "quotes" } else { "trades" };
+        Ok(Self { kind, events: count, inputs, took, waits: Vec::new() })
     }
 
     pub(crate) fn json(&self) -> Value {
         json!({
             "kind": self.kind, "events": self.events, "inputs": self.inputs,
             "seconds": self.took.as_secs_f64(), "events_per_second": per_second(self.events, self.took),
+            "decided_ns": percentiles(&self.waits),
         })
     }
 
@@ -154,5 +194,6 @@ impl Market {
             self.events,
             self.inputs
         );
+        tell_waits("from the event until the decision", &self.waits);
     }
 }

@@ -48,7 +48,7 @@ impl Waits {
 }
 
 /// Time between two instants, four seconds at the most.
-fn nanos(from: Instant, to: Instant) -> u32 {
+pub(crate) fn nanos(from: Instant, to: Instant) -> u32 {
     u32::try_from(to.duration_since(from).as_nanos()).unwrap_or(u32::MAX)
 }
 

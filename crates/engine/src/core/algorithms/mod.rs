@@ -108,12 +108,11 @@ impl Core {
             return Ok(());
         }
         let order_id = order.order_id.clone();
-        self.remember_key(&order);
         let mut record = OrderRecord::new(order);
         // Created orders may always be worked.
         record.work(self.state.now).unwrap_or_default();
         output.events.push(Event::OrderCreated(record.clone()));
-        self.state.orders.insert(order_id.clone(), record);
+        self.remember(record);
         let schedule = Schedule {
             asked: asked.clone(),
             phase: Phase::Waiting,

@@ -6,7 +6,7 @@ use crate::output::Action;
 use mts_foundation::broker::{
     BrokerOrderRef, CancelOutcome, DynBroker, OrderRef, SimulatedBroker, SubmitOutcome,
 };
-use mts_foundation::broker_event::{BrokerEvent, Cursor};
+use mts_foundation::broker_event::Cursor;
 use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::{BrokerName, Order, OrderId};
 use std::future::poll_fn;
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-/// Calls that may wait for a broker, in each of the two queues: orders, and everything that makes risk smaller or known.
+/// Calls that may wait for a broker, in each of the three queues: orders, cancellations, and questions. A venue that answers
+/// no question holds up no cancellation.
 const QUEUE: usize = 1_024;
 
 /// Calls of one queue under way at one time.
@@ -74,7 +75,8 @@ enum Call {
 pub(super) struct Calls {
     broker: BrokerName,
     orders: mpsc::Sender<Call>,
-    control: mpsc::Sender<Call>,
+    cancels: mpsc::Sender<Call>,
+    questions: mpsc::Sender<Call>,
 }
 
 /// Starts the tasks of one broker.
@@ -87,12 +89,13 @@ pub(super) fn start(
     stop: &watch::Receiver<bool>,
 ) -> Calls {
     let (orders, from_orders) = mpsc::channel(QUEUE);
-    let (control, from_control) = mpsc::channel(QUEUE);
-    for queue in [from_orders, from_control] {
+    let (cancels, from_cancels) = mpsc::channel(QUEUE);
+    let (questions, from_questions) = mpsc::channel(QUEUE);
+    for queue in [from_orders, from_cancels, from_questions] {
         tokio::spawn(carry_out(broker.clone(), venue.clone(), queue, deadline, lane.clone()));
     }
-    tokio::spawn(follow(broker.clone(), venue.clone(), cursor, lane.clone(), stop.clone()));
-    Calls { broker: broker.clone(), orders, control }
+    tokio::spawn(follow(broker.clone(), venue.clone(), cursor, deadline, lane.clone(), stop.clone()));
+    Calls { broker: broker.clone(), orders, cancels, questions }
 }
 
 impl Calls {
@@ -100,11 +103,13 @@ impl Calls {
     pub(super) fn hand_over(&self, action: Action) -> Result<(), Box<Message>> {
         let (queue, call) = match action {
             Action::Submit(order) => (&self.orders, Call::Submit(order)),
-            Action::Cancel(reference) => (&self.control, Call::Cancel(reference)),
+            Action::Cancel(reference) => (&self.cancels, Call::Cancel(reference)),
             Action::LookUp { order_id, reference, .. } => {
-                (&self.control, Call::LookUp { order_id, reference })
+                (&self.questions, Call::LookUp { order_id, reference })
             }
-            Action::Snapshot { .. } => (&self.control, Call::Snapshot),
+            Action::Snapshot { .. } => (&self.questions, Call::Snapshot),
+            // No broker's business.
+            Action::Ask(_) => return Ok(()),
         };
         queue.try_send(call).map_err(|refused| {
             let reason = "too many calls to the broker are under way";
@@ -194,11 +199,13 @@ async fn snapshot(broker: &dyn DynBroker) -> Result<AccountSnapshot, String> {
     Ok(AccountSnapshot { open_orders, positions, account })
 }
 
-/// Follows what a broker says by itself, from the cursor on, over any number of connections.
+/// Follows what a broker says by itself, from the cursor on, over any number of connections. One that is not there within the
+/// deadline has failed.
 async fn follow(
     broker: BrokerName,
     venue: Venue,
     mut cursor: Option<Cursor>,
+    deadline: Duration,
     lane: mpsc::Sender<Message>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -206,7 +213,12 @@ async fn follow(
     let mut pause = FIRST_PAUSE;
     let mut connected = true;
     loop {
-        if of.connect().await.is_ok() {
+        let connects = tokio::select! {
+            biased;
+            _ = stop.changed() => return,
+            answer = tokio::time::timeout(deadline, of.connect()) => answer,
+        };
+        if matches!(connects, Ok(Ok(()))) {
             if !connected
                 && lane.send(Message::Connection { broker: broker.clone(), connected: true }).await.is_err()
             {
@@ -222,7 +234,7 @@ async fn follow(
                 };
                 let Some(Ok(event)) = next else { break };
                 pause = FIRST_PAUSE;
-                if let Some(place) = place_of(&event) {
+                if let Some(place) = event.cursor() {
                     cursor = Some(place.clone());
                 }
                 let message = Message::Broker { broker: broker.clone(), event: Box::new(event) };
@@ -243,17 +255,5 @@ async fn follow(
             () = tokio::time::sleep(pause) => {}
         }
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Where an event stands in its broker's history.
-fn place_of(event: &BrokerEvent) -> Option<&Cursor> {
-    match event {
-        BrokerEvent::Fill { cursor, .. }
-        | BrokerEvent::Cash { cursor, .. }
-        | BrokerEvent::FeesKnown { cursor, .. }
-        | BrokerEvent::Corrected { cursor, .. }
-        | BrokerEvent::Busted { cursor, .. } => Some(cursor),
-        BrokerEvent::Order(_) | BrokerEvent::Gap { .. } => None,
     }
 }

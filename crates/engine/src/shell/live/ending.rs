@@ -4,10 +4,11 @@ use super::engine::{LiveEngine, LiveError};
 use super::lanes::{Message, working};
 use super::stats::Told;
 use super::traders::Cause;
+use crate::core::State;
 use crate::output::Action;
-use mts_foundation::OrderState;
 use mts_foundation::broker::{BrokerOrderRef, SubmitOutcome};
 use mts_foundation::journal::Journal;
+use mts_foundation::{Clock as _, OrderRecord, OrderState};
 use std::collections::VecDeque;
 
 impl<J: Journal> LiveEngine<J> {
@@ -20,7 +21,7 @@ impl<J: Journal> LiveEngine<J> {
             && self.market_inbox.is_empty()
             && self.refused.is_empty()
             && self.held_market.is_empty()
-            && !state.orders().any(|record| record.state == OrderState::Submitting)
+            && !under_way(state)
     }
 
     /// Lets strategies say their last, and waits for answers that are under way.
@@ -32,8 +33,7 @@ impl<J: Journal> LiveEngine<J> {
         self.wake_strategies()?;
         loop {
             let asked = self.seats.iter().any(|seat| !seat.lost && !seat.is_idle());
-            let under_way =
-                self.driver.core().state().orders().any(|record| record.state == OrderState::Submitting);
+            let under_way = under_way(self.driver.core().state());
             if (!asked && !under_way) || self.clock.now() >= until {
                 break;
             }
@@ -104,4 +104,10 @@ impl<J: Journal> LiveEngine<J> {
             self.runtime.block_on(async { tokio::time::timeout(within, venue.broker().close()).await.ok() });
         }
     }
+}
+
+/// Whether an order waits for the answer of a gate or of its venue.
+fn under_way(state: &State) -> bool {
+    let submitting = |record: &OrderRecord| record.state == OrderState::Submitting;
+    state.pending_orders().next().is_some() || state.orders().any(submitting)
 }

@@ -1,7 +1,9 @@
 //! The engine: the loop of the core's thread.
 
 use super::brokers::{self, Calls, Venue};
+use super::clock::{JumpWatch, SteadyClock};
 use super::feed;
+use super::gates::{self, Questions};
 use super::handles::WaitingCall;
 use super::lanes::{Handle, LANE, MarketMessage, Message};
 use super::stats::{LiveStats, Told};
@@ -16,9 +18,10 @@ use mts_foundation::calendar::CalendarError;
 use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
-use mts_foundation::risk::SessionPhase;
+use mts_foundation::risk::{DynAsyncRiskGate, SessionPhase};
 use mts_foundation::{
-    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, OrderId, OrderRecord, Side, Symbol, Timestamp,
+    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, Order, OrderId, OrderRecord, Side, Symbol,
+    Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +34,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub struct LiveRules {
     /// Longest wait for a broker's answer; after it the outcome is unknown.
     pub call_deadline: Duration,
+    /// Longest wait for the asynchronous gates to answer about an order; after it the order is refused.
+    pub gate_deadline: Duration,
     /// A feed may be silent for so long while the market is open.
     pub feed_silence: Duration,
     /// A strategy may think for so long before people are told.
@@ -53,6 +58,7 @@ impl Default for LiveRules {
     fn default() -> Self {
         Self {
             call_deadline: Duration::from_secs(30),
+            gate_deadline: Duration::from_secs(30),
             feed_silence: Duration::from_secs(60),
             strategy_deadline: Duration::from_secs(5),
             largest_group: 256,
@@ -79,10 +85,13 @@ pub struct LiveParts<J> {
     pub core: Core,
     /// The journal; its first record is there already.
     pub journal: J,
-    /// The time of day.
+    /// The clocks of the machine: the time of day, which may be set, and the monotonic one.
     pub clock: Arc<dyn Clock>,
     /// The brokers of the funds.
     pub venues: BTreeMap<BrokerName, Venue>,
+    /// Who is asked about orders that open or grow a position, of any fund, in this order; none unless the core's
+    /// [`CoreConfig::async_gates`](crate::CoreConfig::async_gates) is on. They run on the engine's runtime and must not block it.
+    pub gates: Vec<Arc<dyn DynAsyncRiskGate>>,
     /// Where data comes from.
     pub feeds: Vec<Box<dyn DynDataFeed>>,
     /// The strategies and their funds.
@@ -130,6 +139,16 @@ pub enum LiveError {
         /// Which broker.
         broker: BrokerName,
     },
+    /// The core asks and nobody would answer.
+    #[error(
+        "async_gates is on and the engine has no asynchronous gate; add one, or set async_gates to false"
+    )]
+    NoGates,
+    /// The engine has gates that nobody would ask.
+    #[error(
+        "the engine has asynchronous gates and async_gates is off, so that nothing would be asked; set it to true"
+    )]
+    GatesUnasked,
     /// Threads or the runtime cannot be started.
     #[error("the system gives no threads: {0}")]
     Threads(#[from] std::io::Error),
@@ -167,7 +186,8 @@ impl Stopper {
 /// The live engine.
 pub struct LiveEngine<J> {
     pub(super) driver: Driver<J>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<SteadyClock>,
+    pub(super) jumps: JumpWatch,
     pub(super) venues: BTreeMap<BrokerName, Venue>,
     pub(super) feeds: Vec<Box<dyn DynDataFeed>>,
     pub(super) feeds_left: usize,
@@ -180,6 +200,11 @@ pub struct LiveEngine<J> {
     pub(super) stats: LiveStats,
     pub(super) conflation: Conflation,
     pub(super) calls: BTreeMap<BrokerName, Calls>,
+    pub(super) gates: gates::Gates,
+    /// The way to the gates, once they are connected.
+    pub(super) questions: Option<Questions>,
+    /// Orders that are asked about; no more than the core lets wait.
+    pub(super) asking: BTreeSet<OrderId>,
     /// Orders that were handed over and not answered; no more than the queues hold.
     pub(super) leaving: BTreeSet<OrderId>,
     /// Answers of full queues and what ended the last wait, taken with the next batch.
@@ -220,6 +245,7 @@ impl<J: Journal> LiveEngine<J> {
             journal,
             clock,
             venues,
+            gates,
             feeds,
             traders,
             calendar,
@@ -227,6 +253,11 @@ impl<J: Journal> LiveEngine<J> {
             kill_flag,
             mut observe,
         } = parts;
+        match (core.config().async_gates, gates.is_empty()) {
+            (true, true) => return Err(LiveError::NoGates),
+            (false, false) => return Err(LiveError::GatesUnasked),
+            _ => {}
+        }
         for fund in &core.config().funds {
             let broker = &fund.config.broker;
             if !venues.contains_key(broker) {
@@ -261,8 +292,9 @@ impl<J: Journal> LiveEngine<J> {
         let (market_lane, market_inbox) = mpsc::channel(LANE);
         let (stop, _) = watch::channel(false);
         Ok(Self {
+            clock: Arc::new(SteadyClock::new(Arc::clone(&clock), driver.core().state().now())),
+            jumps: JumpWatch::new(clock),
             driver,
-            clock,
             venues,
             feeds_left: feeds.len(),
             feeds,
@@ -276,6 +308,9 @@ impl<J: Journal> LiveEngine<J> {
             stats: LiveStats::default(),
             conflation: Conflation::default(),
             calls: BTreeMap::new(),
+            gates: gates.into(),
+            questions: None,
+            asking: BTreeSet::new(),
             leaving: BTreeSet::new(),
             refused: Vec::new(),
             held_market: Vec::new(),
@@ -311,6 +346,12 @@ impl<J: Journal> LiveEngine<J> {
         self.driver.core()
     }
 
+    /// The engine's time, which does not go back: for servers that belong to it.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// How it is.
     #[must_use]
     pub fn stats(&self) -> &LiveStats {
@@ -340,6 +381,8 @@ impl<J: Journal> LiveEngine<J> {
             let calls = brokers::start(name, venue, cursor, self.rules.call_deadline, &self.lane, &stop);
             self.calls.insert(name.clone(), calls);
         }
+        let asked = Arc::clone(&self.gates);
+        self.questions = Some(gates::start(asked, self.rules.gate_deadline, self.clock(), self.lane.clone()));
         let first = self.driver.core().state().counters().sessions == 0;
         for (index, Trader { strategy, fund_id }) in
             std::mem::take(&mut self.waiting_traders).into_iter().enumerate()
@@ -349,7 +392,10 @@ impl<J: Journal> LiveEngine<J> {
             if let Some(slot) = self.memories.get_mut(index) {
                 *slot = memory;
             }
-            let mut seat = TraderSeat::start(index, strategy, fund_id, self.lane.clone())?;
+            let funds = &self.driver.core().config().funds;
+            let fund = funds.iter().find(|fund| fund.config.fund_id == fund_id);
+            let broker = fund.map(|fund| fund.config.broker.clone());
+            let mut seat = TraderSeat::start(index, strategy, (fund_id, broker), self.lane.clone())?;
             if begins {
                 seat.queue(Cause::Start);
             }
@@ -371,8 +417,12 @@ impl<J: Journal> LiveEngine<J> {
             _ => from_the_books(state, std::mem::take(&mut self.fills)),
         };
         for (name, venue) in &self.venues {
-            let Some(simulated) = venue.simulated() else { continue };
             let at = |record: &&OrderRecord| record.order.broker == *name;
+            let Some(simulated) = venue.simulated() else {
+                let kept: Vec<Order> = state.orders().filter(at).map(|record| record.order.clone()).collect();
+                venue.broker().recall(&kept);
+                continue;
+            };
             let open: Vec<OrderRecord> = state
                 .orders()
                 .filter(at)

@@ -2,7 +2,7 @@
 
 use super::handles::Reply;
 use crate::core::State;
-use crate::input::{AccountAnswer, LookUp, OperatorAct};
+use crate::input::{AccountAnswer, GateAnswer, LookUp, OperatorAct};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::broker_handle::HandleCall;
@@ -38,6 +38,7 @@ pub(super) enum Message {
     AccountSeen { broker: BrokerName, answer: AccountAnswer },
     Broker { broker: BrokerName, event: Box<BrokerEvent> },
     Connection { broker: BrokerName, connected: bool },
+    GateAnswered { order_id: OrderId, answer: GateAnswer, failures: Vec<String>, took: Duration },
     Decided { trader: usize, verdict: Verdict },
     Called { trader: usize, call: HandleCall, reply: Reply },
     Operator { act: Box<OperatorAct>, reply: oneshot::Sender<Vec<Event>> },
@@ -54,6 +55,7 @@ impl std::fmt::Debug for Message {
             Self::AccountSeen { .. } => "AccountSeen",
             Self::Broker { .. } => "Broker",
             Self::Connection { .. } => "Connection",
+            Self::GateAnswered { .. } => "GateAnswered",
             Self::Decided { .. } => "Decided",
             Self::Called { .. } => "Called",
             Self::Operator { .. } => "Operator",

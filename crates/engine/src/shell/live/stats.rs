@@ -3,6 +3,7 @@
 use mts_foundation::event::Event;
 use mts_foundation::{StrategyId, Timestamp};
 use serde::Serialize;
+use std::time::Duration;
 
 /// Counts since the engine began, and how it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -33,6 +34,10 @@ pub struct LiveStats {
     pub commit_nanos: u64,
     /// The longest commit, nanoseconds.
     pub longest_commit_nanos: u64,
+    /// From handing an input to the core to its answer, with the pure gates and without the commit.
+    pub decisions: Latency,
+    /// From asking the asynchronous gates about an order to their answer.
+    pub gates: Latency,
     /// Snapshots kept.
     pub snapshots: u64,
     /// Market data that slow strategies never saw.
@@ -47,6 +52,38 @@ pub struct LiveStats {
     pub deepest_event_lane: usize,
     /// The same of the market lane.
     pub deepest_market_lane: usize,
+}
+
+/// How long something took, each time since the engine began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// How often.
+    pub count: u64,
+    /// Nanoseconds in all.
+    pub nanos: u64,
+    /// The longest, nanoseconds.
+    pub longest_nanos: u64,
+    /// How often at most so long as each of [`Latency::BOUNDS`] and longer than the one before; the last counts what was
+    /// longer than all.
+    pub counts: [u64; Latency::BOUNDS.len() + 1],
+}
+
+impl Latency {
+    /// Upper bounds of what is counted apart, nanoseconds: 1 µs to 10 s.
+    pub const BOUNDS: [u64; 8] =
+        [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000];
+
+    /// Counts one.
+    pub(super) fn observe(&mut self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.count = self.count.saturating_add(1);
+        self.nanos = self.nanos.saturating_add(nanos);
+        self.longest_nanos = self.longest_nanos.max(nanos);
+        let place = Self::BOUNDS.partition_point(|bound| *bound < nanos);
+        if let Some(count) = self.counts.get_mut(place) {
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 /// What an engine tells as it happens.

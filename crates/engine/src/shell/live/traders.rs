@@ -7,9 +7,10 @@ use mts_foundation::broker_handle::{BrokerHandle, BrokerPort, HandleStrategy};
 use mts_foundation::event::Event;
 use mts_foundation::strategy::{Commands, Strategy, StrategyError};
 use mts_foundation::{
-    Bar, FundBook, FundId, MarketCalendar, OrderRecord, Quote, Session, StrategyId, Timestamp, Trade, View,
+    Bar, BrokerName, FundBook, FundId, MarketCalendar, OrderRecord, Quote, Session, StrategyId, Timestamp,
+    Trade, View,
 };
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -55,6 +56,10 @@ struct Task {
 pub(super) struct TraderSeat {
     pub(super) strategy_id: StrategyId,
     pub(super) fund_id: FundId,
+    /// Where the fund trades.
+    pub(super) broker: Option<BrokerName>,
+    /// The account there is not compared yet: what comes waits.
+    held: bool,
     tasks: SyncSender<Task>,
     /// Since when it works on something; `None` = idle.
     pub(super) busy: Option<Timestamp>,
@@ -71,7 +76,7 @@ impl TraderSeat {
     pub(super) fn start(
         index: usize,
         strategy: Box<dyn Strategy>,
-        fund_id: FundId,
+        (fund_id, broker): (FundId, Option<BrokerName>),
         lane: mpsc::Sender<Message>,
     ) -> std::io::Result<Self> {
         let strategy_id = strategy.id().clone();
@@ -82,6 +87,8 @@ impl TraderSeat {
         Ok(Self {
             strategy_id,
             fund_id,
+            broker,
+            held: true,
             tasks,
             busy: None,
             slow_told: false,
@@ -91,15 +98,39 @@ impl TraderSeat {
         })
     }
 
-    /// Puts data behind what waits already. How many were dropped for it.
+    /// Puts data behind what waits already. How many were dropped for it: the oldest beyond the bound, and a quote that a newer
+    /// one of its instrument overtook while the strategy had to wait.
     pub(super) fn queue(&mut self, cause: Cause) -> u64 {
         if self.lost {
             return 0;
         }
+        let before = self.backlog.len();
+        if let (true, Cause::Quote(newer)) = (self.held, &cause) {
+            self.backlog
+                .retain(|waiting| !matches!(waiting, Cause::Quote(old) if old.symbol == newer.symbol));
+        }
         self.backlog.push_back(cause);
         let surplus = self.backlog.len().saturating_sub(BACKLOG);
         self.backlog.drain(..surplus);
-        surplus as u64
+        before.saturating_add(1).saturating_sub(self.backlog.len()) as u64
+    }
+
+    /// Lets it wait for its account, or not any more. How many of the quotes that wait were dropped, because they are not the
+    /// newest of their instruments: what is handed over after the wait is the present, not the way to it.
+    pub(super) fn hold(&mut self, held: bool) -> u64 {
+        let before = self.backlog.len();
+        if held && !self.held {
+            let mut seen = BTreeSet::new();
+            let newest_first = std::mem::take(&mut self.backlog).into_iter().rev();
+            let kept = newest_first.filter(|cause| match cause {
+                Cause::Quote(quote) => seen.insert(quote.symbol.clone()),
+                _ => true,
+            });
+            self.backlog = kept.collect();
+            self.backlog.make_contiguous().reverse();
+        }
+        self.held = held;
+        before.saturating_sub(self.backlog.len()) as u64
     }
 
     /// Notes an event that concerns it.
@@ -140,6 +171,8 @@ impl TraderSeat {
         let task = Task {
             time: match &cause {
                 Cause::Bars { time, .. } => *time,
+                // Where it waited it is history, like a bar.
+                Cause::Trade(trade) => trade.timestamp.min(now),
                 _ => now,
             },
             cause,

@@ -1,25 +1,31 @@
 //! One turn of the loop: wait, take what came, make it durable, act.
 
+use super::clock::TOLERATED;
 use super::engine::{LiveEngine, LiveError};
 use super::lanes::{MarketMessage, Message, Verdict};
 use super::stats::Told;
 use super::traders::Cause;
 use crate::core::Progress;
-use crate::input::{Input, MarkUpdate, OperatorAct, VolumeUpdate};
-use crate::output::Action;
+use crate::input::{ClockFault, Input, MarkUpdate, OperatorAct, VolumeUpdate};
+use crate::output::{Action, GateQuestion};
 use crate::shell::trader::concerns;
 use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
 use mts_foundation::journal::{Journal, JournalError};
 use mts_foundation::market_data::MarketEvent;
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, SessionPhase};
-use mts_foundation::{ActorId, Bar, Session, Timestamp, Trade};
+use mts_foundation::{ActorId, Bar, Clock as _, Session, Timestamp, Trade};
 use std::sync::Arc;
 use std::time::Duration;
 
 impl<J: Journal> LiveEngine<J> {
     pub(super) fn trade(&mut self) -> Result<(), LiveError> {
         self.take(|time| Input::Started { time })?;
+        let behind = self.clock.ahead();
+        if behind > TOLERATED {
+            let by_millis = i64::try_from(behind.as_millis()).unwrap_or(i64::MAX);
+            self.take(|time| Input::ClockWrong { fault: ClockFault::Behind { by_millis }, time })?;
+        }
         self.settle()?;
         while !self.stopping {
             self.wait();
@@ -67,7 +73,8 @@ impl<J: Journal> LiveEngine<J> {
             // A simulated venue has no clock of its own.
             Duration::from_millis(50)
         } else {
-            Duration::from_secs(1)
+            // A jump of the clock is to be seen well within a second.
+            Duration::from_millis(500)
         };
         let due =
             [self.driver.next_timer(), self.sessions.next(now), self.conflation.next(), self.next_call()];
@@ -92,6 +99,10 @@ impl<J: Journal> LiveEngine<J> {
 
     /// Timers, sessions, held-back marks, watchdogs.
     pub(super) fn passing_time(&mut self) -> Result<(), LiveError> {
+        // Before anything that the jump makes due.
+        if let Some(by_millis) = self.jumps.look() {
+            self.take(|time| Input::ClockWrong { fault: ClockFault::Jumped { by_millis }, time })?;
+        }
         let now = self.now();
         for venue in self.venues.values() {
             if let Some(simulated) = venue.simulated() {
@@ -183,6 +194,11 @@ impl<J: Journal> LiveEngine<J> {
             }
             Message::Connection { broker, connected } => {
                 self.take(|time| Input::Connection { broker, connected, time })
+            }
+            Message::GateAnswered { order_id, answer, failures, took } => {
+                self.asking.remove(&order_id);
+                self.stats.gates.observe(took);
+                self.take(|time| Input::GateAnswered { order_id, answer, failures, time })
             }
             Message::Decided { trader, verdict } => self.decided(trader, verdict),
             Message::Called { trader, call, reply } => self.called(trader, call, reply),
@@ -376,7 +392,10 @@ impl<J: Journal> LiveEngine<J> {
 
     pub(super) fn take_input(&mut self, input: &Input) -> Result<(), LiveError> {
         self.stats.inputs = self.stats.inputs.saturating_add(1);
-        self.driver.take(input).map_err(|error| LiveError::Driver(error, 0))
+        let began = self.clock.now();
+        self.driver.take(input).map_err(|error| LiveError::Driver(error, 0))?;
+        self.stats.decisions.observe(self.clock.now().since(began));
+        Ok(())
     }
 
     /// Makes everything durable, then tells, acts and gives strategies their next data.
@@ -443,8 +462,12 @@ impl<J: Journal> LiveEngine<J> {
         Ok(true)
     }
 
-    /// Hands an action to its broker.
+    /// Hands an action to its broker, or a question to the gates.
     pub(super) fn act(&mut self, action: Action) {
+        let action = match action {
+            Action::Ask(question) => return self.ask(question),
+            action => action,
+        };
         let state = self.driver.core().state();
         let broker = match &action {
             Action::Submit(order) => Some(order.broker.clone()),
@@ -452,6 +475,7 @@ impl<J: Journal> LiveEngine<J> {
                 state.order(&reference.order_id).map(|record| record.order.broker.clone())
             }
             Action::LookUp { broker, .. } | Action::Snapshot { broker } => Some(broker.clone()),
+            Action::Ask(_) => None,
         };
         let Some(calls) = broker.and_then(|broker| self.calls.get(&broker)) else { return };
         let leaves = match &action {
@@ -467,17 +491,31 @@ impl<J: Journal> LiveEngine<J> {
         }
     }
 
-    /// Gives idle strategies what waits for them, once the accounts are compared.
-    pub(super) fn wake_strategies(&mut self) -> Result<(), LiveError> {
-        if self.driver.core().accounts().any(|account| account.reconciled.is_none()) {
-            return Ok(());
+    /// Asks the gates about an order, unless they are asked already.
+    fn ask(&mut self, question: Box<GateQuestion>) {
+        let now = self.now();
+        let Some(questions) = &self.questions else { return };
+        if !self.asking.insert(question.order.order_id.clone()) {
+            return;
         }
+        if let Err(refused) = questions.hand_over(question, now) {
+            self.refused.push(refused);
+        }
+    }
+
+    /// Gives idle strategies what waits for them, each once the account of its fund is compared.
+    pub(super) fn wake_strategies(&mut self) -> Result<(), LiveError> {
         let now = self.now();
         let session: Option<Session> = self.sessions.open_now(now)?;
-        let state = self.driver.core().state();
+        let core = self.driver.core();
         for (seat, memory) in self.seats.iter_mut().zip(&mut self.memories) {
+            let held = seat.broker.as_ref().is_some_and(|broker| !core.is_compared(broker));
+            self.stats.data_dropped = self.stats.data_dropped.saturating_add(seat.hold(held));
+            if held {
+                continue;
+            }
             let was_idle = seat.busy.is_none();
-            seat.next(state, now, session, self.sessions.calendar(), memory.clone());
+            seat.next(core.state(), now, session, self.sessions.calendar(), memory.clone());
             if was_idle && seat.busy.is_some() {
                 // It has its memory now.
                 *memory = None;

@@ -102,6 +102,9 @@ impl<'a, 'p> Desk<'a, 'p> {
         traders: Vec<Trader>,
         observe: &'p mut dyn FnMut(&Event),
     ) -> Result<Self, RunError> {
+        if core.config().async_gates {
+            return Err(RunError::AsyncGates);
+        }
         let broker = venue.name().parse().map_err(CoreError::Id)?;
         let journal = Retraced::new(journal).map_err(DriverError::from)?;
         let replayed = journal.left();
@@ -181,8 +184,8 @@ impl<'a, 'p> Desk<'a, 'p> {
                         outcome: ready(self.venue.cancel(&reference))?,
                         time,
                     },
-                    // A simulated venue always answers, so nothing is ever asked for.
-                    Action::LookUp { .. } | Action::Snapshot { .. } => continue,
+                    // A simulated venue always answers, so nothing is ever asked for; nor are asynchronous gates.
+                    Action::LookUp { .. } | Action::Snapshot { .. } | Action::Ask(_) => continue,
                 };
                 self.take(&answer)?;
             }

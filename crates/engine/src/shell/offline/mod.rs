@@ -56,6 +56,12 @@ pub enum RunError {
         /// What it said.
         message: String,
     },
+    /// The core's orders wait for asynchronous gates, and nobody here asks them.
+    #[error(
+        "async_gates is on, and a back-test or replay asks nobody: what somebody said at that time cannot come about again; set \
+         async_gates to false"
+    )]
+    AsyncGates,
     /// Data lies on a day without a session.
     #[error(
         "the data has bars on {date}, which is no session of {calendar}; correct the data or the calendar"

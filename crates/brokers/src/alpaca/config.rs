@@ -1,0 +1,105 @@
+//! Settings.
+
+use mts_foundation::secret::SecretRef;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Settings of an Alpaca account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AlpacaConfig {
+    /// Where the key's id is kept.
+    #[serde(default = "key_id")]
+    pub key_id: SecretRef,
+    /// Where the key's secret is kept.
+    #[serde(default = "secret_key")]
+    pub secret_key: SecretRef,
+    /// Whether the account is a paper account, the default.
+    #[serde(default = "yes")]
+    pub paper: bool,
+    /// Another address than Alpaca's for orders and accounts, such as a double's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<String>,
+    /// Another address than Alpaca's for prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Another address than Alpaca's for the stream of trade updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// Longest wait for an answer, in milliseconds.
+    #[serde(default = "deadline")]
+    pub deadline_ms: u64,
+    /// How often the history is asked for what the stream has not told, in milliseconds: cash that moved without a trade, and
+    /// fills whose message was lost.
+    #[serde(default = "look_every")]
+    pub look_every_ms: u64,
+}
+
+fn look_every() -> u64 {
+    30_000
+}
+
+fn key_id() -> SecretRef {
+    SecretRef::Env("APCA_API_KEY_ID".to_owned())
+}
+
+fn secret_key() -> SecretRef {
+    SecretRef::Env("APCA_API_SECRET_KEY".to_owned())
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn deadline() -> u64 {
+    20_000
+}
+
+impl Default for AlpacaConfig {
+    /// A paper account, its key in `APCA_API_KEY_ID` and `APCA_API_SECRET_KEY`.
+    fn default() -> Self {
+        Self {
+            key_id: key_id(),
+            secret_key: secret_key(),
+            paper: true,
+            rest: None,
+            data: None,
+            stream: None,
+            deadline_ms: deadline(),
+            look_every_ms: look_every(),
+        }
+    }
+}
+
+impl AlpacaConfig {
+    /// Where orders and accounts are.
+    #[must_use]
+    pub fn rest_url(&self) -> &str {
+        let own = if self.paper { "https://paper-api.alpaca.markets" } else { "https://api.alpaca.markets" };
+        self.rest.as_deref().unwrap_or(own)
+    }
+
+    /// Where prices are.
+    #[must_use]
+    pub fn data_url(&self) -> &str {
+        self.data.as_deref().unwrap_or("https://data.alpaca.markets")
+    }
+
+    /// Where the stream is.
+    #[must_use]
+    pub fn stream_url(&self) -> &str {
+        let own = if self.paper {
+            "wss://paper-api.alpaca.markets/stream"
+        } else {
+            "wss://api.alpaca.markets/stream"
+        };
+        self.stream.as_deref().unwrap_or(own)
+    }
+
+    /// Longest wait for an answer.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+}

@@ -1,0 +1,118 @@
+//! What happened after an instant: fills, and cash that moved without a trade.
+
+use super::client::Alpaca;
+use super::map;
+use super::session::TradeUpdates;
+use super::wire::{CashActivity, FillActivity, WireOrder};
+use crate::kit::{EventSource, Failure, KnownOrder, place, reach_back};
+use mts_foundation::BrokerOrderId;
+use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::io::Socket;
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How late rows come; those of one moment come in any order.
+const LATE: Duration = Duration::from_secs(10);
+
+/// Rows of one answer, and most answers to one question.
+const PAGE: usize = 100;
+const MAX_PAGES: usize = 1_000;
+
+/// Movements that are no trades. What Alpaca has beside them changes no cash.
+const CASH: &str =
+    "CFEE,CSD,CSW,DIV,DIVCGL,DIVCGS,DIVFEE,DIVFT,DIVNRA,DIVROC,DIVTW,DIVTXEX,FEE,INT,INTNRA,INTTW,JNLC,TRANS";
+
+impl Alpaca {
+    /// All rows of a list that goes on by the id of its last row.
+    async fn rows<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        id: impl Fn(&T) -> &SmolStr,
+    ) -> Result<Vec<T>, Failure> {
+        let mut rows: Vec<T> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let token = rows.last().map(|row| format!("&page_token={}", id(row))).unwrap_or_default();
+            let page: Vec<T> = self.get(&format!("{path}&direction=asc&page_size={PAGE}{token}")).await?;
+            let is_last = page.len() < PAGE;
+            rows.extend(page);
+            if is_last {
+                return Ok(rows);
+            }
+        }
+        Err(Failure::unreadable(format!("{path} has more than {} rows", rows.len())))
+    }
+
+    /// Whose order a fill is of; the venue is asked where this process does not know.
+    async fn owner(
+        &self,
+        order: &str,
+        strangers: &mut BTreeMap<SmolStr, Option<KnownOrder>>,
+    ) -> Result<Option<KnownOrder>, Failure> {
+        let unreadable = |error: mts_foundation::ids::InvalidId| Failure::unreadable(error.to_string());
+        let id = BrokerOrderId::new(order).map_err(unreadable)?;
+        if let Some(known) = self.orders.of_venue(&id) {
+            return Ok(Some(known));
+        }
+        if let Some(looked_up) = strangers.get(order) {
+            return Ok(looked_up.clone());
+        }
+        let wire: WireOrder = self.get(&format!("/v2/orders/{order}")).await?;
+        let known = self.orders.meet(&wire.client_order_id, &id);
+        strangers.insert(order.into(), known.clone());
+        Ok(known)
+    }
+
+    async fn after(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, Failure> {
+        let look_every = Duration::from_millis(self.config.look_every_ms);
+        let from = reach_back(place(after)?, look_every, LATE);
+        let (account, currency) = self.account_id().await?;
+        let path = format!("/v2/account/activities/FILL?after={from}");
+        let mut fills: Vec<FillActivity> = self.rows(&path, |row: &FillActivity| &row.id).await?;
+        // Rows of one moment come in any order.
+        fills.sort_by_key(|row| (row.transaction_time, row.cum_qty));
+        let (mut events, mut strangers) = (Vec::with_capacity(fills.len()), BTreeMap::new());
+        for row in &fills {
+            let known = self.owner(&row.order_id, &mut strangers).await?;
+            events.push(map::of_activity(row, known.as_ref(), &account)?);
+        }
+        let path = format!("/v2/account/activities?activity_types={CASH}&after={from}");
+        for row in self.rows(&path, |row: &CashActivity| &row.id).await? {
+            events.extend(map::of_cash(&row, currency)?);
+        }
+        Ok(events)
+    }
+}
+
+impl EventSource for Alpaca {
+    type Session = TradeUpdates;
+
+    async fn open(&self) -> Result<(Box<dyn Socket>, TradeUpdates), BrokerError> {
+        let key = self.key().await?;
+        let (account, _) = self.account_id().await.map_err(|failure| failure.of_query("events"))?;
+        let temporary = |kind, message| BrokerError::new("events", kind, ErrorStatus::Temporary, message);
+        let request = http::Request::builder()
+            .uri(self.config.stream_url())
+            .body(())
+            .map_err(|error| temporary(BrokerErrorKind::InvalidRequest, format!("stream: {error}")))?;
+        let socket = self.connections.sockets.connect(request, self.config.deadline()).await;
+        let socket = socket.map_err(|error| temporary(BrokerErrorKind::Disconnected, error.message))?;
+        Ok((socket, TradeUpdates::new(key, account, self.orders.clone())))
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+        let failed = |failure: Failure| failure.of_query("events");
+        let clock = self.venue_clock().await.map_err(failed)?;
+        let open = self.list_open().await.map_err(failed)?;
+        Ok((open, map::cursor(clock.timestamp).map_err(failed)?))
+    }
+
+    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.after(after).await.map_err(|failure| failure.of_query("events"))
+    }
+
+    fn look_every(&self) -> Option<Duration> {
+        Some(Duration::from_millis(self.config.look_every_ms))
+    }
+}

@@ -1,0 +1,168 @@
+//! Settings.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Settings of an account at Interactive Brokers, reached through a TWS or an IB Gateway that somebody has logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IbkrConfig {
+    /// Where TWS or the gateway runs.
+    #[serde(default = "host")]
+    pub host: String,
+    /// Another port than theirs: 7497 and 7496 are TWS's for paper and live, 4002 and 4001 the gateway's. Text is taken as well.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "port_option")]
+    pub port: Option<u16>,
+    /// Whether it is a gateway and not TWS.
+    #[serde(default)]
+    pub gateway: bool,
+    /// Whether the account is a paper account, the default. An account of the other kind is refused.
+    #[serde(default = "yes")]
+    pub paper: bool,
+    /// The number that this program has there. Orders can be cancelled by the client that placed them and by nobody else, so it
+    /// stays what it is, and no other program has it.
+    #[serde(default = "client_id")]
+    pub client_id: i32,
+    /// The account; the first that the login manages unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<SmolStr>,
+    /// Exchanges of futures by their root, such as `ES = "CME"`, where one root trades at several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exchanges: BTreeMap<SmolStr, SmolStr>,
+    /// Longest wait for an answer, in milliseconds.
+    #[serde(default = "deadline")]
+    pub deadline_ms: u64,
+    /// How long a fill waits for its commission, in milliseconds; after that it is told without, and the fees follow.
+    #[serde(default = "fees_within")]
+    pub fees_within_ms: u64,
+    /// How often the executions are asked for, although nothing seems to be missing, in milliseconds.
+    #[serde(default = "look_every")]
+    pub look_every_ms: u64,
+    /// How often the connection is tried while nothing else is said, in milliseconds.
+    #[serde(default = "beat_every")]
+    pub beat_every_ms: u64,
+}
+
+fn host() -> String {
+    "127.0.0.1".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn client_id() -> i32 {
+    1
+}
+
+fn deadline() -> u64 {
+    20_000
+}
+
+fn fees_within() -> u64 {
+    100
+}
+
+fn look_every() -> u64 {
+    60_000
+}
+
+fn beat_every() -> u64 {
+    10_000
+}
+
+/// A port as a number or as text.
+fn port_option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Port {
+        Number(u16),
+        Text(String),
+    }
+    match Option::<Port>::deserialize(from)? {
+        None => Ok(None),
+        Some(Port::Number(port)) => Ok(Some(port)),
+        Some(Port::Text(text)) => text.parse().map(Some).map_err(|_| {
+            serde::de::Error::custom(format!("port {text:?} is none; write a number from 1 to 65535"))
+        }),
+    }
+}
+
+impl Default for IbkrConfig {
+    /// The paper account of a TWS on this machine, as client 1.
+    fn default() -> Self {
+        Self {
+            host: host(),
+            port: None,
+            gateway: false,
+            paper: true,
+            client_id: client_id(),
+            account: None,
+            exchanges: BTreeMap::new(),
+            deadline_ms: deadline(),
+            fees_within_ms: fees_within(),
+            look_every_ms: look_every(),
+            beat_every_ms: beat_every(),
+        }
+    }
+}
+
+impl IbkrConfig {
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let own = match (self.gateway, self.paper) {
+            (false, true) => 7497,
+            (false, false) => 7496,
+            (true, true) => 4002,
+            (true, false) => 4001,
+        };
+        format!("{}:{}", self.host, self.port.unwrap_or(own))
+    }
+
+    /// Longest wait for an answer.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// Whether an account's number is one of the kind that is wanted. Paper accounts begin with `D`.
+    pub(super) fn fits(&self, account: &str) -> bool {
+        account.starts_with('D') == self.paper
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_follows_program_and_account() {
+        let read = |text: &str| serde_json::from_str::<IbkrConfig>(text).unwrap().address();
+        for (text, address) in [
+            ("{}", "127.0.0.1:7497"),
+            (r#"{"paper":false}"#, "127.0.0.1:7496"),
+            (r#"{"gateway":true}"#, "127.0.0.1:4002"),
+            (r#"{"gateway":true,"paper":false}"#, "127.0.0.1:4001"),
+            (r#"{"host":"tws","port":"5000"}"#, "tws:5000"),
+            (r#"{"port":5001}"#, "127.0.0.1:5001"),
+        ] {
+            assert_eq!(read(text), address, "{text}");
+        }
+        assert_eq!(serde_json::from_str::<IbkrConfig>("{}").unwrap(), IbkrConfig::default());
+        for wrong in [r#"{"port":"x"}"#, r#"{"port":70000}"#, r#"{"prot":1}"#] {
+            assert!(serde_json::from_str::<IbkrConfig>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_account_of_the_other_kind_does_not_fit() {
+        let paper = IbkrConfig::default();
+        let live = IbkrConfig { paper: false, ..IbkrConfig::default() };
+        assert!(paper.fits("DU1234567") && paper.fits("DF12") && !paper.fits("U1234567"));
+        assert!(live.fits("U1234567") && !live.fits("DU1234567"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Whose order a venue talks about.
+
+use super::client_id::client_id;
+use mts_foundation::broker::OrderRef;
+use mts_foundation::{BrokerOrderId, Decimal, IdempotencyKey, Order, OrderId, OrderType, Side, Symbol};
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Most orders that are known; the oldest is forgotten first.
+const MAX_KNOWN: usize = 100_000;
+
+/// What a venue does not say of an order of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownOrder {
+    /// Our id.
+    pub order_id: OrderId,
+    /// The key.
+    pub key: IdempotencyKey,
+    /// Canonical symbol.
+    pub symbol: Symbol,
+    /// Direction and effect, of which venues tell the direction.
+    pub side: Side,
+    /// Pricing, of which venues tell no marketable limit.
+    pub order_type: OrderType,
+    /// Units, of which some streams tell the open rest alone.
+    pub quantity: Decimal,
+}
+
+/// The orders that this process has sent or was told of, by client id and by the venue's.
+#[derive(Debug, Default)]
+pub struct KnownOrders {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    orders: BTreeMap<SmolStr, (KnownOrder, Option<BrokerOrderId>)>,
+    by_venue: BTreeMap<BrokerOrderId, SmolStr>,
+    oldest_first: VecDeque<SmolStr>,
+}
+
+impl Inner {
+    fn insert(&mut self, order: &Order) -> SmolStr {
+        let id = client_id(&order.idempotency_key);
+        let known = KnownOrder {
+            order_id: order.order_id.clone(),
+            key: order.idempotency_key.clone(),
+            symbol: order.symbol.clone(),
+            side: order.side,
+            order_type: order.order_type,
+            quantity: order.quantity,
+        };
+        let before = self.orders.insert(id.clone(), (known, None));
+        match before {
+            // The venue's id stays what it was.
+            Some((_, venue)) => {
+                if let Some((_, now)) = self.orders.get_mut(&id) {
+                    *now = venue;
+                }
+            }
+            None => self.oldest_first.push_back(id.clone()),
+        }
+        if let Some(venue) = &order.broker_order_id {
+            self.bind(&id, venue);
+        }
+        while self.oldest_first.len() > MAX_KNOWN {
+            let Some(oldest) = self.oldest_first.pop_front() else { break };
+            if let Some((_, Some(venue))) = self.orders.remove(&oldest) {
+                self.by_venue.remove(&venue);
+            }
+        }
+        id
+    }
+
+    fn bind(&mut self, id: &SmolStr, venue: &BrokerOrderId) {
+        if let Some((_, bound)) = self.orders.get_mut(id) {
+            if let Some(old) = bound.replace(venue.clone()) {
+                self.by_venue.remove(&old);
+            }
+            self.by_venue.insert(venue.clone(), id.clone());
+        }
+    }
+}
+
+impl KnownOrders {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an order before it is sent, and returns its client id.
+    pub fn insert(&self, order: &Order) -> SmolStr {
+        self.inner().insert(order)
+    }
+
+    /// Whether an order with this key was taken before.
+    pub fn knows(&self, key: &IdempotencyKey) -> bool {
+        self.inner().orders.contains_key(&client_id(key))
+    }
+
+    /// Takes orders of an earlier process.
+    pub fn recall(&self, orders: &[Order]) {
+        let mut inner = self.inner();
+        for order in orders {
+            inner.insert(order);
+        }
+    }
+
+    /// The order of a client id, which the venue calls so. `None` = not ours.
+    pub fn meet(&self, client_id: &str, venue: &BrokerOrderId) -> Option<KnownOrder> {
+        let mut inner = self.inner();
+        let (id, (known, bound)) = inner.orders.get_key_value(client_id)?;
+        let (id, known, is_bound) = (id.clone(), known.clone(), bound.as_ref() == Some(venue));
+        if !is_bound {
+            inner.bind(&id, venue);
+        }
+        Some(known)
+    }
+
+    /// The order that the venue calls so. `None` = not ours, or never met.
+    pub fn of_venue(&self, venue: &BrokerOrderId) -> Option<KnownOrder> {
+        let inner = self.inner();
+        let id = inner.by_venue.get(venue)?;
+        inner.orders.get(id).map(|(known, _)| known.clone())
+    }
+
+    /// What the venue calls an order, where it is known.
+    pub fn venue_id(&self, order: &OrderRef) -> Option<BrokerOrderId> {
+        match order {
+            OrderRef::Venue(id) => Some(id.clone()),
+            OrderRef::Key(key) => {
+                self.inner().orders.get(&client_id(key)).and_then(|(_, venue)| venue.clone())
+            }
+        }
+    }
+}

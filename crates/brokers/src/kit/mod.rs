@@ -1,0 +1,30 @@
+//! What every adapter stands on; an adapter imports this and foundation, and nothing else.
+//!
+//! | to | use |
+//! |---|---|
+//! | reach the world | [`Connections`] |
+//! | ask a venue over HTTP, and say what its silence means | [`Rest`], [`Failure`] |
+//! | give an order its id at the venue | [`client_id`] |
+//! | know whose order a venue talks about | [`KnownOrders`] |
+//! | read money exactly | [`number`] |
+//! | follow a venue's stream | [`Session`], [`EventSource`], [`follow()`] |
+//! | ask a history from a cursor on | [`place`](place()), [`reach_back`] |
+
+mod checks;
+mod client_id;
+mod connections;
+mod failure;
+mod known;
+pub mod number;
+mod place;
+mod rest;
+mod stream;
+
+pub use checks::Checks;
+pub use client_id::client_id;
+pub use connections::{Connections, secret};
+pub use failure::{Failure, FailureKind};
+pub use known::{KnownOrder, KnownOrders};
+pub use place::{place, reach_back};
+pub use rest::{Reply, Rest};
+pub use stream::{EventSource, Followed, Session, Step, follow, is_live};

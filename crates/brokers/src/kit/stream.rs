@@ -1,0 +1,321 @@
+//! A venue's event stream: a state machine of the venue's, and the one driver that gives it a socket.
+//!
+//! The driver opens the socket, waits until the session says that it is live, then asks for what happened after the cursor, and
+//! only then hands on what the socket has brought meanwhile: nothing falls between replay and stream. What comes twice
+//! leaves once. It ends with an error when the connection is lost or silent for too long.
+
+use futures_util::future::{Either, select};
+use futures_util::stream::unfold;
+use mts_foundation::broker::{BrokerError, BrokerErrorKind, BrokerEventStream, ErrorStatus};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::io::{Frame, Sleep, Socket, TransportError};
+use mts_foundation::time::Clock;
+use mts_foundation::{FillId, Timestamp};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait until a stream is subscribed to.
+const LIVE_WITHIN: Duration = Duration::from_secs(20);
+
+/// Fills that are remembered, so that the overlap of replay and stream is handed on once.
+const MAX_SEEN: usize = 10_000;
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Sends a frame.
+    Send(Frame),
+    /// The venue has confirmed: what happens from now on is told.
+    Live,
+    /// Something happened.
+    Event(Box<BrokerEvent>),
+    /// Something happened of which the stream does not say enough, or some of it was missed: the history is asked.
+    Look,
+}
+
+/// One connection's talk with a venue's stream, without I/O and clock.
+pub trait Session: Send {
+    /// What is sent once the socket is open.
+    fn open(&mut self, now: Timestamp) -> Vec<Frame>;
+    /// Takes a text or binary frame.
+    ///
+    /// # Errors
+    /// [`BrokerError`] when the connection is of no use any more.
+    fn take(&mut self, frame: &[u8], now: Timestamp, steps: &mut Vec<Step>) -> Result<(), BrokerError>;
+    /// How long the venue is silent at most while all is well; `None` = it may be for ever, and the transport looks after the
+    /// connection.
+    fn longest_silence(&self) -> Option<Duration> {
+        None
+    }
+    /// A frame that keeps the connection alive, and how often it is sent.
+    fn heartbeat(&self) -> Option<(Duration, Frame)> {
+        None
+    }
+}
+
+/// Where a venue's events come from: its stream and its history.
+pub trait EventSource: Send + Sync {
+    /// The stream's state machine.
+    type Session: Session;
+    /// Opens a socket for a new session.
+    fn open(&self) -> impl Future<Output = Result<(Box<dyn Socket>, Self::Session), BrokerError>> + Send;
+    /// The orders that may still fill, and the place in the history from which the stream goes on.
+    fn present(&self) -> impl Future<Output = Result<(Vec<OrderReport>, Cursor), BrokerError>> + Send;
+    /// What the history has after a place, oldest first, with some of what was before it.
+    fn since(&self, after: &Cursor) -> impl Future<Output = Result<Vec<BrokerEvent>, BrokerError>> + Send;
+    /// How often the history is asked although the stream gives no reason to; `None` = never.
+    fn look_every(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// What the driver needs of the world.
+#[derive(Clone)]
+pub struct Followed {
+    /// Waits.
+    pub sleep: Arc<dyn Sleep>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The events of a source after a cursor, as [`mts_foundation::Broker::events`] has them.
+pub fn follow<S: EventSource>(source: &S, world: Followed, after: Option<Cursor>) -> BrokerEventStream<'_> {
+    let first = State::Begins { after };
+    Box::pin(unfold((source, world, first), |(source, world, state)| async move {
+        let following = match state {
+            State::Ended => return None,
+            State::Begins { after } => Following::begin(source, &world, after).await,
+            State::Goes(following) => Ok(*following),
+        };
+        let step = match following {
+            Ok(following) => following.next(source, &world).await,
+            Err(error) => Err(error),
+        };
+        Some(match step {
+            Ok((event, following)) => (Ok(event), (source, world, State::Goes(Box::new(following)))),
+            Err(error) => (Err(error), (source, world, State::Ended)),
+        })
+    }))
+}
+
+/// Whether a source's stream can be had now.
+///
+/// # Errors
+/// [`BrokerError`] with what the venue says.
+pub async fn is_live<S: EventSource>(source: &S, world: &Followed) -> Result<(), BrokerError> {
+    live(source, world).await.map(|_| ())
+}
+
+/// A new connection whose stream is live, and what it has told until then.
+async fn live<S: EventSource>(
+    source: &S,
+    world: &Followed,
+) -> Result<(Box<dyn Socket>, S::Session, VecDeque<BrokerEvent>), BrokerError> {
+    let (mut socket, mut session) = source.open().await?;
+    for frame in session.open(world.clock.now()) {
+        socket.send(frame).await.map_err(lost)?;
+    }
+    let began = world.clock.monotonic();
+    let (mut steps, mut events) = (Vec::new(), VecDeque::new());
+    let mut is_live = false;
+    while !is_live {
+        let left = LIVE_WITHIN.saturating_sub(world.clock.monotonic().saturating_sub(began));
+        let late =
+            || error(BrokerErrorKind::Timeout, "the venue does not confirm the subscription".to_owned());
+        if left.is_zero() {
+            return Err(late());
+        }
+        let Some(frame) = within(&mut *socket, world, Some(left)).await? else { return Err(late()) };
+        if !frame.is_empty() {
+            session.take(&frame, world.clock.now(), &mut steps)?;
+        }
+        for step in steps.drain(..) {
+            match step {
+                Step::Send(frame) => socket.send(frame).await.map_err(lost)?,
+                Step::Live => is_live = true,
+                Step::Event(event) => events.push_back(*event),
+                // The history is asked anyway.
+                Step::Look => {}
+            }
+        }
+    }
+    Ok((socket, session, events))
+}
+
+enum State<S> {
+    Begins { after: Option<Cursor> },
+    Goes(Box<Following<S>>),
+    Ended,
+}
+
+/// A connection that is live.
+struct Following<S> {
+    socket: Box<dyn Socket>,
+    session: S,
+    ready: VecDeque<BrokerEvent>,
+    steps: Vec<Step>,
+    cursor: Cursor,
+    seen: Seen,
+    /// Readings of the monotonic clock.
+    heard: Duration,
+    beat: Duration,
+    looked: Duration,
+}
+
+impl<S: Session> Following<S> {
+    async fn begin<E: EventSource<Session = S>>(
+        source: &E,
+        world: &Followed,
+        after: Option<Cursor>,
+    ) -> Result<Self, BrokerError> {
+        let (socket, session, mut events) = live(source, world).await?;
+        let mut ready = VecDeque::new();
+        let cursor = match after {
+            Some(after) => {
+                ready.extend(source.since(&after).await?);
+                after
+            }
+            None => {
+                let (open, cursor) = source.present().await?;
+                ready.extend(open.into_iter().map(BrokerEvent::Order));
+                cursor
+            }
+        };
+        ready.append(&mut events);
+        let now = world.clock.monotonic();
+        let (steps, seen) = (Vec::new(), Seen::default());
+        Ok(Self { socket, session, ready, steps, cursor, seen, heard: now, beat: now, looked: now })
+    }
+
+    async fn next<E: EventSource<Session = S>>(
+        mut self,
+        source: &E,
+        world: &Followed,
+    ) -> Result<(BrokerEvent, Self), BrokerError> {
+        loop {
+            while let Some(event) = self.ready.pop_front() {
+                if let Some(cursor) = event.cursor() {
+                    self.cursor = cursor.clone();
+                }
+                if self.seen.is_new(&event) {
+                    return Ok((event, self));
+                }
+            }
+            let now = world.clock.monotonic();
+            let silence = self.session.longest_silence();
+            if silence.is_some_and(|longest| now.saturating_sub(self.heard) >= longest) {
+                let message =
+                    format!("the stream is silent for {} s", now.saturating_sub(self.heard).as_secs());
+                return Err(error(BrokerErrorKind::Disconnected, message));
+            }
+            let mut told = VecDeque::new();
+            let mut look = source.look_every().is_some_and(|every| now.saturating_sub(self.looked) >= every);
+            let heartbeat = self.session.heartbeat();
+            if let Some((_, frame)) =
+                heartbeat.as_ref().filter(|(every, _)| now.saturating_sub(self.beat) >= *every)
+            {
+                self.beat = now;
+                self.socket.send(frame.clone()).await.map_err(lost)?;
+            }
+            if !look {
+                let due = [
+                    silence.map(|longest| self.heard.saturating_add(longest)),
+                    source.look_every().map(|every| self.looked.saturating_add(every)),
+                    heartbeat.map(|(every, _)| self.beat.saturating_add(every)),
+                ];
+                let pause = due.into_iter().flatten().min().map(|at| at.saturating_sub(now));
+                let frame = within(&mut *self.socket, world, pause).await?;
+                if let Some(frame) = frame {
+                    self.heard = world.clock.monotonic();
+                    look |= self.take(&frame, world.clock.now(), &mut told).await?;
+                }
+            }
+            if look {
+                self.looked = world.clock.monotonic();
+                self.ready.extend(source.since(&self.cursor).await?);
+                // Nobody listened meanwhile: what has come waits in the socket.
+                self.heard = world.clock.monotonic();
+            }
+            // After the history: what it has comes before what the frame says of its orders.
+            self.ready.append(&mut told);
+        }
+    }
+
+    /// Hands a frame to the session and does what it wants; whether it wants the history.
+    async fn take(
+        &mut self,
+        frame: &[u8],
+        now: Timestamp,
+        told: &mut VecDeque<BrokerEvent>,
+    ) -> Result<bool, BrokerError> {
+        if !frame.is_empty() {
+            self.session.take(frame, now, &mut self.steps)?;
+        }
+        let mut look = false;
+        for step in self.steps.drain(..) {
+            match step {
+                Step::Send(frame) => self.socket.send(frame).await.map_err(lost)?,
+                Step::Event(event) => told.push_back(*event),
+                Step::Look => look = true,
+                Step::Live => {}
+            }
+        }
+        Ok(look)
+    }
+}
+
+/// The next text or binary frame, or nothing within the pause.
+async fn within(
+    socket: &mut dyn Socket,
+    world: &Followed,
+    pause: Option<Duration>,
+) -> Result<Option<bytes::Bytes>, BrokerError> {
+    let received = match pause {
+        Some(pause) => match select(socket.receive(), world.sleep.sleep(pause)).await {
+            Either::Left((received, _)) => received,
+            Either::Right(((), _)) => return Ok(None),
+        },
+        None => socket.receive().await,
+    };
+    match received.map_err(lost)? {
+        Some(Frame::Text(bytes) | Frame::Binary(bytes)) => Ok(Some(bytes)),
+        // The transport answers; that something came is all there is to it.
+        Some(Frame::Ping(_) | Frame::Pong(_)) => Ok(Some(bytes::Bytes::new())),
+        Some(Frame::Close) | None => {
+            Err(error(BrokerErrorKind::Disconnected, "the venue has ended the stream".to_owned()))
+        }
+    }
+}
+
+/// Fills that were handed on.
+#[derive(Default)]
+struct Seen {
+    ids: BTreeSet<FillId>,
+    oldest_first: VecDeque<FillId>,
+}
+
+impl Seen {
+    /// Whether an event is to be handed on.
+    fn is_new(&mut self, event: &BrokerEvent) -> bool {
+        let BrokerEvent::Fill { fill, .. } = event else { return true };
+        if !self.ids.insert(fill.fill_id.clone()) {
+            return false;
+        }
+        self.oldest_first.push_back(fill.fill_id.clone());
+        if self.oldest_first.len() > MAX_SEEN
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        true
+    }
+}
+
+fn lost(error: TransportError) -> BrokerError {
+    self::error(BrokerErrorKind::Disconnected, error.message)
+}
+
+fn error(kind: BrokerErrorKind, message: String) -> BrokerError {
+    BrokerError::new("events", kind, ErrorStatus::Temporary, message)
+}

@@ -1,0 +1,165 @@
+//! Settings.
+
+use mts_foundation::Currency;
+use mts_foundation::secret::SecretRef;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How far Kraken has verified an account, which says how often it may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// 15 questions at once, one more every three seconds.
+    #[default]
+    Starter,
+    /// 20, one more every two seconds.
+    Intermediate,
+    /// 20, one more every second.
+    Pro,
+}
+
+impl Tier {
+    /// The weight of private calls that the venue takes at once, one less than it says: its clock is not ours.
+    #[must_use]
+    pub const fn calls_at_once(self) -> u32 {
+        match self {
+            Self::Starter => 14,
+            Self::Intermediate | Self::Pro => 19,
+        }
+    }
+
+    /// The weight by which its count sinks in a minute.
+    #[must_use]
+    pub const fn calls_a_minute(self) -> u32 {
+        match self {
+            // A third of one a second, as documented, is 0.33.
+            Self::Starter => 19,
+            Self::Intermediate => 30,
+            Self::Pro => 60,
+        }
+    }
+}
+
+/// Settings of an account at Kraken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KrakenConfig {
+    /// Where the key is kept.
+    #[serde(default = "api_key")]
+    pub api_key: SecretRef,
+    /// Where its secret is kept.
+    #[serde(default = "api_secret")]
+    pub api_secret: SecretRef,
+    /// The currency of account: pairs that are quoted in it are traded.
+    #[serde(default = "dollars")]
+    pub currency: Currency,
+    /// How often the account may ask.
+    #[serde(default)]
+    pub tier: Tier,
+    /// The weight of private calls in any minute where it is another than the tier's, such as at a double.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_a_minute: Option<u32>,
+    /// Whether a key that may withdraw is taken.
+    #[serde(default)]
+    pub allow_withdrawal_key: bool,
+    /// Another address than Kraken's for calls, such as a double's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<String>,
+    /// Another address than Kraken's for the private stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// Longest wait for an answer, in milliseconds.
+    #[serde(default = "deadline")]
+    pub deadline_ms: u64,
+    /// How long after it was sent an order may reach Kraken's market, in milliseconds, 2,000 to 60,000: what comes later is refused
+    /// there.
+    #[serde(default = "order_deadline")]
+    pub order_deadline_ms: u64,
+    /// How often the history is asked for what the stream has not told, in milliseconds: cash that moved without a trade.
+    #[serde(default = "look_every")]
+    pub look_every_ms: u64,
+    /// After how much silence the stream counts as lost, in milliseconds; Kraken says something every second.
+    #[serde(default = "silence")]
+    pub silence_ms: u64,
+}
+
+fn api_key() -> SecretRef {
+    SecretRef::Env("KRAKEN_API_KEY".to_owned())
+}
+
+fn api_secret() -> SecretRef {
+    SecretRef::Env("KRAKEN_API_SECRET".to_owned())
+}
+
+fn dollars() -> Currency {
+    Currency::USD
+}
+
+fn deadline() -> u64 {
+    20_000
+}
+
+fn order_deadline() -> u64 {
+    5_000
+}
+
+fn look_every() -> u64 {
+    60_000
+}
+
+fn silence() -> u64 {
+    15_000
+}
+
+impl Default for KrakenConfig {
+    /// An account in dollars, its key in `KRAKEN_API_KEY` and `KRAKEN_API_SECRET`.
+    fn default() -> Self {
+        Self {
+            api_key: api_key(),
+            api_secret: api_secret(),
+            currency: dollars(),
+            tier: Tier::default(),
+            calls_a_minute: None,
+            allow_withdrawal_key: false,
+            rest: None,
+            stream: None,
+            deadline_ms: deadline(),
+            order_deadline_ms: order_deadline(),
+            look_every_ms: look_every(),
+            silence_ms: silence(),
+        }
+    }
+}
+
+impl KrakenConfig {
+    /// Where calls go.
+    #[must_use]
+    pub fn rest_url(&self) -> &str {
+        self.rest.as_deref().unwrap_or("https://api.kraken.com")
+    }
+
+    /// Where the private stream is.
+    #[must_use]
+    pub fn stream_url(&self) -> &str {
+        self.stream.as_deref().unwrap_or("wss://ws-auth.kraken.com/v2")
+    }
+
+    /// The weight of private calls that may be used in any minute.
+    #[must_use]
+    pub fn budget(&self) -> u32 {
+        self.calls_a_minute.unwrap_or(self.tier.calls_a_minute()).max(1)
+    }
+
+    /// Longest wait for an answer.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long after it was sent an order may reach the market; out of range = the nearest that Kraken takes.
+    #[must_use]
+    pub fn order_deadline(&self) -> Duration {
+        Duration::from_millis(self.order_deadline_ms.clamp(2_000, 60_000))
+    }
+}

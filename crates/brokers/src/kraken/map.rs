@@ -1,0 +1,253 @@
+//! Executions, cash and holdings in Kraken's words and ours. Pure.
+
+use super::order_map::side;
+use super::pairs::{Pair, Pairs};
+use super::wire::{WireEntry, WireFee, WireTicker, WireTrade};
+use crate::kit::{Failure, KnownOrder, number};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
+use mts_foundation::cash_flow::{CashFlow, CashKind};
+use mts_foundation::{
+    AccountId, Currency, Decimal, Fill, FillId, FundId, OrderId, Position, Timestamp, VenueName,
+};
+use smol_str::{SmolStr, ToSmolStr};
+use std::collections::BTreeMap;
+
+pub(super) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::unreadable(error.to_string())
+}
+
+/// What cannot be said in our words is an answer that cannot be read.
+pub(super) fn strange(field: &str, value: impl std::fmt::Display) -> Failure {
+    Failure::unreadable(format!("{field} is {value}, which mts does not know"))
+}
+
+/// An instant in seconds with a fraction.
+pub(super) fn instant(seconds: Decimal) -> Result<Timestamp, Failure> {
+    let nanos = seconds.checked_mul(Decimal::from(1_000_000_000)).map(|nanos| nanos.trunc());
+    let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok()).ok_or_else(|| strange("time", seconds))?;
+    Ok(Timestamp::from_nanos(nanos))
+}
+
+/// The place of an instant in the history.
+pub(super) fn cursor(time: Timestamp) -> Result<Cursor, Failure> {
+    Cursor::new(time.to_string()).map_err(|error| unreadable(&error))
+}
+
+/// An execution, of the stream or the history.
+pub(super) struct Execution<'a> {
+    pub(super) id: &'a str,
+    pub(super) order: &'a str,
+    pub(super) pair: &'a Pair,
+    pub(super) side: &'a str,
+    pub(super) quantity: Decimal,
+    pub(super) price: Decimal,
+    pub(super) time: Timestamp,
+    /// By asset, in our codes.
+    pub(super) fees: Vec<(SmolStr, Decimal)>,
+}
+
+/// Fees in the currency of account. What was charged in the coin counts at the price of the execution; what was charged in
+/// anything else cannot be told here.
+fn in_currency(execution: &Execution<'_>, currency: &str) -> Option<Decimal> {
+    let pair = execution.pair;
+    execution.fees.iter().try_fold(Decimal::ZERO, |sum, (asset, amount)| {
+        let value = match asset.as_str() {
+            _ if amount.is_zero() => Decimal::ZERO,
+            asset if asset == currency => *amount,
+            asset if asset == pair.base && pair.quote == currency => amount.checked_mul(execution.price)?,
+            _ => return None,
+        };
+        sum.checked_add(value)
+    })
+}
+
+/// The event of an execution.
+pub(super) fn fill(
+    execution: &Execution<'_>,
+    known: Option<&KnownOrder>,
+    account: &AccountId,
+    currency: &str,
+) -> Result<BrokerEvent, Failure> {
+    let order_id = match known {
+        Some(known) => known.order_id.clone(),
+        // Somebody else's order on the account: it is told, and belongs to none of ours.
+        None => OrderId::new(format!("kraken:{}", execution.order)).map_err(|error| unreadable(&error))?,
+    };
+    let fees = in_currency(execution, currency);
+    let mut raw = BTreeMap::from([(SmolStr::new_static("order_id"), execution.order.to_smolstr())]);
+    for (asset, amount) in
+        execution.fees.iter().filter(|(asset, amount)| asset != currency && !amount.is_zero())
+    {
+        raw.insert(SmolStr::new_static("fee_asset"), asset.clone());
+        raw.insert(SmolStr::new_static("fee_amount"), amount.to_smolstr());
+    }
+    let fill = Fill {
+        fill_id: FillId::new(execution.id).map_err(|error| unreadable(&error))?,
+        order_id,
+        symbol: execution.pair.symbol.clone(),
+        side: side(execution.side, known)?,
+        quantity: execution.quantity,
+        price: execution.price,
+        fees: fees.unwrap_or_default(),
+        venue: VenueName::new("kraken").map_err(|error| unreadable(&error))?,
+        timestamp: execution.time,
+        raw,
+    };
+    Ok(BrokerEvent::Fill {
+        account: account.clone(),
+        cursor: cursor(execution.time)?,
+        fill: fill.checked().map_err(|error| unreadable(&error))?,
+        fees: if fees.is_some() { FeeStatus::Known } else { FeeStatus::Pending },
+    })
+}
+
+/// Fees of the stream, in our codes; an asset that is not known keeps the venue's.
+pub(super) fn fees(wire: &[WireFee]) -> Vec<(SmolStr, Decimal)> {
+    wire.iter().map(|fee| (fee.asset.clone(), fee.qty)).collect()
+}
+
+/// An execution of the history.
+pub(super) fn of_trade<'a>(
+    id: &'a str,
+    wire: &'a WireTrade,
+    pairs: &'a Pairs,
+) -> Result<Execution<'a>, Failure> {
+    let pair = pairs.of_name(&wire.pair).ok_or_else(|| strange("pair", &wire.pair))?;
+    Ok(Execution {
+        id,
+        order: &wire.ordertxid,
+        pair,
+        side: &wire.side,
+        quantity: wire.vol,
+        price: wire.price,
+        time: instant(wire.time)?,
+        fees: vec![(pair.quote.clone(), wire.fee)],
+    })
+}
+
+/// A movement of the account's money without a trade. `None` = it is of another asset, a trade's, or nothing moved.
+pub(super) fn of_entry(
+    id: &SmolStr,
+    wire: &WireEntry,
+    pairs: &Pairs,
+    currency: Currency,
+) -> Result<Option<BrokerEvent>, Failure> {
+    let amount = wire.amount.saturating_sub(wire.fee.unwrap_or_default());
+    if pairs.code(&wire.asset) != Some(currency.as_str()) || wire.kind == "trade" || amount.is_zero() {
+        return Ok(None);
+    }
+    let kind = match wire.kind.as_str() {
+        "deposit" if amount > Decimal::ZERO => CashKind::Deposit,
+        "withdrawal" if amount < Decimal::ZERO => CashKind::Withdrawal,
+        "dividend" => CashKind::Dividend,
+        "staking" | "reward" | "earn" => CashKind::Interest,
+        _ => CashKind::Other,
+    };
+    let time = instant(wire.time)?;
+    let flow = CashFlow { id: id.clone(), kind, amount, currency, symbol: None, time };
+    Ok(Some(BrokerEvent::Cash { flow, cursor: cursor(time)? }))
+}
+
+/// The first number of a ticker's list.
+pub(super) fn price(row: &[SmolStr]) -> Result<Decimal, Failure> {
+    let first = row.first().map(SmolStr::as_str).unwrap_or_default();
+    number::parse(first).ok_or_else(|| strange("price", first))
+}
+
+/// What is held of a coin. Kraken keeps no entry prices: the last price stands in for them.
+pub(super) fn position(
+    pair: &Pair,
+    quantity: Decimal,
+    ticker: &WireTicker,
+    account: &FundId,
+    now: Timestamp,
+) -> Result<Position, Failure> {
+    let last_price = price(&ticker.c)?;
+    Ok(Position {
+        fund_id: account.clone(),
+        symbol: pair.symbol.clone(),
+        quantity,
+        avg_price: last_price,
+        last_price,
+        market_value_usd: last_price.saturating_mul(quantity),
+        unrealized_pl_usd: Decimal::ZERO,
+        realized_pl_ytd_usd: Decimal::ZERO,
+        last_updated: now,
+        tax_lots: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pairs::tests::pairs;
+    use super::*;
+
+    fn told(pair: &str, fees: &[(&str, i64)]) -> (Decimal, FeeStatus, BTreeMap<SmolStr, SmolStr>) {
+        let pairs = pairs();
+        let execution = Execution {
+            id: "TCCCTY-WJ6EO-4FP4VZ",
+            order: "O26VBY-ISGAE-JP5TLU",
+            pair: pairs.of_name(pair).unwrap(),
+            side: "sell",
+            quantity: Decimal::TWO,
+            price: Decimal::from(100),
+            time: Timestamp::from_nanos(1_688_585_840_892_100_000),
+            fees: fees
+                .iter()
+                .map(|(asset, hundredths)| (SmolStr::new(asset), Decimal::new(*hundredths, 2)))
+                .collect(),
+        };
+        let account = AccountId::new("a").unwrap();
+        match fill(&execution, None, &account, "USD").unwrap() {
+            BrokerEvent::Fill { fill, fees, cursor, .. } => {
+                assert_eq!(fill.order_id.as_str(), "kraken:O26VBY-ISGAE-JP5TLU");
+                assert_eq!(cursor.as_str(), "2023-07-05T19:37:20.892100Z");
+                (fill.fees, fees, fill.raw)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn fees_are_in_the_currency_of_account_or_pending() {
+        assert_eq!(
+            told("BTC/USD", &[("USD", 35)]),
+            (Decimal::new(35, 2), FeeStatus::Known, told("BTC/USD", &[]).2)
+        );
+        // In the coin: at the price of the execution, and as it was.
+        let (fees, status, raw) = told("BTC/USD", &[("BTC", 1)]);
+        assert_eq!((fees, status), (Decimal::ONE, FeeStatus::Known));
+        assert_eq!((raw["fee_asset"].as_str(), raw["fee_amount"].as_str()), ("BTC", "0.01"));
+        // Without a price of it in the currency of account.
+        let (fees, status, raw) = told("ETH/BTC", &[("BTC", 1)]);
+        assert_eq!((fees, status, raw["fee_asset"].as_str()), (Decimal::ZERO, FeeStatus::Pending, "BTC"));
+        assert_eq!(told("BTC/USD", &[("KFEE", 7)]).1, FeeStatus::Pending);
+    }
+
+    #[test]
+    fn money_that_moved_without_a_trade_is_named() {
+        let entry = |kind: &str, asset: &str, amount: &str, fee: &str| {
+            let text = serde_json::json!({
+                "aclass": "currency", "amount": amount, "asset": asset, "fee": fee, "time": 1_688_464_484.178_7, "type": kind,
+            });
+            let wire: WireEntry = serde_json::from_str(&text.to_string()).unwrap();
+            of_entry(&"L1".into(), &wire, &pairs(), Currency::USD).unwrap()
+        };
+        let kind = |event: Option<BrokerEvent>| match event {
+            Some(BrokerEvent::Cash { flow, .. }) => Some((flow.kind, flow.amount)),
+            _ => None,
+        };
+        assert_eq!(kind(entry("deposit", "ZUSD", "5", "0")), Some((CashKind::Deposit, Decimal::from(5))));
+        assert_eq!(
+            kind(entry("withdrawal", "ZUSD", "-5", "1")),
+            Some((CashKind::Withdrawal, Decimal::from(-6)))
+        );
+        assert_eq!(kind(entry("deposit", "ZUSD", "-5", "0")), Some((CashKind::Other, Decimal::from(-5))));
+        assert_eq!(kind(entry("earn", "ZUSD", "5", "0")).map(|(kind, _)| kind), Some(CashKind::Interest));
+        for (kind, asset, amount) in
+            [("trade", "ZUSD", "5"), ("deposit", "XXBT", "5"), ("deposit", "ZUSD", "0")]
+        {
+            assert_eq!(entry(kind, asset, amount, "0"), None, "{kind} {asset} {amount}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The driver of all event streams, with a socket, a history and a clock of the test's own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+use futures_util::StreamExt;
+use mts_brokers::kit::{EventSource, Followed, Session, Step, follow};
+use mts_foundation::broker::{BoxFuture, BrokerError, BrokerErrorKind, BrokerEventStream};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
+use mts_foundation::io::{Frame, Sleep, Socket, TransportError};
+use mts_foundation::ready::ready;
+use mts_foundation::time::Clock;
+use mts_foundation::{AccountId, Decimal, Fill, OrderState, OrderType, Side, Timestamp};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The test's world: frames to come (`None` = silence for a second), what was sent, and the time that has passed.
+#[derive(Clone, Default)]
+struct World {
+    frames: Arc<Mutex<VecDeque<Option<&'static str>>>>,
+    sent: Arc<Mutex<Vec<String>>>,
+    history: Arc<Mutex<Vec<(&'static str, u32)>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    passed: Arc<Mutex<Duration>>,
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::EPOCH.plus(*self.passed.lock().unwrap())
+    }
+}
+
+impl Sleep for World {
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        let passed = Arc::clone(&self.passed);
+        Box::pin(async move { *passed.lock().unwrap() += time })
+    }
+}
+
+impl Socket for World {
+    fn send(&mut self, frame: Frame) -> BoxFuture<'_, Result<(), TransportError>> {
+        if let Frame::Text(text) = frame {
+            self.sent.lock().unwrap().push(String::from_utf8(text.to_vec()).unwrap());
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn receive(&mut self) -> BoxFuture<'_, Result<Option<Frame>, TransportError>> {
+        let next = self.frames.lock().unwrap().pop_front();
+        match next {
+            Some(Some(text)) => Box::pin(std::future::ready(Ok(Some(Frame::Text(text.into()))))),
+            Some(None) => Box::pin(std::future::pending()),
+            None => Box::pin(std::future::ready(Ok(None))),
+        }
+    }
+}
+
+fn fill(id: &str, at: u32) -> BrokerEvent {
+    let fill =
+        Fill::new(id, "o", "AAPL", Side::Buy, Decimal::ONE, Decimal::TEN, Timestamp::from_millis(at.into()));
+    BrokerEvent::Fill {
+        account: AccountId::new("a").unwrap(),
+        cursor: Cursor::new(at.to_string()).unwrap(),
+        fill: fill.unwrap(),
+        fees: FeeStatus::Known,
+    }
+}
+
+/// A venue whose words are `live`, `look`, `ask` and `fill ID AT`.
+struct Words;
+
+impl Session for Words {
+    fn open(&mut self, _: Timestamp) -> Vec<Frame> {
+        vec![Frame::Text("hello".into())]
+    }
+
+    fn take(&mut self, frame: &[u8], _: Timestamp, steps: &mut Vec<Step>) -> Result<(), BrokerError> {
+        let text = std::str::from_utf8(frame).unwrap();
+        steps.push(match text.split(' ').collect::<Vec<_>>()[..] {
+            ["live"] => Step::Live,
+            ["look"] => Step::Look,
+            ["ask"] => Step::Send(Frame::Text("answer".into())),
+            ["fill", id, at] => Step::Event(Box::new(fill(id, at.parse().unwrap()))),
+            _ => panic!("{text}"),
+        });
+        Ok(())
+    }
+
+    fn longest_silence(&self) -> Option<Duration> {
+        Some(Duration::from_secs(10))
+    }
+
+    fn heartbeat(&self) -> Option<(Duration, Frame)> {
+        Some((Duration::from_secs(4), Frame::Text("beat".into())))
+    }
+}
+
+impl EventSource for World {
+    type Session = Words;
+
+    async fn open(&self) -> Result<(Box<dyn Socket>, Words), BrokerError> {
+        Ok((Box::new(self.clone()), Words))
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+        let report = OrderReport {
+            broker_order_id: "v".parse().unwrap(),
+            order_id: None,
+            idempotency_key: None,
+            symbol: mts_foundation::Symbol::new("AAPL").unwrap(),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            quantity: Decimal::ONE,
+            filled: Decimal::ZERO,
+            average_price: None,
+            state: OrderState::Accepted,
+            reason: None,
+            timestamp: Timestamp::EPOCH,
+        };
+        Ok((vec![report], Cursor::new("5").unwrap()))
+    }
+
+    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.asked.lock().unwrap().push(after.as_str().to_owned());
+        Ok(self.history.lock().unwrap().iter().map(|(id, at)| fill(id, *at)).collect())
+    }
+}
+
+impl World {
+    fn of(frames: &[Option<&'static str>], history: &[(&'static str, u32)]) -> Self {
+        let world = Self::default();
+        world.frames.lock().unwrap().extend(frames.iter().copied());
+        world.history.lock().unwrap().extend(history.iter().copied());
+        world
+    }
+
+    fn events(&self, after: Option<&str>) -> BrokerEventStream<'_> {
+        let world = Followed { sleep: Arc::new(self.clone()), clock: Arc::new(self.clone()) };
+        follow(self, world, after.map(|text| Cursor::new(text).unwrap()))
+    }
+
+    /// All events as words, and the error that ends them.
+    fn all(&self, after: Option<&str>) -> (Vec<String>, BrokerErrorKind) {
+        let mut events = self.events(after);
+        let mut told = Vec::new();
+        loop {
+            match ready(events.next()).unwrap() {
+                Some(Ok(BrokerEvent::Fill { fill, .. })) => told.push(fill.fill_id.to_string()),
+                Some(Ok(BrokerEvent::Order(report))) => told.push(report.broker_order_id.to_string()),
+                Some(Ok(other)) => panic!("{other:?}"),
+                Some(Err(error)) => {
+                    assert!(ready(events.next()).unwrap().is_none(), "after its error it has ended");
+                    return (told, error.kind);
+                }
+                None => panic!("a stream ends with an error"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_replay_comes_first_and_what_comes_twice_leaves_once() {
+    let frames = [Some("fill b 2"), Some("live"), Some("fill c 3"), Some("fill c 3")];
+    let world = World::of(&frames, &[("a", 1), ("b", 2)]);
+    let (told, end) = world.all(Some("0"));
+    assert_eq!(told, ["a", "b", "c"]);
+    assert_eq!((end, world.asked.lock().unwrap().join(" ").as_str()), (BrokerErrorKind::Disconnected, "0"));
+    assert_eq!(*world.sent.lock().unwrap(), ["hello"]);
+}
+
+#[test]
+fn from_now_on_begins_with_the_open_orders_and_looks_from_there() {
+    let world =
+        World::of(&[Some("ask"), Some("live"), Some("fill z 9"), Some("look")], &[("x", 7), ("z", 9)]);
+    let (told, _) = world.all(None);
+    // The second look is not asked for: the stream has ended.
+    assert_eq!(told, ["v", "z", "x"]);
+    assert_eq!(*world.asked.lock().unwrap(), ["9"], "from the last that was told");
+    assert_eq!(*world.sent.lock().unwrap(), ["hello", "answer"]);
+    let world = World::of(&[Some("live"), Some("look")], &[("x", 7)]);
+    assert_eq!(world.all(None).0, ["v", "x"]);
+    assert_eq!(*world.asked.lock().unwrap(), ["5"], "from where the stream began");
+}
+
+#[test]
+fn a_silent_stream_gets_heartbeats_and_then_counts_as_lost() {
+    let world = World::of(&[Some("live"), None, None, None, None, Some("fill late 9")], &[]);
+    let (told, end) = world.all(Some("0"));
+    assert_eq!((told, end), (Vec::new(), BrokerErrorKind::Disconnected));
+    assert_eq!(*world.sent.lock().unwrap(), ["hello", "beat", "beat"]);
+    assert_eq!(*world.passed.lock().unwrap(), Duration::from_secs(10));
+}
+
+#[test]
+fn a_subscription_that_is_never_confirmed_is_given_up() {
+    let world = World::of(&[Some("ask"), None, None], &[]);
+    assert_eq!(world.all(Some("0")), (Vec::new(), BrokerErrorKind::Timeout));
+}

@@ -1,0 +1,95 @@
+//! The adapters of real venues that this program has, and the world that it gives them.
+
+use crate::app::BrokerContext;
+use crate::error::{CliError, ExitKind, OrExit};
+use crate::live::SystemClock;
+use crate::secrets;
+use mts_brokers::kit::Connections;
+use mts_brokers::{Alpaca, AlpacaConfig, Coinbase, CoinbaseConfig, Ibkr, IbkrConfig, Kraken, KrakenConfig};
+use mts_foundation::broker::DynBroker;
+use mts_foundation::io::{SharedState, StateChange, StateError};
+use mts_transport::{Budget, FileState, Stack, TokioSleep};
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Alpaca, from `broker.params`.
+pub(crate) fn alpaca(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
+    let config: AlpacaConfig = settings(&context)?;
+    let budget = Budget::per_minute("", mts_brokers::alpaca::REQUESTS_A_MINUTE);
+    let connections = connections(&context, budget)?;
+    Ok(Arc::new(Alpaca::new(config, connections)))
+}
+
+/// Coinbase Advanced Trade, from `broker.params`.
+pub(crate) fn coinbase(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
+    let config: CoinbaseConfig = settings(&context)?;
+    let budget = Budget::per_minute("", mts_brokers::coinbase::REQUESTS_A_MINUTE);
+    let connections = connections(&context, budget)?;
+    Ok(Arc::new(Coinbase::new(config, connections)))
+}
+
+/// Interactive Brokers, from `broker.params`. It counts its messages itself and sends no requests over HTTP.
+pub(crate) fn ibkr(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
+    if context.record.is_some() {
+        let message = "--record cannot record ibkr, whose socket is its own library's; leave it out";
+        return Err(CliError::new(ExitKind::Usage, message));
+    }
+    let config: IbkrConfig = settings(&context)?;
+    let connections = connections(&context, Budget::per_minute("", 60))?;
+    Ok(Arc::new(Ibkr::new(config, connections)))
+}
+
+/// Kraken spot, from `broker.params`.
+pub(crate) fn kraken(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
+    let config: KrakenConfig = settings(&context)?;
+    let budget = Budget::bucket(mts_brokers::kraken::PRIVATE, config.tier.calls_at_once(), config.budget());
+    let connections = connections(&context, budget)?;
+    Ok(Arc::new(Kraken::new(config, connections)))
+}
+
+/// The settings of an adapter; a mistake is named with its key.
+fn settings<T: DeserializeOwned>(context: &BrokerContext<'_>) -> Result<T, CliError> {
+    let params = serde_json::Value::Object(context.section.params.clone());
+    serde_path_to_error::deserialize(params).map_err(|error| {
+        let message = format!("broker.params.{}: {}", error.path(), error.inner());
+        CliError::new(ExitKind::Config, message)
+    })
+}
+
+/// Real connections, secrets and memory for an adapter with this budget.
+fn connections(context: &BrokerContext<'_>, budget: Budget) -> Result<Connections, CliError> {
+    let adapter = context.section.name.as_str();
+    let secrets = secrets::of_environment().or_exit(ExitKind::Config)?;
+    let clock = Arc::new(SystemClock);
+    let mut stack = Stack::builder(adapter, clock.clone());
+    if let Some(folder) = context.record {
+        stack = stack.record(folder);
+    }
+    let stack =
+        stack.redactor(secrets.redactor().clone()).budgets([budget]).build().or_exit(ExitKind::Internal)?;
+    Ok(Connections {
+        http: stack.http(),
+        sockets: stack.sockets(),
+        clock,
+        sleep: Arc::new(TokioSleep),
+        secrets: Arc::new(secrets),
+        state: Arc::new(StateOf(adapter.to_owned())),
+    })
+}
+
+/// What an adapter must not forget, below `$XDG_STATE_HOME/mts`; the folder is made when there is something to keep.
+struct StateOf(String);
+
+impl SharedState for StateOf {
+    fn update(&self, entry: &str, change: &mut StateChange<'_>) -> Result<Option<Vec<u8>>, StateError> {
+        let homeless = || StateError {
+            entry: entry.to_owned(),
+            message: "neither XDG_STATE_HOME nor HOME is set; set one of them".to_owned(),
+        };
+        let home = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let home =
+            home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
+        FileState::open(home.ok_or_else(homeless)?.join("mts").join(&self.0))?.update(entry, change)
+    }
+}

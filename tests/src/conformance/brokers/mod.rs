@@ -1,0 +1,72 @@
+//! The suite of brokers, run against the adapters of this project: `cargo xtask conformance --broker NAME|all`.
+//!
+//! An adapter is a row of [`BROKERS`]: its name, and how its double and itself are made. That is all it takes.
+
+mod alpaca;
+mod coinbase;
+mod ibkr;
+mod kraken;
+mod paper;
+mod real;
+
+pub use coinbase::coinbase;
+pub use paper::PaperDouble;
+
+use mts_conformance::broker::{Request, Suite, USAGE};
+use std::fmt::Write as _;
+
+/// An adapter with the double of its venue.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The broker's registry name.
+    pub name: &'static str,
+    /// The suite with both.
+    pub suite: fn() -> Suite,
+}
+
+/// All adapters.
+pub const BROKERS: &[Row] = &[
+    Row { name: "alpaca", suite: alpaca::suite },
+    Row { name: "coinbase", suite: coinbase::suite },
+    Row { name: "ibkr", suite: ibkr::suite },
+    Row { name: "kraken", suite: kraken::suite },
+    Row { name: "paper", suite: paper::suite },
+];
+
+/// What is printed, and whether nothing failed.
+pub type Printed = (String, bool);
+
+/// Runs the suite for a broker, or for `all`, as a command line behind `--broker NAME` asks.
+///
+/// # Errors
+/// A sentence about what is not understood.
+pub fn run(name: &str, arguments: &[String]) -> Result<Printed, String> {
+    let request = Request::parse(arguments.iter().cloned())?;
+    let rows: Vec<&Row> = BROKERS.iter().filter(|row| name == "all" || row.name == name).collect();
+    if rows.is_empty() {
+        let names: Vec<&str> = BROKERS.iter().map(|row| row.name).collect();
+        return Err(format!("there is no broker {name}: use one of {}, or all", names.join(", ")));
+    }
+    if request.help {
+        return Ok((USAGE.to_owned(), true));
+    }
+    let (mut printed, mut green) = (Vec::new(), true);
+    for row in rows {
+        let (text, passed) = (row.suite)().print(&request).map_err(|error| error.to_string())?;
+        green &= passed;
+        printed.push(text);
+        if request.list {
+            break;
+        }
+    }
+    let mut text = if request.json && !request.list {
+        format!("[{}]", printed.join(",\n"))
+    } else {
+        printed.join("\n\n")
+    };
+    if name == "all" && !request.json && !request.list {
+        let verdict = if green { "green" } else { "not green" };
+        write!(text, "\n\n{} brokers: {verdict}", BROKERS.len()).unwrap_or_default();
+    }
+    Ok((text, green))
+}

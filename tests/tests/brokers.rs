@@ -1,0 +1,99 @@
+//! Every adapter passes the suite of brokers, and what is skipped is known.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
+mod common;
+
+use common::{root, run as run_mts};
+use mts_conformance::Outcome;
+use mts_tests::conformance::brokers::{BROKERS, coinbase, run};
+use std::path::Path;
+
+#[test]
+fn every_broker_passes() {
+    for row in BROKERS {
+        let report = (row.suite)().run().unwrap();
+        report.assert();
+        // A suite that could try nothing passes as well.
+        assert!(report.count(Outcome::Passed) >= 40, "{report}");
+        let reasons = report.cases.iter().filter(|case| case.outcome == Outcome::Skipped);
+        assert!(reasons.clone().all(|case| case.notes.iter().all(|note| note.len() > 12)), "{report}");
+    }
+}
+
+/// What the documents and the users of Coinbase say differently, and keys of the other kind.
+#[test]
+fn coinbase_may_be_either_way() {
+    for variant in ["ed25519", "duplicates_refused"] {
+        coinbase(&[variant]).run().unwrap().assert();
+    }
+    // A key that may move money out lets nobody in.
+    let report = coinbase(&["transfer_key"]).run_some(|case| case == "C-04").unwrap().to_string();
+    assert!(report.contains("transfer") && report.contains("allow_withdrawal_key = true"), "{report}");
+}
+
+#[test]
+fn the_runner_knows_its_brokers() {
+    let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let (text, green) = run("paper", &arguments("C-01 --json")).unwrap();
+    let reports: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(
+        green && reports[0]["subject"] == "paper" && reports[0]["cases"][0]["outcome"] == "passed",
+        "{text}"
+    );
+    assert!(run("papier", &[]).unwrap_err().contains("paper"));
+    assert!(run("all", &arguments("--lst")).is_err());
+}
+
+/// A page of the documentation has a part that the program writes, between two comments.
+fn included(page: &Path, name: &str, wanted: &str) {
+    let text = std::fs::read_to_string(page).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (head, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{} has no {begin}", page.display()));
+    let (_, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{} has no {end}", page.display()));
+    let wanted = format!("{head}{begin}{wanted}\n{end}{tail}");
+    if std::env::var_os("MTS_UPDATE_GOLDEN").is_some() {
+        std::fs::write(page, wanted).unwrap();
+        return;
+    }
+    assert!(text == wanted, "{} differs; run this test with MTS_UPDATE_GOLDEN=1", page.display());
+}
+
+/// The live test of each adapter, against its double.
+#[test]
+fn an_order_is_placed_found_and_cancelled_at_every_double() {
+    for (broker, symbol) in
+        [("alpaca", "AAPL"), ("coinbase", "ETH-USD"), ("ibkr", "AAPL"), ("kraken", "ETH-USD")]
+    {
+        let args = [
+            "brokers", "test", "--broker", broker, "--double", "--symbol", symbol, "--order", "10", "--json",
+        ];
+        let said = run_mts(args).json();
+        let names: Vec<&str> =
+            said["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+        assert!(said["passed"] == true && names.contains(&"order cancelled"), "{broker}: {said:#}");
+    }
+    let said = run_mts(["brokers", "test", "--broker", "alpaca", "--symbol", "AAPL", "--order", "10"]);
+    assert!(said.code == 2 && said.stderr.contains("--live"), "{}", said.stderr);
+}
+
+#[test]
+fn the_page_of_cases_is_up_to_date() {
+    let cases = mts_conformance::broker::cases_table();
+    included(&root().join("docs/conformance.md"), "cases", &cases);
+}
+
+/// Each adapter has a page, with what it can do as the program says it.
+#[test]
+fn the_pages_of_brokers_say_what_they_can_do() {
+    for row in BROKERS {
+        let said = run_mts(["brokers", "capabilities", row.name, "--markdown"]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let page = root().join(format!("docs/brokers/{}.md", row.name));
+        included(&page, "capabilities", &format!("\n{}", said.stdout));
+    }
+    let names = BROKERS.iter().map(|row| row.name);
+    let said = run_mts(["brokers", "capabilities", "--markdown"]);
+    assert!(names.clone().all(|name| said.stdout.lines().next().unwrap().contains(name)), "{}", said.stdout);
+    included(&root().join("README.md"), "capabilities", &format!("\n{}", said.stdout));
+}
