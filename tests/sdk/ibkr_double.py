@@ -320,6 +320,8 @@ def text_dialect(double, table, address):
     case("cancel all", all_cancelled)
 
     def too_fast():
+        # At the beginning of a second, which is what the double counts: one message too many is told, three end the connection.
+        time.sleep(1.1 - time.time() % 1)
         ib.client.RequestsInterval = 0
         for _ in range(51):
             ib.client.reqCurrentTime()

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 /// Most answers that are late at once.
 const MAX_LATE: usize = 64;
+/// How long a client that is thrown out is listened to.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// How often a client that has not greeted whole is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -137,8 +139,7 @@ async fn go(stream: &mut TcpStream, next: Next) -> bool {
 async fn send(stream: &mut TcpStream, frames: Vec<Frame>) -> bool {
     for frame in frames {
         let Frame::Binary(bytes) = frame else {
-            // What was said before shall be heard.
-            stream.shutdown().await.unwrap_or_default();
+            hang_up(stream).await;
             return false;
         };
         if stream.write_all(&bytes).await.is_err() {
@@ -146,6 +147,16 @@ async fn send(stream: &mut TcpStream, frames: Vec<Frame>) -> bool {
         }
     }
     true
+}
+
+/// Ends a connection so that what was said before is heard: a socket that closes with something unread in it resets the
+/// connection, and a client that is still sending would lose the last words.
+async fn hang_up(stream: &mut TcpStream) {
+    stream.shutdown().await.unwrap_or_default();
+    let mut rest = [0_u8; 4_096];
+    let drain = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
+    // Who goes on talking after that is not waited for.
+    tokio::time::timeout(LAST_WORDS, drain).await.unwrap_or_default();
 }
 
 /// The outcome of the first message of what has come; `None` = there is no whole one.
