@@ -10,6 +10,7 @@ use mts_foundation::broker::DynBroker;
 use mts_foundation::io::{SharedState, StateChange, StateError};
 use mts_transport::{Budget, FileState, Stack, TokioSleep};
 use serde::de::DeserializeOwned;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -83,13 +84,45 @@ struct StateOf(String);
 
 impl SharedState for StateOf {
     fn update(&self, entry: &str, change: &mut StateChange<'_>) -> Result<Option<Vec<u8>>, StateError> {
-        let homeless = || StateError {
-            entry: entry.to_owned(),
-            message: "neither XDG_STATE_HOME nor HOME is set; set one of them".to_owned(),
-        };
-        let home = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let home =
-            home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
-        FileState::open(home.ok_or_else(homeless)?.join("mts").join(&self.0))?.update(entry, change)
+        let home = state_home(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"));
+        let home = home.map_err(|message| StateError { entry: entry.to_owned(), message })?;
+        FileState::open(home.join("mts").join(&self.0))?.update(entry, change)
+    }
+}
+
+/// The folder for state by two variables. A relative one is refused: what is kept there would be found from one folder only,
+/// and a nonce or an order id that is not found is used twice.
+fn state_home(xdg: Option<OsString>, home: Option<OsString>) -> Result<PathBuf, String> {
+    let xdg = xdg.filter(|path| !path.is_empty());
+    let (name, value) = match xdg {
+        Some(xdg) => ("XDG_STATE_HOME", xdg),
+        None => ("HOME", home.ok_or("neither XDG_STATE_HOME nor HOME is set; set one of them")?),
+    };
+    let path = PathBuf::from(value);
+    if !path.is_absolute() {
+        return Err(format!(
+            "{name} is {:?}; set it, or XDG_STATE_HOME, to an absolute path",
+            path.display()
+        ));
+    }
+    Ok(if name == "HOME" { path.join(".local/state") } else { path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_lies_in_an_absolute_folder_or_nowhere() {
+        let of =
+            |xdg: Option<&str>, home: Option<&str>| state_home(xdg.map(Into::into), home.map(Into::into));
+        assert_eq!(of(Some("/state"), Some("")).unwrap(), PathBuf::from("/state"));
+        for xdg in [None, Some("")] {
+            assert_eq!(of(xdg, Some("/root")).unwrap(), PathBuf::from("/root/.local/state"));
+            let empty = of(xdg, Some("")).unwrap_err();
+            assert!(empty.starts_with(r#"HOME is "";"#) && empty.contains("absolute path"), "{empty}");
+            assert!(of(xdg, None).unwrap_err().contains("neither XDG_STATE_HOME nor HOME is set"));
+        }
+        assert!(of(Some("state"), Some("/root")).unwrap_err().starts_with(r#"XDG_STATE_HOME is "state";"#));
     }
 }
