@@ -23,7 +23,7 @@ fn frames(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(TOLD.len() as u64));
     group.bench_function("three messages to three events", |bencher| {
         bencher.iter_batched(
-            || OrderUpdates::new(account.clone(), Shared::default(), Duration::from_secs(1)),
+            || OrderUpdates::new(account.clone(), Shared::of_client(1), Duration::from_secs(1)),
             |mut session| {
                 let mut steps = Vec::with_capacity(TOLD.len());
                 for told in TOLD {

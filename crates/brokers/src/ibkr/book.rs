@@ -1,4 +1,5 @@
 //! What is known of orders and trades, from whoever has told it first: TWS tells where an order is without saying what it is.
+//! Numbers of clients are each client's own: what is found by such a number is this client's.
 
 use super::codes::{Verdict, verdict};
 use super::wire::{WireNotice, WireOrder, WireStatus};
@@ -16,19 +17,20 @@ pub(super) fn is_end(status: &str) -> bool {
 }
 
 /// Orders by TWS's number, and what else belongs to them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Book {
+    client_id: i32,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     orders: BTreeMap<i64, WireOrder>,
-    /// TWS's numbers by ours.
+    /// TWS's numbers by ours, of this client's orders.
     by_order_id: BTreeMap<i32, i64>,
     /// Why orders were refused, by our number.
     refusals: BTreeMap<i32, SmolStr>,
-    /// Orders that are being changed, and what was said of changes that were refused: it says nothing of the order.
+    /// Orders that were changed, and how that has ended: what is said of a change says nothing of the order.
     changes: BTreeMap<i32, Change>,
     /// The last correction that was told, by trade.
     revisions: BTreeMap<FillId, u32>,
@@ -36,12 +38,17 @@ struct Inner {
     unpaid: BTreeMap<FillId, Timestamp>,
     /// Instruments by TWS's number.
     names: BTreeMap<i32, Symbol>,
+    /// Trades that no fill could be made of, by execution.
+    strange: BTreeMap<SmolStr, ()>,
+    /// The latest trade that was told.
+    latest: Option<Timestamp>,
 }
 
 /// A change of an order in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
-    UnderWay,
+    /// It is under way, or nobody knows how it has ended: a refusal may still come.
+    Open,
     Refused(SmolStr),
 }
 
@@ -53,6 +60,11 @@ fn keep<K: Ord, V>(rows: &mut BTreeMap<K, V>, key: K, row: V) {
 }
 
 impl Book {
+    /// What a client knows.
+    pub(super) fn of_client(client_id: i32) -> Self {
+        Self { client_id, inner: Mutex::default() }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,7 +78,7 @@ impl Book {
                 told.status = known.status.clone();
             }
             if told.order_id < 1 {
-                told.order_id = known.order_id;
+                (told.client_id, told.order_id) = (known.client_id, known.order_id);
             }
             if told.filled < known.filled {
                 told.filled = known.filled;
@@ -79,13 +91,15 @@ impl Book {
                 told.reason = known.reason.clone();
             }
         }
-        if told.reason.is_empty()
+        let is_own = told.client_id == self.client_id && told.order_id > 0;
+        if is_own
+            && told.reason.is_empty()
             && let Some(refusal) = inner.refusals.get(&told.order_id)
         {
             told.reason = refusal.clone();
         }
         if told.perm_id != 0 {
-            if told.order_id > 0 {
+            if is_own {
                 keep(&mut inner.by_order_id, told.order_id, told.perm_id);
             }
             keep(&mut inner.orders, told.perm_id, told.clone());
@@ -108,14 +122,14 @@ impl Book {
     /// Takes a message about an order of ours; what is known of the order if it was refused with it.
     pub(super) fn refused(&self, notice: &WireNotice) -> Option<WireOrder> {
         let order_id = notice.about?;
-        if verdict(notice.code, &notice.message) != Verdict::Refused {
+        if verdict(notice.code) != Verdict::Refused {
             return None;
         }
         let words = smol_str::format_smolstr!("{} ({})", notice.message, notice.code);
         let known = {
             let mut inner = self.inner();
             match inner.changes.get(&order_id) {
-                Some(Change::UnderWay) => return None,
+                Some(Change::Open) => return None,
                 Some(Change::Refused(change)) if *change == words => return None,
                 Some(Change::Refused(_)) | None => {}
             }
@@ -128,10 +142,10 @@ impl Book {
 
     /// Notes that an order is being changed.
     pub(super) fn changing(&self, order_id: i32) {
-        keep(&mut self.inner().changes, order_id, Change::UnderWay);
+        keep(&mut self.inner().changes, order_id, Change::Open);
     }
 
-    /// Notes how a change has ended: with a refusal, or without.
+    /// Notes how a change has ended: with a refusal, or without. One of which nobody knows stays open.
     pub(super) fn changed(&self, order_id: i32, refusal: Option<SmolStr>) {
         let mut inner = self.inner();
         match refusal {
@@ -171,6 +185,25 @@ impl Book {
         self.inner().unpaid.remove(trade)
     }
 
+    /// Notes that no fill can be made of an execution; whether it was noted before.
+    pub(super) fn is_strange_already(&self, execution: &SmolStr) -> bool {
+        let mut inner = self.inner();
+        let was = inner.strange.contains_key(execution);
+        keep(&mut inner.strange, execution.clone(), ());
+        was
+    }
+
+    /// Notes when something was traded.
+    pub(super) fn has_traded(&self, time: Timestamp) {
+        let mut inner = self.inner();
+        inner.latest = inner.latest.max(Some(time));
+    }
+
+    /// When the latest trade was that was told; `None` = none was.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.inner().latest
+    }
+
     /// Notes which instrument TWS calls so.
     pub(super) fn name(&self, con_id: i32, symbol: &Symbol) {
         if con_id != 0 {
@@ -204,9 +237,12 @@ mod tests {
     use super::*;
     use mts_foundation::Decimal;
 
+    const OURS: i32 = 1;
+
     fn order(perm_id: i64, status: &str) -> WireOrder {
         WireOrder {
             order_id: 7,
+            client_id: OURS,
             perm_id,
             status: status.into(),
             quantity: Decimal::TEN,
@@ -221,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_order_does_not_come_back_and_is_not_filled_less() {
-        let book = Book::default();
+        let book = Book::of_client(OURS);
         assert_eq!(book.status(&status("Submitted", 0)), None, "nobody has told what it is");
         book.learn(order(1, "PreSubmitted"));
         assert_eq!(book.status(&status("Submitted", 4)).unwrap().filled, Decimal::from(4));
@@ -231,13 +267,29 @@ mod tests {
         let late = book.status(&status("Submitted", 6)).unwrap();
         assert_eq!((late.status.as_str(), late.filled), ("Filled", Decimal::TEN));
         // Orders that have ended are told without our number.
-        let ended = book.learn(WireOrder { order_id: -1, ..order(1, "Filled") });
-        assert_eq!(ended.order_id, 7);
+        let ended = book.learn(WireOrder { order_id: -1, client_id: 0, ..order(1, "Filled") });
+        assert_eq!((ended.client_id, ended.order_id), (OURS, 7));
+    }
+
+    #[test]
+    fn another_clients_order_with_the_same_number_is_another_order() {
+        let book = Book::of_client(OURS);
+        let notice = WireNotice { about: Some(7), code: 201, message: "no margin".to_owned() };
+        let theirs = |status| WireOrder { client_id: 2, ..order(2, status) };
+        book.learn(order(1, "Submitted"));
+        book.learn(theirs("Submitted"));
+        assert_eq!(book.refused(&notice).map(|refused| refused.perm_id), Some(1));
+        assert_eq!(book.learn(order(1, "Inactive")).reason, "no margin (201)");
+        assert_eq!(book.learn(theirs("Inactive")).reason, "");
+        // Ours is not told yet, and theirs is.
+        let book = Book::of_client(OURS);
+        book.learn(theirs("Submitted"));
+        assert_eq!(book.refused(&notice), None);
     }
 
     #[test]
     fn a_refusal_is_kept_until_the_order_is_told() {
-        let book = Book::default();
+        let book = Book::of_client(OURS);
         let notice = |code| WireNotice { about: Some(7), code, message: "no margin".to_owned() };
         assert_eq!(book.refused(&notice(201)), None);
         assert_eq!(book.learn(order(1, "Inactive")).reason, "no margin (201)");
@@ -247,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_change_that_is_refused_says_nothing_of_its_order() {
-        let book = Book::default();
+        let book = Book::of_client(OURS);
         let notice = |code| WireNotice { about: Some(7), code, message: "tick".to_owned() };
         book.learn(order(1, "Submitted"));
         book.changing(7);
@@ -256,11 +308,23 @@ mod tests {
         assert_eq!(book.refused(&notice(110)), None, "another listener hears it later");
         assert_eq!(book.status(&status("Cancelled", 0)).unwrap().reason, "");
         assert!(book.refused(&notice(201)).is_some());
+        // One of which nobody has heard in time: what is said late is said of it.
+        let book = Book::of_client(OURS);
+        book.learn(order(1, "Submitted"));
+        book.changing(7);
+        assert_eq!(book.refused(&notice(110)), None);
+        assert_eq!(book.learn(order(1, "Cancelled")).reason, "");
+        // One that was taken.
+        let book = Book::of_client(OURS);
+        book.learn(order(1, "Submitted"));
+        book.changing(7);
+        book.changed(7, None);
+        assert_eq!(book.refused(&notice(201)).unwrap().reason, "tick (201)");
     }
 
     #[test]
     fn a_correction_is_one_once() {
-        let book = Book::default();
+        let book = Book::of_client(OURS);
         let trade = FillId::new("a.b.01").unwrap();
         let told: Vec<_> = [1, 1, 2, 2, 1].iter().map(|revision| book.revise(&trade, *revision)).collect();
         use Revised::{Corrected, New, Outdated, Same};
@@ -270,7 +334,7 @@ mod tests {
 
     #[test]
     fn it_does_not_grow_without_end() {
-        let book = Book::default();
+        let book = Book::of_client(OURS);
         for number in 1..=i64::try_from(MAX_ROWS).unwrap() + 10 {
             book.learn(order(number, "Submitted"));
         }

@@ -6,15 +6,11 @@ use super::wire::float;
 use mts_foundation::broker::{Capabilities, FillStream};
 use mts_foundation::{AssetClass, Order, OrderType, Side, TimeInForce};
 use smol_str::SmolStr;
-use std::time::Duration;
 
 /// Messages a second that this adapter sends at most; TWS takes 50 of all its clients together.
 pub const MESSAGES_A_SECOND: u32 = 45;
 
-/// How far back TWS keeps executions.
-pub(super) const HISTORY: Duration = Duration::from_secs(7 * 24 * 3_600);
-
-/// What this adapter takes.
+/// What this adapter takes with the settings that it has unless told otherwise.
 #[must_use]
 pub fn capabilities() -> Capabilities {
     use TimeInForce::{Day, Fok, Gtc, Ioc, Opg};
@@ -39,7 +35,7 @@ pub fn capabilities() -> Capabilities {
     capabilities.client_id_dedupe = true;
     capabilities.replace = true;
     capabilities.fill_stream = FillStream::Push;
-    capabilities.history_window = Some(HISTORY);
+    capabilities.history_window = Some(IbkrConfig::default().history());
     capabilities.gtc_max_days = None;
     capabilities.sandbox = true;
     capabilities.margin = true;

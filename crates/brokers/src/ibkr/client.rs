@@ -48,9 +48,12 @@ pub struct Ibkr {
 
 /// What was learnt by connecting.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     wanted: bool,
     link: Option<Arc<Link>>,
+    account: Option<SmolStr>,
+    /// The connection over which the history was asked last, by when it was made, and from when on it was asked over that.
+    pub(super) asked: Option<(Timestamp, Timestamp)>,
     clock_skew_ms: Option<i64>,
     base: Option<SmolStr>,
     contracts: BTreeMap<Symbol, ContractFields>,
@@ -66,12 +69,14 @@ impl Ibkr {
     /// An account, not connected.
     #[must_use]
     pub fn new(config: IbkrConfig, connections: Connections) -> Self {
+        let mut capabilities = capabilities();
+        capabilities.history_window = Some(config.history());
         Self {
+            shared: Shared::of_client(config.client_id),
             config,
             connections,
-            shared: Shared::default(),
             rates: Arc::default(),
-            capabilities: capabilities(),
+            capabilities,
             limiter: limiter(),
             known: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
@@ -80,7 +85,7 @@ impl Ibkr {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,8 +123,14 @@ impl Ibkr {
             link.end().await;
             return Err(Failure::new(FailureKind::NotSent, "closed while it was connecting"));
         }
-        self.known().link = Some(link.clone());
+        let mut known = self.known();
+        (known.link, known.account) = (Some(link.clone()), Some(link.account.as_str().into()));
         Ok(link)
+    }
+
+    /// The account, as far as it is known without a connection.
+    pub(super) fn account_id(&self) -> Option<SmolStr> {
+        self.config.account.clone().or_else(|| self.known().account.clone())
     }
 
     /// The account's currency.
@@ -202,7 +213,12 @@ impl Ibkr {
         let orders = link.open_orders().await?;
         let known = orders.into_iter().map(|order| self.shared.book.learn(order));
         // TWS lists what has just ended for a while.
-        let reports = known.map(|order| self.report(&order)).collect::<Result<Vec<_>, _>>()?;
+        // One of another client that cannot be told is its own business.
+        let reports = known.filter_map(|order| match self.report(&order) {
+            Err(_) if order.client_id != self.config.client_id => None,
+            report => Some(report),
+        });
+        let reports = reports.collect::<Result<Vec<_>, _>>()?;
         Ok(reports.into_iter().filter(|report| !report.state.is_terminal()).collect())
     }
 
@@ -256,6 +272,9 @@ impl Ibkr {
         let (mut units, mut value) = (Decimal::ZERO, Decimal::ZERO);
         for (execution, _) in link.executions(Timestamp::EPOCH, now).await? {
             if execution.perm_id == perm_id && execution.contract.sec_type != "BAG" {
+                if !execution.fault.is_empty() {
+                    return Ok(None);
+                }
                 units = units.saturating_add(execution.quantity);
                 value = value.saturating_add(execution.quantity.saturating_mul(execution.price));
             }

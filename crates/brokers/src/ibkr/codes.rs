@@ -7,7 +7,7 @@
 //! | 105–134, 200–398 without those below | this order is refused |
 //! | 135, 136, 161, 10147, 10148 | there is nothing to cancel, or it cannot be: the order is looked up |
 //! | 202 | cancelled |
-//! | 317, 326, 354, 399, 404, 2100–2199, 10089–10091, 10167 | say nothing about an order's fate |
+//! | 317, 354, 399, 404, 2100–2199, 10089–10091, 10167 | say nothing about an order's fate |
 //! | 502, 504, 1100, 1300, 2110 | TWS does not reach Interactive Brokers, or is not reached |
 //! | 1101, 1102 | it does again: what was missed is asked for |
 //!
@@ -31,15 +31,13 @@ pub(super) enum Verdict {
 }
 
 /// What a code with an order's number says of the order.
-pub(super) fn verdict(code: i32, message: &str) -> Verdict {
+pub(super) fn verdict(code: i32) -> Verdict {
     match code {
         202 => Verdict::Canceled,
         103 | 104 => Verdict::UsedId,
         135 | 136 | 161 | 10_147 | 10_148 => Verdict::NotCancellable,
-        0 | 317 | 354 | 404 | 2_100..=2_199 | 10_089..=10_091 | 10_167 => Verdict::None,
-        399 if message.contains("Warning:") => Verdict::None,
-        // Held, or working under a condition: an order's end is told by its status.
-        399 => Verdict::None,
+        // 399 warns, or says that the order is held or works under a condition: an order's end is told by its status.
+        0 | 317 | 354 | 399 | 404 | 2_100..=2_199 | 10_089..=10_091 | 10_167 => Verdict::None,
         100 | 326 => Verdict::Unclear,
         105..=134 | 200..=398 => Verdict::Refused,
         _ => Verdict::Unclear,
@@ -86,17 +84,17 @@ mod tests {
     #[test]
     fn only_what_is_known_to_refuse_an_order_does() {
         for code in [105, 109, 110, 113, 200, 201, 203, 321, 322, 323, 388] {
-            assert_eq!(verdict(code, ""), Verdict::Refused, "{code}");
+            assert_eq!(verdict(code), Verdict::Refused, "{code}");
         }
         for code in [399, 404, 2_109, 2_137, 10_167, 0] {
-            assert_eq!(verdict(code, "Order Message: held"), Verdict::None, "{code}");
+            assert_eq!(verdict(code), Verdict::None, "{code}");
         }
         for code in [100, 504, 1_100, 10_999, 20_000, -1] {
-            assert_eq!(verdict(code, ""), Verdict::Unclear, "{code}");
+            assert_eq!(verdict(code), Verdict::Unclear, "{code}");
         }
-        assert_eq!((verdict(202, ""), verdict(103, "")), (Verdict::Canceled, Verdict::UsedId));
+        assert_eq!((verdict(202), verdict(103)), (Verdict::Canceled, Verdict::UsedId));
         for code in [135, 161, 10_147, 10_148] {
-            assert_eq!(verdict(code, ""), Verdict::NotCancellable, "{code}");
+            assert_eq!(verdict(code), Verdict::NotCancellable, "{code}");
         }
     }
 }

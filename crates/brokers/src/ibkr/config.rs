@@ -1,9 +1,13 @@
 //! Settings.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Most days that TWS keeps executions for.
+const MAX_DAYS: u8 = 7;
 
 /// Settings of an account at Interactive Brokers, reached through a TWS or an IB Gateway that somebody has logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,17 +36,21 @@ pub struct IbkrConfig {
     /// Exchanges of futures by their root, such as `ES = "CME"`, where one root trades at several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exchanges: BTreeMap<SmolStr, SmolStr>,
+    /// How many days of executions TWS surely has, today and those before it: 1, or as many as its trade log is set to show, 7
+    /// at most. What is older than that is told as a gap.
+    #[serde(default = "history_days", deserialize_with = "days")]
+    pub history_days: u8,
     /// Longest wait for an answer, in milliseconds.
-    #[serde(default = "deadline")]
+    #[serde(default = "deadline", deserialize_with = "deadline_ms")]
     pub deadline_ms: u64,
-    /// How long a fill waits for its commission, in milliseconds; after that it is told without, and the fees follow.
+    /// How long a fill waits for its commission, in milliseconds; after that it is told without, and the fees follow. 0 = none does.
     #[serde(default = "fees_within")]
     pub fees_within_ms: u64,
     /// How often the executions are asked for, although nothing seems to be missing, in milliseconds.
-    #[serde(default = "look_every")]
+    #[serde(default = "look_every", deserialize_with = "look_every_ms")]
     pub look_every_ms: u64,
     /// How often the connection is tried while nothing else is said, in milliseconds.
-    #[serde(default = "beat_every")]
+    #[serde(default = "beat_every", deserialize_with = "beat_every_ms")]
     pub beat_every_ms: u64,
 }
 
@@ -55,6 +63,10 @@ fn yes() -> bool {
 }
 
 fn client_id() -> i32 {
+    1
+}
+
+fn history_days() -> u8 {
     1
 }
 
@@ -74,8 +86,39 @@ fn beat_every() -> u64 {
     10_000
 }
 
+fn days<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    match u8::deserialize(from)? {
+        days @ 1..=MAX_DAYS => Ok(days),
+        days => Err(D::Error::custom(format!(
+            "history_days is {days}; write as many days as the trade log of TWS shows, from 1 (today) to {MAX_DAYS}"
+        ))),
+    }
+}
+
+fn deadline_ms<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    some_time("deadline_ms", from)
+}
+
+fn look_every_ms<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    some_time("look_every_ms", from)
+}
+
+fn beat_every_ms<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    some_time("beat_every_ms", from)
+}
+
+/// Milliseconds, and not none: without a pause nothing else would be done.
+fn some_time<'de, D: Deserializer<'de>>(field: &str, from: D) -> Result<u64, D::Error> {
+    match u64::deserialize(from)? {
+        0 => Err(D::Error::custom(format!(
+            "{field} is 0; write 1 or more milliseconds, or leave it out for the default"
+        ))),
+        millis => Ok(millis),
+    }
+}
+
 /// A port as a number or as text.
-fn port_option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+fn port_option<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Port {
@@ -85,9 +128,10 @@ fn port_option<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u16>,
     match Option::<Port>::deserialize(from)? {
         None => Ok(None),
         Some(Port::Number(port)) => Ok(Some(port)),
-        Some(Port::Text(text)) => text.parse().map(Some).map_err(|_| {
-            serde::de::Error::custom(format!("port {text:?} is none; write a number from 1 to 65535"))
-        }),
+        Some(Port::Text(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| D::Error::custom(format!("port {text:?} is none; write a number from 1 to 65535"))),
     }
 }
 
@@ -102,6 +146,7 @@ impl Default for IbkrConfig {
             client_id: client_id(),
             account: None,
             exchanges: BTreeMap::new(),
+            history_days: history_days(),
             deadline_ms: deadline(),
             fees_within_ms: fees_within(),
             look_every_ms: look_every(),
@@ -127,6 +172,12 @@ impl IbkrConfig {
     #[must_use]
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How far back TWS has executions at most: its days begin at midnight.
+    #[must_use]
+    pub fn history(&self) -> Duration {
+        Duration::from_secs(24 * 3_600).saturating_mul(self.history_days.into())
     }
 
     /// Whether an account's number is one of the kind that is wanted. Paper accounts begin with `D`.
@@ -155,6 +206,23 @@ mod tests {
         assert_eq!(serde_json::from_str::<IbkrConfig>("{}").unwrap(), IbkrConfig::default());
         for wrong in [r#"{"port":"x"}"#, r#"{"port":70000}"#, r#"{"prot":1}"#] {
             assert!(serde_json::from_str::<IbkrConfig>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_time_at_all_is_refused_where_it_makes_no_sense() {
+        for field in ["deadline_ms", "look_every_ms", "beat_every_ms"] {
+            let read = |value: u64| serde_json::from_str::<IbkrConfig>(&format!("{{\"{field}\":{value}}}"));
+            let refusal = read(0).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("{field} is 0; write 1 or more milliseconds")), "{refusal}");
+            assert!(read(1).is_ok());
+        }
+        let read = |text: &str| serde_json::from_str::<IbkrConfig>(text);
+        assert_eq!(read(r#"{"fees_within_ms":0}"#).unwrap().fees_within_ms, 0);
+        assert_eq!(read(r#"{"history_days":7}"#).unwrap().history(), Duration::from_secs(168 * 3_600));
+        for days in [0, 8] {
+            let refusal = read(&format!("{{\"history_days\":{days}}}")).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("history_days is {days}; write")), "{refusal}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What TWS tells, as frames for a session: a socket that is none.
 
 use super::join::Joiner;
-use super::link::{Link, failure};
+use super::link::{Heard, Link, heard};
 use super::told;
 use super::wire::{Told, WireFees};
 use crate::kit::{Failure, FailureKind};
@@ -136,17 +136,11 @@ impl Feed {
                 }
                 Next::Update(update) => *update,
             };
-            match update {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(failure(&error)),
-                // The library has dropped some of what was told: the history has it.
-                Some(Ok(SubscriptionItem::Notice(notice))) if notice.code < 0 => {
-                    return Err(Failure::new(FailureKind::Lost { timed_out: false }, notice.message));
-                }
-                Some(Ok(SubscriptionItem::Notice(notice))) => {
-                    self.take(Told::Notice(told::notice(&notice)));
-                }
-                Some(Ok(SubscriptionItem::Data(update))) => {
+            let Some(update) = update else { return Ok(None) };
+            // Where some of what was told was dropped the history has it: the stream begins anew.
+            match heard(update)? {
+                Heard::Notice(notice) => self.take(Told::Notice(notice)),
+                Heard::Update(update) => {
                     if let Some(told) = told::update(&update, self.link.zone.as_deref())? {
                         self.take(told);
                     }

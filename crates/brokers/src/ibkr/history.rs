@@ -1,11 +1,13 @@
 //! Where events come from: what TWS tells, and the trades that it keeps.
 
-use super::capabilities::HISTORY;
 use super::client::Ibkr;
 use super::feed::Feed;
+use super::link::Link;
 use super::map;
 use super::session::OrderUpdates;
 use crate::kit::{EventSource, Failure, place, reach_back};
+use chrono::{Days, NaiveTime, TimeZone as _, Utc};
+use chrono_tz::Tz;
 use mts_foundation::Timestamp;
 use mts_foundation::broker::BrokerError;
 use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
@@ -15,8 +17,13 @@ use std::time::Duration;
 /// How late trades come; they are told to the second.
 const LATE: Duration = Duration::from_secs(10);
 
-fn before(time: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_nanos(time.nanos().saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+/// Since when TWS surely has all trades: since midnight in its zone, of today or of some days before.
+fn kept(now: Timestamp, days: u8, zone: Option<&str>) -> Option<Timestamp> {
+    let zone: Tz = zone.unwrap_or("UTC").parse().ok()?;
+    let today = now.to_datetime().with_timezone(&zone).date_naive();
+    let first = today.checked_sub_days(Days::new(u64::from(days.saturating_sub(1))))?;
+    let midnight = zone.from_local_datetime(&first.and_time(NaiveTime::MIN)).earliest()?;
+    Some(Timestamp::from(midnight.with_timezone(&Utc)))
 }
 
 impl Ibkr {
@@ -24,9 +31,9 @@ impl Ibkr {
         let place = place(after)?;
         let link = self.link().await?;
         let now = self.connections.clock.now();
-        let kept = before(now, HISTORY);
+        let kept = kept(now, self.config.history_days, link.zone.as_deref()).unwrap_or(now);
         let mut events = Vec::new();
-        if place < kept {
+        if place < kept && !self.has_told_since(place, &link) {
             events.push(BrokerEvent::Gap { from: place, to: kept, recoverable: false });
         }
         let base = self.base(&link).await?;
@@ -38,9 +45,21 @@ impl Ibkr {
                 self.rates.price(&link, fees, &base).await?;
             }
             let (orders, book) = (&self.shared.orders, &self.shared.book);
-            events.extend(map::of_execution(&execution, fees.as_ref(), orders, book, &link.account)?);
+            let known = (&**orders, &**book);
+            events.extend(map::of_execution(&execution, fees.as_ref(), known, &link.account, now));
         }
+        let mut known = self.known();
+        let before = known.asked.filter(|(connection, _)| *connection == link.since);
+        known.asked = Some((link.since, before.map_or(place, |(_, from)| from.min(place))));
         Ok(events)
+    }
+
+    /// Whether everything after a place was told over this connection, so that TWS may forget it: it was asked for from there on
+    /// or from earlier, everything since was listened to, and nothing has traded after the place.
+    fn has_told_since(&self, place: Timestamp, link: &Link) -> bool {
+        let asked = self.known().asked;
+        asked.is_some_and(|(connection, from)| connection == link.since && from <= place)
+            && self.shared.book.latest().is_none_or(|latest| latest <= place)
     }
 }
 
@@ -76,5 +95,21 @@ impl EventSource for Ibkr {
 
     fn look_every(&self) -> Option<Duration> {
         Some(Duration::from_millis(self.config.look_every_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tws_surely_has_what_has_traded_since_midnight_where_it_is() {
+        let since = |now: &str, days, zone| kept(now.parse().unwrap(), days, zone).unwrap().to_string();
+        let new_york = Some("Etc/GMT+5");
+        assert_eq!(since("2026-11-22T04:59:59Z", 1, new_york), "2026-11-21T05:00:00Z");
+        assert_eq!(since("2026-11-22T05:00:00Z", 1, new_york), "2026-11-22T05:00:00Z");
+        assert_eq!(since("2026-11-22T06:00:00Z", 7, new_york), "2026-11-16T05:00:00Z");
+        assert_eq!(since("2026-11-22T06:00:00Z", 1, None), "2026-11-22T00:00:00Z");
+        assert_eq!(kept(Timestamp::EPOCH, 1, Some("Mars/Base")), None);
     }
 }

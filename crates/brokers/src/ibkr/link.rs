@@ -4,12 +4,14 @@
 use super::capabilities::MESSAGES_A_SECOND;
 use super::codes::{Weather, weather};
 use super::config::IbkrConfig;
+use super::told;
+use super::wire::WireNotice;
 use crate::kit::{Failure, FailureKind};
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use ibapi::orders::OrderUpdate;
-use ibapi::subscriptions::{NoticeStream, Subscription};
-use ibapi::{Client, Error, RateLimiter};
+use ibapi::subscriptions::{NoticeStream, Subscription, SubscriptionItem};
+use ibapi::{Client, Error, NOTICE_STREAM_LAG_CODE, RateLimiter};
 use mts_foundation::io::Sleep;
 use mts_foundation::{AccountId, Timestamp};
 use smol_str::{SmolStr, format_smolstr};
@@ -114,6 +116,10 @@ impl Link {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(Some(notice)) = notices.next().now_or_never() {
             match weather(notice.code) {
+                // Whether it is lost or back may be among what was dropped: a new connection knows.
+                Weather::Missed if notice.code == NOTICE_STREAM_LAG_CODE => {
+                    self.over.store(true, Ordering::Release);
+                }
                 Weather::Down => self.down.store(true, Ordering::Release),
                 Weather::Up => self.down.store(false, Ordering::Release),
                 Weather::Fair | Weather::NoAnswer | Weather::Over | Weather::TooMany | Weather::Missed => {}
@@ -163,6 +169,26 @@ impl Link {
             }
         });
         asked.await.map_err(|error| Failure::unreadable(format!("a question has ended early: {error}")))?
+    }
+}
+
+/// Something of the stream of updates.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Update(Box<OrderUpdate>),
+    Notice(WireNotice),
+}
+
+/// What a listener was given.
+///
+/// # Errors
+/// [`Failure`] of kind `Lost` where the library has dropped some of what was told, as the listener was too slow: nobody may
+/// take that for silence.
+pub(super) fn heard(item: Result<SubscriptionItem<OrderUpdate>, Error>) -> Result<Heard, Failure> {
+    match item.map_err(|error| failure(&error))? {
+        SubscriptionItem::Notice(notice) if notice.code < 0 => Err(failure(&Error::Notice(notice))),
+        SubscriptionItem::Notice(notice) => Ok(Heard::Notice(told::notice(&notice))),
+        SubscriptionItem::Data(update) => Ok(Heard::Update(Box::new(update))),
     }
 }
 
@@ -288,7 +314,8 @@ pub(super) fn failure(error: &Error) -> Failure {
                 (Weather::TooMany, _) => FailureKind::TooMany { retry_after: None },
                 (Weather::Down | Weather::NoAnswer | Weather::Over, _) => FailureKind::Down,
                 (_, 200) => FailureKind::NotFound,
-                (Weather::Missed, _) => FailureKind::Unreadable,
+                // Some of the answer was dropped: it can be asked for again.
+                (Weather::Missed, _) => FailureKind::Lost { timed_out: false },
                 _ => FailureKind::Refused,
             };
             let code = Some(format_smolstr!("{}", notice.code));
@@ -297,4 +324,33 @@ pub(super) fn failure(error: &Error) -> Failure {
         _ => FailureKind::Unreadable,
     };
     Failure::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ibapi::{Notice, SUBSCRIPTION_LAG_CODE};
+    use mts_foundation::broker::{ErrorStatus, SubmitOutcome};
+
+    fn notice(code: i32) -> Notice {
+        Notice {
+            request_id: None,
+            code,
+            message: "7 frames dropped".to_owned(),
+            error_time: None,
+            advanced_order_reject_json: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_dropped_is_a_loss_and_no_silence() {
+        let dropped = || heard(Ok(SubscriptionItem::Notice(notice(SUBSCRIPTION_LAG_CODE)))).unwrap_err();
+        assert_eq!(dropped().kind, FailureKind::Lost { timed_out: false });
+        assert!(matches!(dropped().of_submit(), SubmitOutcome::Unknown { .. }));
+        // An answer with a hole can be asked for again.
+        let answer = failure(&Error::Notice(notice(SUBSCRIPTION_LAG_CODE))).of_query("events");
+        assert_eq!(answer.status, ErrorStatus::Temporary);
+        assert!(matches!(heard(Ok(SubscriptionItem::Notice(notice(399)))), Ok(Heard::Notice(_))));
+        assert_eq!(weather(NOTICE_STREAM_LAG_CODE), Weather::Missed);
+    }
 }

@@ -12,6 +12,10 @@ use mts_foundation::{
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::time::Duration;
+
+/// Trades are told to the second.
+const SECOND: Duration = Duration::from_secs(1);
 
 fn unreadable(error: impl Display) -> Failure {
     Failure::unreadable(error.to_string())
@@ -184,17 +188,37 @@ fn paid(fees: Option<&WireFees>) -> Option<Decimal> {
     fees.and_then(|fees| fees.amount.checked_mul(fees.rate?)).map(|amount| amount.normalize())
 }
 
-/// The events that a trade is: the fill, and its correction where it is one.
+/// The events that a trade is: the fill, and its correction where it is one. One that no fill can be, such as one for nothing
+/// or at a price that cannot be read, is a gap, told once: it has changed what the account holds, whosever it is.
 pub(super) fn of_execution(
     execution: &WireExecution,
     fees: Option<&WireFees>,
-    orders: &KnownOrders,
-    book: &Book,
+    (orders, book): (&KnownOrders, &Book),
     account: &AccountId,
-) -> Result<Vec<BrokerEvent>, Failure> {
+    now: Timestamp,
+) -> Vec<BrokerEvent> {
     // The legs of a combination are told one by one; the whole is no instrument.
     if execution.contract.sec_type == "BAG" || execution.account != account.as_str() {
-        return Ok(Vec::new());
+        return Vec::new();
+    }
+    match fill_of(execution, fees, (orders, book), account) {
+        Ok(events) => events,
+        Err(_) if book.is_strange_already(&execution.id) => Vec::new(),
+        Err(_) => {
+            let time = time_of(execution).unwrap_or(now);
+            vec![BrokerEvent::Gap { from: time, to: time.plus(SECOND), recoverable: false }]
+        }
+    }
+}
+
+fn fill_of(
+    execution: &WireExecution,
+    fees: Option<&WireFees>,
+    (orders, book): (&KnownOrders, &Book),
+    account: &AccountId,
+) -> Result<Vec<BrokerEvent>, Failure> {
+    if !execution.fault.is_empty() {
+        return Err(Failure::unreadable(execution.fault.as_str()));
     }
     let (fill_id, revision) = trade_of(&execution.id)?;
     let venue_id = venue_id(execution.perm_id)?;
@@ -205,6 +229,7 @@ pub(super) fn of_execution(
         None => OrderId::new(format!("ibkr:{venue_id}")).map_err(unreadable)?,
     };
     let time = time_of(execution)?;
+    book.has_traded(time);
     let paid = paid(fees);
     let mut raw = BTreeMap::from_iter([
         (SmolStr::new_static("execution_id"), execution.id.clone()),
@@ -396,14 +421,14 @@ mod tests {
             let order = WireOrder { reason: reason.into(), ..wire(status, filled) };
             assert_eq!(state(&order), expected, "{status} {reason}");
         }
-        let (orders, book) = (KnownOrders::default(), Book::default());
+        let (orders, book) = (KnownOrders::default(), Book::of_client(1));
         let strange = report(&wire("OnHoliday", 0), &orders, &book, Timestamp::EPOCH).unwrap();
         assert_eq!(strange.reason.as_deref(), Some("status OnHoliday"));
     }
 
     #[test]
     fn a_report_has_the_side_and_type_that_were_ordered() {
-        let (orders, book) = (KnownOrders::default(), Book::default());
+        let (orders, book) = (KnownOrders::default(), Book::of_client(1));
         let told =
             |orders: &KnownOrders| report(&wire("Submitted", 0), orders, &book, Timestamp::EPOCH).unwrap();
         let unknown = told(&orders);
@@ -452,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_trade_is_a_fill_and_then_its_correction_and_pays_once() {
-        let (orders, book) = (KnownOrders::default(), Book::default());
+        let (orders, book) = (KnownOrders::default(), Book::of_client(1));
         orders.insert(&order(Side::Cover));
         let account = AccountId::new("DU1").unwrap();
         let fees = |rate| WireFees {
@@ -462,7 +487,7 @@ mod tests {
             rate,
         };
         let told = |execution: &WireExecution, fees: Option<&WireFees>| {
-            of_execution(execution, fees, &orders, &book, &account).unwrap()
+            of_execution(execution, fees, (&orders, &book), &account, Timestamp::EPOCH)
         };
         let first = told(&execution("a.b.01.01", 99), Some(&fees(None)));
         let [BrokerEvent::Fill { fill, fees: FeeStatus::Pending, .. }] = first.as_slice() else {
@@ -488,6 +513,40 @@ mod tests {
     }
 
     #[test]
+    fn a_trade_that_no_fill_can_be_is_a_gap_once() {
+        let (orders, book) = (KnownOrders::default(), Book::of_client(1));
+        orders.insert(&order(Side::Cover));
+        let account = AccountId::new("DU1").unwrap();
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let told = |execution: &WireExecution| of_execution(execution, None, (&orders, &book), &account, now);
+        let time: Timestamp = execution("", 0).time.parse().unwrap();
+        let gap =
+            |from: Timestamp| vec![BrokerEvent::Gap { from, to: from.plus(SECOND), recoverable: false }];
+        let faulty = |id: &str, fault: &str, time: Option<&str>| {
+            let it = execution(id, 1);
+            WireExecution { fault: fault.into(), time: time.map_or(it.time.clone(), Into::into), ..it }
+        };
+        let mut cases = vec![
+            (execution("a.a.01.01", 0), time),
+            (execution("a.b.01.01", -2), time),
+            (faulty("a.c.01.01", "price is 1e308", None), time),
+            (faulty("a.d.01.01", "no instant", Some("")), now),
+            (WireExecution { perm_id: 0, ..execution("a.e.01.01", 1) }, time),
+        ];
+        // Of somebody else, on the same account.
+        let theirs = |(ours, from): &(WireExecution, Timestamp)| {
+            let (id, order_ref) = (format_smolstr!("b.{}", ours.id), "theirs".into());
+            (WireExecution { id, order_ref, client_id: 2, ..ours.clone() }, *from)
+        };
+        cases.extend(cases.iter().map(theirs).collect::<Vec<_>>());
+        for (case, from) in cases {
+            assert_eq!(told(&case), gap(from), "{case:?}");
+            assert_eq!(told(&case), [], "it was told");
+        }
+        assert!(matches!(told(&execution("a.g.01.01", 1)).as_slice(), [BrokerEvent::Fill { .. }]));
+    }
+
+    #[test]
     fn a_position_is_what_was_paid_for_it() {
         let held = Held {
             contract: ContractFields { multiplier: Decimal::ONE_HUNDRED, ..share() },
@@ -495,7 +554,7 @@ mod tests {
             average_cost: Decimal::from(150),
         };
         let position =
-            position(&held, &FundId::new("ibkr").unwrap(), &Book::default(), Timestamp::EPOCH).unwrap();
+            position(&held, &FundId::new("ibkr").unwrap(), &Book::of_client(1), Timestamp::EPOCH).unwrap();
         assert_eq!(
             (position.avg_price, position.market_value_usd),
             (Decimal::new(15, 1), Decimal::from(-300))

@@ -3,9 +3,9 @@
 use super::book::is_end;
 use super::capabilities::accepted;
 use super::client::Ibkr;
-use super::link::{Link, failure, lost, within};
+use super::link::{Heard, Link, failure, heard, lost, within};
 use super::map;
-use super::order_ids::{OrderIdError, OrderIds};
+use super::order_ids::{Memory, OrderIdError, OrderIds};
 use super::outcome::{Changed, Handed, Stopped, Submission, changed, stopped};
 use super::request::{changed_order, library_contract, library_order};
 use super::told;
@@ -13,7 +13,7 @@ use super::wire::{ContractFields, Told, WireOrder};
 use crate::kit::{Failure, FailureKind, client_id};
 use futures_util::StreamExt as _;
 use ibapi::orders::OrderUpdate;
-use ibapi::subscriptions::{Subscription, SubscriptionItem};
+use ibapi::subscriptions::Subscription;
 use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, OrderChange, ReplaceOutcome, SubmitOutcome};
 use mts_foundation::{Order, OrderState};
 use smol_str::{SmolStr, format_smolstr};
@@ -28,12 +28,56 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 impl Ibkr {
     pub(super) async fn submitted(&self, order: &Order) -> Result<SubmitOutcome, Failure> {
+        let order_ref = client_id(&order.idempotency_key);
+        let _turn = self.turns.take(&order_ref).await;
+        let mut may_be_there = self.may_be_there(order, &order_ref);
+        let outcome = self.handed_over(order, &order_ref, &mut may_be_there).await;
+        outcome.map_err(|failure| match failure.kind {
+            // This call has sent nothing, and one before it may have.
+            FailureKind::NotSent if may_be_there => lost_with(failure),
+            _ => failure,
+        })
+    }
+
+    /// Whether an earlier call may have sent an order, as far as that is known without a connection.
+    fn may_be_there(&self, order: &Order, order_ref: &str) -> bool {
+        let told_of = self.shared.orders.knows(&order.idempotency_key);
+        let Some(account) = self.account_id() else { return told_of };
+        let order_ids = OrderIds::new(&*self.connections.state, &account, self.config.client_id);
+        match order_ids.recall(order_ref, order.created_at) {
+            Ok(memory) => memory != Memory::New,
+            // What it has sent an engine recalls; a key that nobody has heard of is of no earlier call.
+            Err(_) => told_of,
+        }
+    }
+
+    async fn handed_over(
+        &self,
+        order: &Order,
+        order_ref: &SmolStr,
+        may_be_there: &mut bool,
+    ) -> Result<SubmitOutcome, Failure> {
         let not_sent = |failure: Failure| Failure { kind: FailureKind::NotSent, ..failure };
+        let unkept = |error: OrderIdError| Failure::new(FailureKind::NotSent, error.to_string());
+        let link = self.link().await.map_err(not_sent)?;
+        let order_ids = OrderIds::new(&*self.connections.state, link.account.as_str(), self.config.client_id);
+        let memory = order_ids.recall(order_ref, order.created_at).map_err(unkept)?;
+        *may_be_there = memory != Memory::New;
+        if *may_be_there {
+            // An earlier call has been here; what it did is not known, so a failure leaves it unknown.
+            let found = self.find(&link, |there| there.order_ref == *order_ref).await.map_err(lost_with)?;
+            if let Some(there) = found {
+                return self.adopted(order, &there, order_ref);
+            }
+        }
+        if memory == Memory::Forgotten {
+            let cause = "TWS does not list the order, and it is so old that its order id may be forgotten; \
+                         see in TWS whether it was there"
+                .into();
+            return Ok(SubmitOutcome::Unknown { cause });
+        }
         let fields = accepted(&self.capabilities, &self.config, order)
             .map_err(|reason| Failure::new(FailureKind::NotSent, reason))?;
-        let link = self.link().await.map_err(not_sent)?;
-        let order_ref = self.shared.orders.insert(order);
-        let _turn = self.turns.take(&order_ref).await;
         let contract = self.contract(&link, &order.symbol, fields).await.map_err(not_sent)?;
         if link.is_down() {
             return Err(Failure::new(
@@ -41,38 +85,38 @@ impl Ibkr {
                 "TWS has lost Interactive Brokers; it connects again by itself",
             ));
         }
-        let order_ids = OrderIds::new(&*self.connections.state, link.account.as_str(), self.config.client_id);
-        let unkept = |error: OrderIdError| Failure::new(FailureKind::NotSent, error.to_string());
-        let lost = |failure: Failure| Failure { kind: FailureKind::Lost { timed_out: false }, ..failure };
-        if order_ids.known(&order_ref).map_err(unkept)?.is_some() {
-            // An earlier call has been here; what it did is not known, so a failure leaves it unknown.
-            let found = self.find(&link, |there| there.order_ref == order_ref).await.map_err(lost)?;
-            if let Some(there) = found {
-                return self.adopted(order, &there, &order_ref);
-            }
-        }
+        self.shared.orders.insert(order);
         let (mut used, mut floor, mut was_known) = (None, link.floor, false);
         loop {
             let (id, sent) = {
                 // TWS takes no number that is lower than one before: they leave in their order.
                 let _in_order = self.sending.lock().await;
+                let now = self.connections.clock.now();
                 let reserved = match used {
-                    None => order_ids.reserve(&order_ref, floor),
-                    Some(used) => order_ids.renew(&order_ref, floor, used),
+                    None => order_ids.reserve(order_ref, floor, now),
+                    Some(used) => order_ids.renew(order_ref, floor, used, now),
                 };
                 let reserved = reserved.map_err(unkept)?;
                 was_known |= !reserved.is_new;
-                (reserved.order_id, self.send(&link, order, reserved.order_id, &contract, &order_ref).await?)
+                *may_be_there |= was_known;
+                (reserved.order_id, self.send(&link, order, reserved.order_id, &contract, order_ref).await?)
             };
-            let reason = match self.heard_of(&link, order, id, &order_ref, sent).await? {
+            *may_be_there = true;
+            let handed = self.heard_of(&link, order, id, order_ref, sent).await?;
+            let (reason, refused) = match handed {
                 Handed::Taken(perm_id) => return self.taken(order, perm_id),
+                // What is refused may have been taken for a change of the order, which then is there as it was.
+                Handed::Refused(reason) if was_known => (reason, true),
                 Handed::Refused(reason) => return Ok(SubmitOutcome::Rejected { reason }),
                 Handed::Strange(words) => return Err(Failure::unreadable(words.to_string())),
-                Handed::UsedId(reason) => reason,
+                Handed::UsedId(reason) => (reason, false),
             };
-            let found = self.find(&link, |there| there.order_ref == order_ref).await.map_err(lost)?;
+            let found = self.find(&link, |there| there.order_ref == *order_ref).await.map_err(lost_with)?;
             if let Some(there) = found {
-                return self.adopted(order, &there, &order_ref);
+                return self.adopted(order, &there, order_ref);
+            }
+            if refused {
+                return Ok(SubmitOutcome::Rejected { reason });
             }
             // TWS has refused the number and does not have the order: no copy of it that is still under way will be taken
             // under that number. It goes under another one, if TWS is sure to remember what it had.
@@ -84,7 +128,7 @@ impl Ibkr {
                 });
             }
             used = Some(id);
-            floor = link.next_order_id().await.map_err(lost)?;
+            floor = link.next_order_id().await.map_err(lost_with)?;
         }
     }
 
@@ -97,9 +141,11 @@ impl Ibkr {
     /// What an order that an earlier call has sent says of this call's.
     fn adopted(&self, order: &Order, there: &WireOrder, order_ref: &str) -> Result<SubmitOutcome, Failure> {
         if !map::is_of(order, there, order_ref) {
-            let reason = format_smolstr!("the key has sent another order before: {}", there.perm_id);
-            return Ok(SubmitOutcome::NotSent { reason });
+            // This one was not sent, and the key's order may be live.
+            let cause = format_smolstr!("the key has sent another order before: {}", there.perm_id);
+            return Ok(SubmitOutcome::Unknown { cause });
         }
+        self.shared.orders.insert(order);
         match map::state(there) {
             OrderState::Rejected => Ok(SubmitOutcome::Rejected { reason: there.reason.clone() }),
             OrderState::Submitting => {
@@ -278,14 +324,15 @@ impl Ibkr {
                 Err(failure) => Err(failure),
             };
         }
-        let refusal = match &outcome {
-            Ok(Some(Changed::Refused(words))) => Some(words.clone()),
-            _ => None,
+        // Without a word it stays open: what is said of it later says nothing of the order.
+        let refusal = match outcome? {
+            Some(Changed::Refused(words)) => Some(words),
+            Some(Changed::Done) | None => None,
         };
         self.shared.book.changed(there.order_id, refusal.clone());
-        match (outcome?, refusal) {
-            (_, Some(reason)) => rejected(reason),
-            _ => Ok(ReplaceOutcome::Replaced(order.broker_order_id.clone())),
+        match refusal {
+            Some(reason) => rejected(reason),
+            None => Ok(ReplaceOutcome::Replaced(order.broker_order_id.clone())),
         }
     }
 }
@@ -299,6 +346,11 @@ fn ended(order: &WireOrder) -> Option<CancelOutcome> {
     }
 }
 
+/// A failure after which nobody knows whether the order is there.
+fn lost_with(failure: Failure) -> Failure {
+    Failure { kind: FailureKind::Lost { timed_out: false }, ..failure }
+}
+
 /// The next thing that is told of orders; `None` = nothing within the time.
 async fn next_told(
     updates: &mut Subscription<OrderUpdate>,
@@ -307,18 +359,11 @@ async fn next_told(
 ) -> Result<Option<Told>, Failure> {
     loop {
         let Some(update) = within(&*link.sleep, left, updates.next()).await else { return Ok(None) };
-        let told = match update {
-            None => return Err(lost()),
-            Some(Ok(SubscriptionItem::Notice(notice))) => Some(Told::Notice(told::notice(&notice))),
-            Some(Ok(SubscriptionItem::Data(update))) => {
-                // What cannot be read may be about another order.
-                told::update(&update, link.zone.as_deref()).unwrap_or_default()
-            }
-            Some(Err(error)) if link.lives() => {
-                let message = format!("what TWS has said cannot be read: {error}");
-                return Err(Failure::new(FailureKind::Unreadable, message));
-            }
-            Some(Err(error)) => return Err(failure(&error)),
+        let told = match heard(update.ok_or_else(lost)?) {
+            Ok(Heard::Notice(notice)) => Some(Told::Notice(notice)),
+            // What cannot be read may be about another order.
+            Ok(Heard::Update(update)) => told::update(&update, link.zone.as_deref()).unwrap_or_default(),
+            Err(failure) => return Err(failure),
         };
         if told.is_some() {
             return Ok(told);

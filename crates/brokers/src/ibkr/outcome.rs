@@ -86,7 +86,9 @@ impl Submission {
 
     fn notice(&mut self, notice: &WireNotice) -> Option<Handed> {
         let words = format_smolstr!("{} ({})", notice.message, notice.code);
-        match verdict(notice.code, &notice.message) {
+        match verdict(notice.code) {
+            // It is about a change: there is an order with this number.
+            Verdict::Refused if notice.code == 105 => Some(Handed::Strange(words)),
             Verdict::Refused => {
                 self.refusal = Some(words.clone());
                 Some(Handed::Refused(words))
@@ -147,13 +149,11 @@ pub(super) fn stopped(told: &Told, order_id: i32, perm_id: i64) -> Option<Stoppe
             Some(Stopped::Refused)
         }
         Told::Order(there) if there.perm_id == perm_id => of_status(&there.status),
-        Told::Notice(notice) if notice.about == Some(order_id) => {
-            match verdict(notice.code, &notice.message) {
-                Verdict::Canceled => Some(Stopped::Canceled),
-                Verdict::NotCancellable => Some(Stopped::NotCancellable),
-                _ => None,
-            }
-        }
+        Told::Notice(notice) if notice.about == Some(order_id) => match verdict(notice.code) {
+            Verdict::Canceled => Some(Stopped::Canceled),
+            Verdict::NotCancellable => Some(Stopped::NotCancellable),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -187,7 +187,7 @@ pub(super) fn changed(told: &Told, order_id: i32, wanted: &WireOrder) -> Option<
         }
         Told::Notice(notice) if notice.about == Some(order_id) => {
             let words = || Changed::Refused(format_smolstr!("{} ({})", notice.message, notice.code));
-            match verdict(notice.code, &notice.message) {
+            match verdict(notice.code) {
                 Verdict::Refused | Verdict::UsedId | Verdict::Canceled => Some(words()),
                 Verdict::None | Verdict::NotCancellable | Verdict::Unclear => None,
             }
@@ -256,6 +256,7 @@ mod tests {
         assert_eq!(handed(&[there("PendingSubmit"), says(3, 202)]), taken);
         assert_eq!(handed(&[says(3, 201)]), (Ok(Handed::Refused("so (201)".into())), false));
         assert_eq!(handed(&[there("PendingSubmit"), says(3, 110)]).0, Ok(Handed::Refused("so (110)".into())));
+        assert_eq!(handed(&[says(3, 105)]).0, Ok(Handed::Strange("so (105)".into())));
         assert_eq!(handed(&[says(3, 103)]).0, Ok(Handed::UsedId("so (103)".into())));
         // Held, or ended: a word why would have come.
         for end in ["Inactive", "Cancelled"] {

@@ -13,13 +13,14 @@ use ibapi::accounts::types::{AccountGroup, AccountId};
 use ibapi::accounts::{AccountSummaryResult, AccountUpdate, PositionUpdate};
 use ibapi::market_data::MarketDataType;
 use ibapi::market_data::realtime::TickTypes;
-use ibapi::orders::{ExecutionFilter, Executions, Orders};
+use ibapi::orders::{ExecutionFilter, Executions, OrderData, Orders};
 use ibapi::subscriptions::SubscriptionItem;
 use mts_foundation::{Decimal, Timestamp};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Most days that TWS keeps executions for.
 const MAX_DAYS: i32 = 7;
@@ -76,14 +77,16 @@ impl Link {
         let mut statuses = BTreeMap::new();
         for row in rows {
             match row {
-                Orders::OrderData(data) => {
-                    let order = told::order(&data)?;
-                    orders.insert(order.perm_id, order);
-                }
-                Orders::OrderStatus(data) => {
-                    let status = told::status(&data)?;
-                    statuses.insert(status.perm_id, status);
-                }
+                Orders::OrderData(data) => match told::order(&data) {
+                    Ok(order) => drop(orders.insert(order.perm_id, order)),
+                    Err(failure) if self.may_be_ours(&data) => return Err(failure),
+                    Err(_) => {}
+                },
+                Orders::OrderStatus(data) => match told::status(&data) {
+                    Ok(status) => drop(statuses.insert(status.perm_id, status)),
+                    Err(failure) if data.client_id == self.client.client_id() => return Err(failure),
+                    Err(_) => {}
+                },
             }
         }
         for (perm_id, status) in statuses {
@@ -95,6 +98,13 @@ impl Link {
         }
         let ours = |order: &WireOrder| order.perm_id != 0 && order.account == self.account.as_str();
         Ok(orders.into_values().filter(ours).collect())
+    }
+
+    /// Whether an order that cannot be read may be one of ours. Ended ones are told without their client.
+    fn may_be_ours(&self, data: &OrderData) -> bool {
+        let is_own = data.order.client_id == self.client.client_id();
+        data.order.account == self.account.as_str()
+            && (is_own || Uuid::try_parse(&data.order.order_ref).is_ok())
     }
 
     /// The account's trades after an instant, oldest first, with their costs in the account's currency where they are known.
@@ -122,17 +132,21 @@ impl Link {
         for row in rows {
             match row {
                 Executions::ExecutionData(data) => {
-                    executions.push(told::execution(&data, self.zone.as_deref())?);
+                    executions.push(told::execution(&data, self.zone.as_deref()));
                 }
                 Executions::CommissionReport(report) => {
-                    let fees = told::fees(&report)?;
-                    costs.insert(fees.id.clone(), fees);
+                    // A cost that is no amount is not known yet.
+                    if let Ok(fees) = told::fees(&report) {
+                        costs.insert(fees.id.clone(), fees);
+                    }
                 }
             }
         }
         let mut keyed = Vec::with_capacity(executions.len());
         for execution in executions {
-            let (time, (_, revision)) = (time_of(&execution)?, trade_of(&execution.id)?);
+            // One that cannot be read is told as such, whenever it was.
+            let time = time_of(&execution).unwrap_or(from);
+            let revision = trade_of(&execution.id).map_or(1, |(_, revision)| revision);
             if time >= from {
                 keyed.push(((time, execution.cumulative, revision), execution));
             }

@@ -18,10 +18,18 @@ use std::time::Duration;
 const MAX_SUMS: usize = 10_000;
 
 /// What all streams and calls of a broker know together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Shared {
     pub(super) orders: Arc<KnownOrders>,
     pub(super) book: Arc<Book>,
+}
+
+impl Shared {
+    /// What is known at first under a `client_id`: nothing.
+    #[must_use]
+    pub fn of_client(client_id: i32) -> Self {
+        Self { orders: Arc::default(), book: Arc::new(Book::of_client(client_id)) }
+    }
 }
 
 /// One listener's talk. It gets what TWS has told as JSON, one frame each.
@@ -55,8 +63,8 @@ impl OrderUpdates {
             Told::Order(order) => Some(book.learn(order.clone())),
             Told::Status(status) => book.status(status),
             Told::Execution { execution, fees } => {
-                let events = map::of_execution(execution, fees.as_ref(), orders, book, &self.account)?;
-                if !events.is_empty() && self.filled.has_hole(execution)? {
+                let events = map::of_execution(execution, fees.as_ref(), (orders, book), &self.account, now);
+                if !events.is_empty() && self.filled.has_hole(execution) {
                     steps.push(Step::Look);
                 }
                 steps.extend(events.into_iter().map(|event| Step::Event(Box::new(event))));
@@ -87,8 +95,8 @@ impl OrderUpdates {
 
 impl Filled {
     /// Takes a trade; whether one before it is missing.
-    fn has_hole(&mut self, execution: &super::wire::WireExecution) -> Result<bool, Failure> {
-        let (trade, _) = map::trade_of(&execution.id)?;
+    fn has_hole(&mut self, execution: &super::wire::WireExecution) -> bool {
+        let Ok((trade, _)) = map::trade_of(&execution.id) else { return false };
         let before = self.0.get(&execution.perm_id);
         let told = before.map(|(told, _)| *told).unwrap_or_default();
         let again = before.is_some_and(|(_, last)| *last == trade);
@@ -99,7 +107,7 @@ impl Filled {
             }
             self.0.insert(execution.perm_id, (execution.cumulative, trade));
         }
-        Ok(hole)
+        hole
     }
 }
 
@@ -151,7 +159,7 @@ mod tests {
     }
 
     fn session() -> OrderUpdates {
-        OrderUpdates::new(AccountId::new("DU1").unwrap(), Shared::default(), Duration::from_secs(1))
+        OrderUpdates::new(AccountId::new("DU1").unwrap(), Shared::of_client(1), Duration::from_secs(1))
     }
 
     fn notice(about: Option<i32>, code: i32) -> Told {
@@ -167,6 +175,7 @@ mod tests {
         };
         Told::Order(WireOrder {
             order_id: 3,
+            client_id: 1,
             perm_id: 9,
             account: "DU1".into(),
             action: "BUY".into(),

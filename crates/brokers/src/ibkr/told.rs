@@ -27,7 +27,11 @@ pub(super) fn contract(told: &Contract) -> Result<ContractFields, Failure> {
         "" => Decimal::ONE,
         text => number::parse(text).ok_or_else(|| Failure::unreadable(format!("multiplier is {text}")))?,
     };
-    Ok(ContractFields {
+    Ok(ContractFields { multiplier, ..contract_of_one(told) })
+}
+
+fn contract_of_one(told: &Contract) -> ContractFields {
+    ContractFields {
         con_id: told.contract_id,
         sec_type: told.security_type.to_smolstr(),
         symbol: told.symbol.to_smolstr(),
@@ -35,11 +39,11 @@ pub(super) fn contract(told: &Contract) -> Result<ContractFields, Failure> {
         expiry: told.last_trade_date_or_contract_month.as_str().into(),
         strike: exact(told.strike).unwrap_or_default(),
         right: told.right.map(|right| right.to_smolstr()).unwrap_or_default(),
-        multiplier,
+        multiplier: Decimal::ONE,
         exchange: told.exchange.to_smolstr(),
         primary_exchange: told.primary_exchange.to_smolstr(),
         currency: told.currency.to_smolstr(),
-    })
+    }
 }
 
 fn status_name(status: &OrderStatusKind) -> SmolStr {
@@ -89,24 +93,38 @@ pub(super) fn status(told: &OrderStatus) -> Result<WireStatus, Failure> {
     })
 }
 
-/// A trade. `zone` = TWS's own, for times that name none.
-pub(super) fn execution(told: &ExecutionData, zone: Option<&str>) -> Result<WireExecution, Failure> {
+/// A trade. `zone` = TWS's own, for times that name none. What cannot be read of it is its fault alone.
+pub(super) fn execution(told: &ExecutionData, zone: Option<&str>) -> WireExecution {
     let it = &told.execution;
-    Ok(WireExecution {
+    let mut fault = SmolStr::default();
+    let mut blame = |failure: Failure| fault = failure.message.into();
+    let mut amount = |field, value| {
+        number_of(field, value).unwrap_or_else(|failure| {
+            blame(failure);
+            Decimal::ZERO
+        })
+    };
+    let (quantity, price) = (amount("shares", it.shares), amount("price", it.price));
+    let cumulative = amount("cumQty", it.cumulative_quantity);
+    let time = time(&it.time, zone).map(|time| time.to_smolstr()).map_err(&mut blame).unwrap_or_default();
+    let contract =
+        contract(&told.contract).map_err(blame).unwrap_or_else(|()| contract_of_one(&told.contract));
+    WireExecution {
         id: it.execution_id.as_str().into(),
         order_id: it.order_id,
         client_id: it.client_id,
         perm_id: it.perm_id,
         order_ref: it.order_reference.as_str().into(),
         account: it.account_number.as_str().into(),
-        contract: contract(&told.contract)?,
+        contract,
         bought: it.side == ExecutionSide::Bought,
-        quantity: number_of("shares", it.shares)?,
-        price: number_of("price", it.price)?,
-        cumulative: number_of("cumQty", it.cumulative_quantity)?,
+        quantity,
+        price,
+        cumulative,
         exchange: it.exchange.as_str().into(),
-        time: time(&it.time, zone)?.to_smolstr(),
-    })
+        time,
+        fault,
+    }
 }
 
 /// What a trade has cost; the rate is for others to know.
@@ -132,9 +150,10 @@ pub(super) fn update(told: &OrderUpdate, zone: Option<&str>) -> Result<Option<To
         // The answers to whoever asks for executions come here as well, as old as they may be; they have the question's number.
         OrderUpdate::ExecutionData(data) if data.request_id > 0 => None,
         OrderUpdate::ExecutionData(data) => {
-            Some(Told::Execution { execution: execution(data, zone)?, fees: None })
+            Some(Told::Execution { execution: execution(data, zone), fees: None })
         }
-        OrderUpdate::CommissionReport(data) => Some(Told::Fees(fees(data)?)),
+        // A cost that is no amount is not known yet.
+        OrderUpdate::CommissionReport(data) => fees(data).ok().map(Told::Fees),
         OrderUpdate::OrderBound(_) => None,
     })
 }
@@ -173,6 +192,31 @@ mod tests {
         };
         assert!(matches!(told(-1), Some(Told::Execution { .. })));
         assert_eq!(told(1_500_000_002), None);
+    }
+
+    #[test]
+    fn a_trade_that_cannot_be_read_is_still_somebodys() {
+        let mut data = ExecutionData::default();
+        data.execution.time = "20261121-07:59:14".to_owned();
+        data.execution.perm_id = 9;
+        data.execution.order_reference = "ref".to_owned();
+        assert_eq!(execution(&data, None).fault, "");
+        let faults: [fn(&mut ExecutionData); 4] = [
+            |data| data.execution.price = f64::MAX,
+            |data| data.execution.shares = f64::NAN,
+            |data| data.execution.time = "yesterday".to_owned(),
+            |data| data.contract.multiplier = "many".to_owned(),
+        ];
+        for change in faults {
+            let mut data = data.clone();
+            change(&mut data);
+            let told = execution(&data, None);
+            assert_eq!((told.perm_id, told.order_ref.as_str()), (9, "ref"));
+            assert!(!told.fault.is_empty());
+        }
+        // A cost that is not set yet.
+        let cost = CommissionReport { commission: f64::MAX, ..CommissionReport::default() };
+        assert_eq!(update(&OrderUpdate::CommissionReport(cost), None).unwrap(), None);
     }
 
     #[test]

@@ -128,6 +128,9 @@ pub(super) struct WireExecution {
     pub(super) exchange: SmolStr,
     /// ISO-8601, with seconds.
     pub(super) time: SmolStr,
+    /// What of it cannot be read; whose it is always can.
+    #[serde(skip_serializing_if = "SmolStr::is_empty")]
+    pub(super) fault: SmolStr,
 }
 
 /// What a trade has cost.

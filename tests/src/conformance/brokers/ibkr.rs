@@ -25,6 +25,8 @@ fn broker(endpoints: &BTreeMap<SmolStr, String>, setup: &Setup) -> Result<Arc<dy
         config.host.clone_from(host);
     }
     config.port = endpoints.get("port").map(|port| port.parse()).transpose()?;
+    // The double keeps them all, and the suite may run over midnight.
+    config.history_days = 7;
     config.deadline_ms = u64::try_from(setup.call_deadline.as_millis())?;
     config.look_every_ms = u64::try_from(setup.staleness.as_millis())?;
     config.beat_every_ms = u64::try_from((setup.staleness / 2).as_millis())?;
