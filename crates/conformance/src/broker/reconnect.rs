@@ -4,11 +4,11 @@ use super::events::{Scene, set};
 use super::follower::Follower;
 use super::probe::expect;
 use super::queries::agrees;
-use super::stage::{PATIENCE, QUIET, Stage, within};
+use super::stage::{PATIENCE, QUIET, Stage, UNITS, within};
 use super::stop::{Step, Stop};
 use mts_foundation::broker_event::Cursor;
 use mts_foundation::double::{Act, StreamFault};
-use mts_foundation::{Decimal, OrderState};
+use mts_foundation::{Decimal, Fill, Order, OrderState};
 use std::time::Duration;
 
 /// The stream is cut and two fills happen.
@@ -156,6 +156,48 @@ pub(super) async fn after_restart(stage: &mut Stage) -> Step {
     stage.check(lacks == 0, || format!("after a restart {lacks} of 3 fills were never told"));
     stage.questions += 1;
     stage.faults.extend(differences);
+    Ok(())
+}
+
+/// What was told of fills is of these orders, by our ids, and all there is.
+async fn all_of(stage: &mut Stage, follower: &Follower, orders: &[&Order]) {
+    stage.compare_fills(follower).await;
+    let of_others: Vec<String> = {
+        let told = follower.told();
+        let of_others = |fill: &&Fill| !orders.iter().any(|order| order.order_id == fill.order_id);
+        let strange = told.fills.values().filter(of_others);
+        strange.map(|fill| format!("fill {} is told of the order {}", fill.fill_id, fill.order_id)).collect()
+    };
+    stage.questions += 1;
+    stage.faults.extend(of_others);
+}
+
+/// An order fills before anybody listens: one in part, one whole.
+pub(super) async fn before_the_first(stage: &mut Stage) -> Step {
+    let probe = stage.connected().await?;
+    let (ended, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, UNITS)?;
+    let (open, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, Decimal::TWO)?;
+    let follower = stage.follow(&probe, None).await;
+    all_of(stage, &follower, &[&ended, &open]).await;
+    stage.fill(&reference, Decimal::ONE)?;
+    all_of(stage, &follower, &[&ended, &open]).await;
+    Ok(())
+}
+
+/// Orders fill, and the broker is made anew before it has told of anything.
+pub(super) async fn recalled(stage: &mut Stage) -> Step {
+    let probe = stage.connected().await?;
+    let (ended, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, UNITS)?;
+    let (open, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, Decimal::TWO)?;
+    drop(probe);
+    let probe = stage.connected().await?;
+    probe.broker.recall(&[ended.clone(), open.clone()]);
+    let follower = stage.follow(&probe, None).await;
+    all_of(stage, &follower, &[&ended, &open]).await;
     Ok(())
 }
 
