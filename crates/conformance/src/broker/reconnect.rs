@@ -7,7 +7,7 @@ use super::queries::agrees;
 use super::stage::{PATIENCE, QUIET, Stage, UNITS, within};
 use super::stop::{Step, Stop};
 use mts_foundation::broker_event::Cursor;
-use mts_foundation::double::{Act, StreamFault};
+use mts_foundation::double::{Act, Happening, StreamFault};
 use mts_foundation::{Decimal, Fill, Order, OrderState};
 use std::time::Duration;
 
@@ -199,6 +199,38 @@ pub(super) async fn recalled(stage: &mut Stage) -> Step {
     let follower = stage.follow(&probe, None).await;
     all_of(stage, &follower, &[&ended, &open]).await;
     Ok(())
+}
+
+/// A fill that the stream does not tell and the history shows after younger ones.
+pub(super) async fn listed_late(stage: &mut Stage) -> Step {
+    let scene = set(stage).await?;
+    stage.act(&Act::HistoryLate(700))?;
+    stage.act(&Act::Stream(StreamFault::Cut))?;
+    stage.fill(&scene.reference, Decimal::TWO)?;
+    younger_fills(stage, &scene).await?;
+    stage.compare_fills(&scene.follower).await;
+    Ok(())
+}
+
+/// Money that came before a fill, and that the history shows after it.
+pub(super) async fn cash_listed_late(stage: &mut Stage) -> Step {
+    let scene = set(stage).await?;
+    let amount = Decimal::new(12_34, 2);
+    stage.act(&Act::HistoryLate(700))?;
+    stage.happen(Happening::Cash { amount })?;
+    younger_fills(stage, &scene).await?;
+    let told = || scene.follower.told().cash.iter().any(|flow| flow.amount == amount);
+    let told = within(PATIENCE, told).await;
+    stage.check(told, || format!("cash of {amount} that the history showed late was never told"));
+    Ok(())
+}
+
+/// One that the history shows at once, and one that the stream tells, once there is one again.
+async fn younger_fills(stage: &Stage, scene: &Scene) -> Step {
+    stage.act(&Act::HistoryLate(0))?;
+    stage.fill(&scene.reference, Decimal::from(3))?;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    stage.fill(&scene.reference, Decimal::ONE)
 }
 
 /// A cursor that this broker never gave.
