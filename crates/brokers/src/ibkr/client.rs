@@ -46,14 +46,25 @@ pub struct Ibkr {
     pub(super) sending: tokio::sync::Mutex<()>,
 }
 
+/// A question for the history that was answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// The connection, by when it was made.
+    pub(super) connection: Timestamp,
+    /// The earliest place that was asked from over it.
+    pub(super) place: Timestamp,
+    /// When it was asked last.
+    pub(super) at: Timestamp,
+}
+
 /// What was learnt by connecting.
 #[derive(Default)]
 pub(super) struct Known {
     wanted: bool,
     link: Option<Arc<Link>>,
     account: Option<SmolStr>,
-    /// The connection over which the history was asked last, by when it was made, and from when on it was asked over that.
-    pub(super) asked: Option<(Timestamp, Timestamp)>,
+    /// When the history was asked last.
+    pub(super) asked: Option<Asked>,
     clock_skew_ms: Option<i64>,
     base: Option<SmolStr>,
     contracts: BTreeMap<Symbol, ContractFields>,

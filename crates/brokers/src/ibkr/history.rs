@@ -1,6 +1,6 @@
 //! Where events come from: what TWS tells, and the trades that it keeps.
 
-use super::client::Ibkr;
+use super::client::{Asked, Ibkr};
 use super::feed::Feed;
 use super::link::Link;
 use super::map;
@@ -34,7 +34,7 @@ impl Ibkr {
         // It was asked for with some of what was before it.
         let place = from.plus(self.reach());
         let mut events = Vec::new();
-        if place < kept && !self.has_told_since(place, &link) {
+        if place < kept && !self.has_told_since(place, &link, now) {
             events.push(BrokerEvent::Gap { from: place, to: kept, recoverable: false });
         }
         let base = self.base(&link).await?;
@@ -47,8 +47,9 @@ impl Ibkr {
             events.extend(map::of_execution(&execution, fees.as_ref(), known, &link.account, now));
         }
         let mut known = self.known();
-        let before = known.asked.filter(|(connection, _)| *connection == link.since);
-        known.asked = Some((link.since, before.map_or(place, |(_, from)| from.min(place))));
+        let before = known.asked.filter(|asked| asked.connection == link.since);
+        let place = before.map_or(place, |asked| asked.place.min(place));
+        known.asked = Some(Asked { connection: link.since, place, at: now });
         Ok(events)
     }
 
@@ -59,9 +60,10 @@ impl Ibkr {
 
     /// Whether everything after a place was told over this connection, so that TWS may forget it: it was asked for from there on
     /// or from earlier, everything since was listened to, and nothing has traded after the place.
-    fn has_told_since(&self, place: Timestamp, link: &Link) -> bool {
-        let asked = self.known().asked;
-        asked.is_some_and(|(connection, from)| connection == link.since && from <= place)
+    fn has_told_since(&self, place: Timestamp, link: &Link, now: Timestamp) -> bool {
+        let asked = self.known().asked.filter(|asked| asked.connection == link.since);
+        // Looks come regularly while somebody listens.
+        asked.is_some_and(|asked| asked.place <= place && now.since(asked.at) <= self.reach() * 2)
             && self.shared.book.latest().is_none_or(|latest| latest <= place)
     }
 }
