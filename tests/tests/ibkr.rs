@@ -99,6 +99,9 @@ async fn what_is_said_of_one_clients_order_is_not_said_of_anothers_with_the_same
             break;
         }
     }
+    let open = ours.open_orders().await.unwrap();
+    assert!(open.len() == 1 && open[0].broker_order_id == their.broker_order_id, "{open:?}");
+    assert_eq!((open[0].state, open[0].reason.as_deref()), (OrderState::Accepted, None));
     assert_eq!(theirs.cancel(&their).await, CancelOutcome::Confirmed);
     assert_eq!(state(&ours, &their).await, OrderState::Canceled, "it was not theirs that was refused");
 }
