@@ -24,7 +24,8 @@ pub(crate) fn alpaca(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, C
 /// Coinbase Advanced Trade, from `broker.params`.
 pub(crate) fn coinbase(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
     let config: CoinbaseConfig = settings(&context)?;
-    let budget = Budget::per_minute("", mts_brokers::coinbase::REQUESTS_A_MINUTE);
+    let budget =
+        Budget::bucket("", mts_brokers::coinbase::REQUESTS_AT_ONCE, mts_brokers::coinbase::REQUESTS_A_MINUTE);
     let connections = connections(&context, budget)?;
     Ok(Arc::new(Coinbase::new(config, connections)))
 }

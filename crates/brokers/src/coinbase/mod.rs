@@ -13,7 +13,7 @@ mod wallets;
 mod watch;
 mod wire;
 
-pub use capabilities::{REQUESTS_A_MINUTE, capabilities};
+pub use capabilities::{REQUESTS_A_MINUTE, REQUESTS_AT_ONCE, capabilities};
 pub use client::Coinbase;
 pub use config::{CoinbaseConfig, TradingMode};
 pub use session::UserChannel;
