@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod history;
 mod map;
+mod orders;
 mod session;
 mod sign;
 mod symbols;
