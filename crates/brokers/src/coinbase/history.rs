@@ -6,9 +6,9 @@ use super::orders::{ORDERS, order_ids};
 use super::session::UserChannel;
 use super::watch::{Found, Lagging};
 use super::wire::{FillPage, WireFill};
-use crate::kit::{EventSource, Failure, place, reach_back};
+use crate::kit::{EventSource, Failure, KnownOrders};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
 use mts_foundation::{BrokerOrderId, Decimal, Timestamp};
 use smol_str::SmolStr;
@@ -110,9 +110,7 @@ impl Coinbase {
         Ok(events)
     }
 
-    async fn after(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, Failure> {
-        let look_every = Duration::from_millis(self.config.look_every_ms);
-        let from = reach_back(place(after)?, look_every, LATE);
+    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         let account = self.account_id().await?;
         let (now, mut found) = (self.connections.clock.now(), Found::default());
         let listed = self.fills(&format!("start_sequence_timestamp={from}")).await?;
@@ -184,22 +182,30 @@ impl EventSource for Coinbase {
         Ok((socket, UserChannel::watching(signer, self.orders.clone(), self.watch.clone(), silence)))
     }
 
-    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+    fn orders(&self) -> &KnownOrders {
+        &self.orders
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Timestamp), BrokerError> {
         let failed = |failure: Failure| failure.of_query("events");
         let now = self.venue_time().await.map_err(failed)?;
         let open = self.list_open().await.map_err(failed)?;
         for report in &open {
             self.watch.settled(&report.broker_order_id, true);
         }
-        Ok((open, map::cursor(now).map_err(failed)?))
+        Ok((open, now))
     }
 
-    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.after(after).await.map_err(|failure| failure.of_query("events"))
+    async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {
         Some(Duration::from_millis(self.config.look_every_ms))
+    }
+
+    fn late(&self) -> Duration {
+        LATE
     }
 }
 

@@ -216,8 +216,7 @@ impl World {
 
 /// A look; its events in words.
 fn look(broker: &Coinbase) -> Result<Vec<String>, Failure> {
-    let cursor = map::cursor(at(-60)).unwrap();
-    let events = ready(broker.after(&cursor))?;
+    let events = ready(broker.happened(at(-60)))?;
     let word = |event: &BrokerEvent| match event {
         BrokerEvent::Fill { fill, .. } => format!("fill {}", fill.fill_id),
         BrokerEvent::Order(report) => format!("{} {}", report.broker_order_id, report.state),
@@ -329,7 +328,7 @@ fn whose_fills_are_that_nobody_knows_is_one_question() {
         books.fills = vec![fill("e3", "v2", "1"), fill("e2", "v2", "1"), fill("e1", "v1", "1")];
     });
     broker.recall(std::slice::from_ref(&mine));
-    let events = ready(broker.after(&map::cursor(at(-60)).unwrap())).unwrap();
+    let events = ready(broker.happened(at(-60))).unwrap();
     let owners: Vec<&str> = events
         .iter()
         .filter_map(|event| match event {
