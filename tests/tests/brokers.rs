@@ -1,4 +1,4 @@
-//! Every adapter passes the suite of brokers, and what is skipped is known.
+//! The suite of brokers over this project's adapters. `cargo xtask conformance --broker all` runs it over all of them, as CI does.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
@@ -10,15 +10,14 @@ use mts_tests::conformance::brokers::{BROKERS, coinbase, run};
 use std::path::Path;
 
 #[test]
-fn every_broker_passes() {
-    for row in BROKERS {
-        let report = (row.suite)().run().unwrap();
-        report.assert();
-        // A suite that could try nothing passes as well.
-        assert!(report.count(Outcome::Passed) >= 40, "{report}");
-        let reasons = report.cases.iter().filter(|case| case.outcome == Outcome::Skipped);
-        assert!(reasons.clone().all(|case| case.notes.iter().all(|note| note.len() > 12)), "{report}");
-    }
+fn the_paper_broker_passes_and_says_why_it_leaves_out_what_it_does() {
+    let row = BROKERS.iter().find(|row| row.name == "paper").unwrap();
+    let report = (row.suite)().run().unwrap();
+    report.assert();
+    // A suite that could try nothing passes as well.
+    assert!(report.count(Outcome::Passed) >= 40, "{report}");
+    let reasons = report.cases.iter().filter(|case| case.outcome == Outcome::Skipped);
+    assert!(reasons.clone().all(|case| case.notes.iter().all(|note| note.len() > 12)), "{report}");
 }
 
 /// What the documents and the users of Coinbase say differently, and keys of the other kind.

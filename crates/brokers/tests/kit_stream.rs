@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
 
 use futures_util::StreamExt;
-use mts_brokers::kit::{EventSource, Followed, Session, Step, follow};
+use mts_brokers::kit::{EventSource, Followed, KnownOrders, Session, Step, cursor, follow};
 use mts_foundation::broker::{BoxFuture, BrokerError, BrokerErrorKind, BrokerEventStream};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::io::{Frame, Sleep, Socket, TransportError};
 use mts_foundation::ready::ready;
 use mts_foundation::time::Clock;
-use mts_foundation::{AccountId, Decimal, Fill, OrderState, OrderType, Side, Timestamp};
+use mts_foundation::{AccountId, Decimal, Fill, Order, OrderState, OrderType, Side, TimeInForce, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,9 @@ struct World {
     frames: Arc<Mutex<VecDeque<Option<&'static str>>>>,
     sent: Arc<Mutex<Vec<String>>>,
     history: Arc<Mutex<Vec<(&'static str, u32)>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    /// In seconds.
+    asked: Arc<Mutex<Vec<i64>>>,
+    orders: Arc<KnownOrders>,
     passed: Arc<Mutex<Duration>>,
 }
 
@@ -55,12 +57,14 @@ impl Socket for World {
     }
 }
 
+/// Of the order "o", where the id does not begin with another's.
 fn fill(id: &str, at: u32) -> BrokerEvent {
-    let fill =
-        Fill::new(id, "o", "AAPL", Side::Buy, Decimal::ONE, Decimal::TEN, Timestamp::from_millis(at.into()));
+    let time = Timestamp::from_millis(i64::from(at) * 1_000);
+    let order = if id.starts_with("strange") { "p" } else { "o" };
+    let fill = Fill::new(id, order, "AAPL", Side::Buy, Decimal::ONE, Decimal::TEN, time);
     BrokerEvent::Fill {
         account: AccountId::new("a").unwrap(),
-        cursor: Cursor::new(at.to_string()).unwrap(),
+        cursor: cursor(time).unwrap(),
         fill: fill.unwrap(),
         fees: FeeStatus::Known,
     }
@@ -102,7 +106,11 @@ impl EventSource for World {
         Ok((Box::new(self.clone()), Words))
     }
 
-    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+    fn orders(&self) -> &KnownOrders {
+        &self.orders
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Timestamp), BrokerError> {
         let report = OrderReport {
             broker_order_id: "v".parse().unwrap(),
             order_id: None,
@@ -117,12 +125,16 @@ impl EventSource for World {
             reason: None,
             timestamp: Timestamp::EPOCH,
         };
-        Ok((vec![report], Cursor::new("5").unwrap()))
+        Ok((vec![report], Timestamp::from_millis(5_000)))
     }
 
-    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.asked.lock().unwrap().push(after.as_str().to_owned());
+    async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.asked.lock().unwrap().push(from.nanos() / 1_000_000_000);
         Ok(self.history.lock().unwrap().iter().map(|(id, at)| fill(id, *at)).collect())
+    }
+
+    fn late(&self) -> Duration {
+        Duration::from_secs(1)
     }
 }
 
@@ -134,13 +146,13 @@ impl World {
         world
     }
 
-    fn events(&self, after: Option<&str>) -> BrokerEventStream<'_> {
+    fn events(&self, after: Option<i64>) -> BrokerEventStream<'_> {
         let world = Followed { sleep: Arc::new(self.clone()), clock: Arc::new(self.clone()) };
-        follow(self, world, after.map(|text| Cursor::new(text).unwrap()))
+        follow(self, world, after.map(|seconds| cursor(Timestamp::from_millis(seconds * 1_000)).unwrap()))
     }
 
     /// All events as words, and the error that ends them.
-    fn all(&self, after: Option<&str>) -> (Vec<String>, BrokerErrorKind) {
+    fn all(&self, after: Option<i64>) -> (Vec<String>, BrokerErrorKind) {
         let mut events = self.events(after);
         let mut told = Vec::new();
         loop {
@@ -162,9 +174,9 @@ impl World {
 fn the_replay_comes_first_and_what_comes_twice_leaves_once() {
     let frames = [Some("fill b 2"), Some("live"), Some("fill c 3"), Some("fill c 3")];
     let world = World::of(&frames, &[("a", 1), ("b", 2)]);
-    let (told, end) = world.all(Some("0"));
+    let (told, end) = world.all(Some(10));
     assert_eq!(told, ["a", "b", "c"]);
-    assert_eq!((end, world.asked.lock().unwrap().join(" ").as_str()), (BrokerErrorKind::Disconnected, "0"));
+    assert_eq!((end, &*world.asked.lock().unwrap()), (BrokerErrorKind::Disconnected, &vec![9]));
     assert_eq!(*world.sent.lock().unwrap(), ["hello"]);
 }
 
@@ -175,17 +187,17 @@ fn from_now_on_begins_with_the_open_orders_and_looks_from_there() {
     let (told, _) = world.all(None);
     // The second look is not asked for: the stream has ended.
     assert_eq!(told, ["v", "z", "x"]);
-    assert_eq!(*world.asked.lock().unwrap(), ["9"], "from the last that was told");
+    assert_eq!(*world.asked.lock().unwrap(), [8], "from the last that was told");
     assert_eq!(*world.sent.lock().unwrap(), ["hello", "answer"]);
     let world = World::of(&[Some("live"), Some("look")], &[("x", 7)]);
     assert_eq!(world.all(None).0, ["v", "x"]);
-    assert_eq!(*world.asked.lock().unwrap(), ["5"], "from where the stream began");
+    assert_eq!(*world.asked.lock().unwrap(), [4], "from where the stream began");
 }
 
 #[test]
 fn a_silent_stream_gets_heartbeats_and_then_counts_as_lost() {
     let world = World::of(&[Some("live"), None, None, None, None, Some("fill late 9")], &[]);
-    let (told, end) = world.all(Some("0"));
+    let (told, end) = world.all(Some(10));
     assert_eq!((told, end), (Vec::new(), BrokerErrorKind::Disconnected));
     assert_eq!(*world.sent.lock().unwrap(), ["hello", "beat", "beat"]);
     assert_eq!(*world.passed.lock().unwrap(), Duration::from_secs(10));
@@ -194,5 +206,30 @@ fn a_silent_stream_gets_heartbeats_and_then_counts_as_lost() {
 #[test]
 fn a_subscription_that_is_never_confirmed_is_given_up() {
     let world = World::of(&[Some("ask"), None, None], &[]);
-    assert_eq!(world.all(Some("0")), (Vec::new(), BrokerErrorKind::Timeout));
+    assert_eq!(world.all(Some(10)), (Vec::new(), BrokerErrorKind::Timeout));
+}
+
+#[test]
+fn without_a_cursor_the_fills_of_orders_that_were_sent_come_first() {
+    let world = World::of(&[Some("live"), Some("fill b 65")], &[("strange", 63), ("a", 64), ("b", 65)]);
+    let order = Order::builder().order_id("o").idempotency_key("k").symbol("AAPL").side(Side::Buy);
+    let order = order.quantity(Decimal::TEN).order_type(OrderType::Market).tif(TimeInForce::Day);
+    let order = order.fund_id("f").strategy_id("s").broker("b").actor("s");
+    world.orders.insert(&order.created_at(Timestamp::from_millis(70_000)).build().unwrap());
+    let (told, _) = world.all(None);
+    assert_eq!(told, ["a", "b", "v"], "what others did is in the account's positions");
+    assert_eq!(
+        *world.asked.lock().unwrap(),
+        [9],
+        "from before the order, by a clock that is a minute behind"
+    );
+}
+
+#[test]
+fn a_cursor_of_another_making_is_an_error() {
+    let world = World::of(&[Some("live")], &[]);
+    let followed = Followed { sleep: Arc::new(world.clone()), clock: Arc::new(world.clone()) };
+    let mut events = follow(&world, followed, Some(Cursor::new("later").unwrap()));
+    let error = ready(events.next()).unwrap().unwrap().unwrap_err();
+    assert!(error.message.contains("\"later\" is no instant"), "{error}");
 }

@@ -339,8 +339,11 @@ pub trait Broker: Send + Sync {
     fn positions(&self) -> impl Future<Output = Result<Vec<Position>, BrokerError>> + Send;
     /// Balances of the account.
     fn account(&self) -> impl Future<Output = Result<Account, BrokerError>> + Send;
-    /// Events after a cursor; `None` = from now, with the open orders first. Replay windows overlap: the consumer
-    /// dedupes on (venue, account, fill id), and a fill has the same id in the stream and in a replay.
+    /// Events after a cursor. Replay windows overlap: the consumer dedupes on (venue, account, fill id), and a fill has the same
+    /// id in the stream and in a replay.
+    ///
+    /// `None` = nothing was told yet: the fills of the orders that were submitted or recalled, the orders that are open, and
+    /// what happens from now on. Other people's fills from before are in the positions of the account.
     ///
     /// A stream does not outlive its connection: when that is lost it ends with an error, and who listens asks again with the
     /// last cursor, so that nobody takes silence for calm. What cannot be replayed from the cursor is told as

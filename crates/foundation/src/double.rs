@@ -218,6 +218,8 @@ pub enum Act {
     FillBeforeAnswer,
     /// Fees of fills are told this much later, in milliseconds.
     FeesLate(u64),
+    /// What happens from now on stands in the history only this much later, in milliseconds; the stream tells it at once.
+    HistoryLate(u64),
     /// Orders fill by themselves where prices allow it (`true`, as at the start), or only by [`Happening::Fill`].
     Matching(bool),
     /// Nobody can connect and all connections end (`true`), until it is over (`false`).

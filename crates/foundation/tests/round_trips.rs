@@ -495,6 +495,7 @@ fn doubles() {
         Act::FillInParts(3),
         Act::FillBeforeAnswer,
         Act::FeesLate(100),
+        Act::HistoryLate(500),
         Act::Matching(false),
         Act::Outage(true),
         Act::Clock(-1_500),

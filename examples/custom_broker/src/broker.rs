@@ -15,13 +15,13 @@ use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::double::Call;
 use mts_foundation::{
     Account, AccountId, AssetClass, CashFlow, CashKind, Currency, Decimal, Fill, FundId, IdempotencyKey,
-    Order, OrderState, OrderType, Position, Symbol, TimeInForce, Timestamp, VenueName,
+    Order, OrderId, OrderState, OrderType, Position, Symbol, TimeInForce, Timestamp, VenueName,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +42,8 @@ pub struct AcmeBroker {
     account: AccountId,
     venue_name: VenueName,
     connection: Mutex<Connection>,
+    /// The orders of ours that may fill. A broker that runs for years forgets those that have ended.
+    ours: Mutex<BTreeSet<OrderId>>,
 }
 
 #[derive(Debug, Default)]
@@ -133,14 +135,18 @@ impl AcmeBroker {
         deadline: Duration,
         staleness: Duration,
     ) -> Result<Self, mts_foundation::ids::InvalidId> {
-        let connection = Mutex::default();
+        let (connection, ours) = (Mutex::default(), Mutex::default());
         let (account, venue_name) = (AccountId::new("acme")?, VenueName::new("acme")?);
         let capabilities = capabilities();
-        Ok(Self { venue, secret, deadline, staleness, capabilities, account, venue_name, connection })
+        Ok(Self { venue, secret, deadline, staleness, capabilities, account, venue_name, connection, ours })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ours(&self) -> MutexGuard<'_, BTreeSet<OrderId>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One request, with no answer but in time.
@@ -297,7 +303,8 @@ impl Events<'_> {
         let newest = self.broker.query::<_, Page>(Call::Fills, &u64::MAX).await?.newest;
         match self.after.take() {
             None => {
-                self.seen = newest;
+                self.first_fills().await?;
+                self.seen = self.seen.max(newest);
                 self.ready.extend(self.broker.open().await?.into_iter().map(BrokerEvent::Order));
             }
             Some(cursor) => match cursor.as_str().parse() {
@@ -312,6 +319,26 @@ impl Events<'_> {
                 }
             },
         }
+        Ok(())
+    }
+
+    /// What has become of our orders that nobody was told of yet; other people's fills are in the account's positions.
+    async fn first_fills(&mut self) -> Result<(), Failure> {
+        let ours = self.broker.ours().clone();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        self.catch_up().await?;
+        let mut fills = BTreeSet::new();
+        self.ready.retain(|event| match event {
+            BrokerEvent::Fill { fill, .. } => {
+                ours.contains(&fill.order_id) && fills.insert(fill.fill_id.clone())
+            }
+            BrokerEvent::FeesKnown { fill_id, .. }
+            | BrokerEvent::Corrected { fill_id, .. }
+            | BrokerEvent::Busted { fill_id, .. } => fills.contains(fill_id),
+            _ => false,
+        });
         Ok(())
     }
 
@@ -415,6 +442,10 @@ impl Broker for AcmeBroker {
         &self.capabilities
     }
 
+    fn recall(&self, orders: &[Order]) {
+        self.ours().extend(orders.iter().map(|order| order.order_id.clone()));
+    }
+
     async fn connect(&self) -> Result<(), BrokerError> {
         if self.connection().since.is_none() {
             self.login().await.map_err(|failure| failure.error("connect"))?;
@@ -441,6 +472,7 @@ impl Broker for AcmeBroker {
         let Some(wanted) = AcmeOrder::wanted(order) else {
             return SubmitOutcome::NotSent { reason: "the order cannot be written as Acme wants it".into() };
         };
+        self.ours().insert(order.order_id.clone());
         let answer = match self.ask(Call::Submit, &wanted).await {
             Ok(answer) => answer,
             Err(failure @ (Failure::NotConnected | Failure::Refused)) => {

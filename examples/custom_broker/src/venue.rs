@@ -482,6 +482,9 @@ impl VenueDouble for AcmeDouble {
             Act::FillInParts(parts) => desk.in_parts = *parts,
             Act::FillBeforeAnswer => desk.before_answer = true,
             Act::FeesLate(millis) => desk.fees_late = *millis,
+            Act::HistoryLate(_) => {
+                return Err(NotPossible { reason: "Acme lists what happens at once".to_owned() });
+            }
             Act::Matching(on) => {
                 desk.not_matching = !on;
                 desk.cross(&self.venue);

@@ -4,11 +4,11 @@ use super::client::Alpaca;
 use super::map;
 use super::session::TradeUpdates;
 use super::wire::{CashActivity, FillActivity, WireOrder};
-use crate::kit::{EventSource, Failure, KnownOrder, place, reach_back};
-use mts_foundation::BrokerOrderId;
+use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
+use mts_foundation::{BrokerOrderId, Timestamp};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,9 +64,7 @@ impl Alpaca {
         Ok(known)
     }
 
-    async fn after(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, Failure> {
-        let look_every = Duration::from_millis(self.config.look_every_ms);
-        let from = reach_back(place(after)?, look_every, LATE);
+    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         let (account, currency) = self.account_id().await?;
         let path = format!("/v2/account/activities/FILL?after={from}");
         let mut fills: Vec<FillActivity> = self.rows(&path, |row: &FillActivity| &row.id).await?;
@@ -101,18 +99,26 @@ impl EventSource for Alpaca {
         Ok((socket, TradeUpdates::new(key, account, self.orders.clone())))
     }
 
-    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+    fn orders(&self) -> &KnownOrders {
+        &self.orders
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Timestamp), BrokerError> {
         let failed = |failure: Failure| failure.of_query("events");
         let clock = self.venue_clock().await.map_err(failed)?;
         let open = self.list_open().await.map_err(failed)?;
-        Ok((open, map::cursor(clock.timestamp).map_err(failed)?))
+        Ok((open, clock.timestamp))
     }
 
-    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.after(after).await.map_err(|failure| failure.of_query("events"))
+    async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {
         Some(Duration::from_millis(self.config.look_every_ms))
+    }
+
+    fn late(&self) -> Duration {
+        LATE
     }
 }

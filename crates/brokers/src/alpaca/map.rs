@@ -2,8 +2,8 @@
 
 use super::symbols::{SYMBOLS, of_position};
 use super::wire::{CashActivity, FillActivity, NewOrder, TradeUpdate, WireOrder, WirePosition};
-use crate::kit::{Failure, KnownOrder, KnownOrders};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
+use crate::kit::{Failure, KnownOrder, KnownOrders, cursor};
+use mts_foundation::broker_event::{BrokerEvent, FeeStatus, OrderReport};
 use mts_foundation::cash_flow::{CashFlow, CashKind};
 use mts_foundation::{
     AccountId, BrokerOrderId, Currency, Decimal, Fill, FillId, FundId, Order, OrderId, OrderState, OrderType,
@@ -154,11 +154,6 @@ pub(super) fn report(wire: &WireOrder, orders: &KnownOrders) -> Result<OrderRepo
 fn fill_id(order: &str, cumulative: Decimal) -> Result<FillId, Failure> {
     FillId::new(format!("{order}:{}", cumulative.normalize()))
         .map_err(|error| Failure::unreadable(error.to_string()))
-}
-
-/// The place of an instant in the history.
-pub(super) fn cursor(time: Timestamp) -> Result<Cursor, Failure> {
-    Cursor::new(format!("{time}")).map_err(|error| Failure::unreadable(error.to_string()))
 }
 
 struct Execution<'a> {

@@ -4,11 +4,11 @@ use super::client::Coinbase;
 use super::map;
 use super::session::UserChannel;
 use super::wire::{FillPage, WireFill, WireOrder};
-use crate::kit::{EventSource, Failure, KnownOrder, place, reach_back};
+use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
-use mts_foundation::{BrokerOrderId, Decimal};
+use mts_foundation::{BrokerOrderId, Decimal, Timestamp};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -100,9 +100,7 @@ impl Coinbase {
         Ok(events)
     }
 
-    async fn after(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, Failure> {
-        let look_every = Duration::from_millis(self.config.look_every_ms);
-        let from = reach_back(place(after)?, look_every, LATE);
+    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         let account = self.account_id().await?;
         let mut rows = self.fills(&format!("start_sequence_timestamp={from}")).await?;
         let mut met: BTreeSet<SmolStr> = rows.iter().map(|row| row.entry_id.clone()).collect();
@@ -150,21 +148,29 @@ impl EventSource for Coinbase {
         Ok((socket, UserChannel::watching(signer, self.orders.clone(), self.watch.clone(), silence)))
     }
 
-    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+    fn orders(&self) -> &KnownOrders {
+        &self.orders
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Timestamp), BrokerError> {
         let failed = |failure: Failure| failure.of_query("events");
         let now = self.venue_time().await.map_err(failed)?;
         let open = self.list_open().await.map_err(failed)?;
         for report in &open {
             self.watch.settled(&report.broker_order_id, true);
         }
-        Ok((open, map::cursor(now).map_err(failed)?))
+        Ok((open, now))
     }
 
-    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.after(after).await.map_err(|failure| failure.of_query("events"))
+    async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {
         Some(Duration::from_millis(self.config.look_every_ms))
+    }
+
+    fn late(&self) -> Duration {
+        LATE
     }
 }

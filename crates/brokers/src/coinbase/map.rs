@@ -4,8 +4,8 @@ use super::symbols::SYMBOLS;
 use super::wire::{
     NewOrder, NewTerms, RefusedOrder, Submitted, SubmittedOrder, UserOrder, WireFill, WireOrder,
 };
-use crate::kit::{Failure, FailureKind, KnownOrder, KnownOrders};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
+use crate::kit::{Failure, FailureKind, KnownOrder, KnownOrders, cursor};
+use mts_foundation::broker_event::{BrokerEvent, FeeStatus, OrderReport};
 use mts_foundation::{
     AccountId, BrokerOrderId, Currency, Decimal, Fill, FillId, Order, OrderId, OrderState, OrderType, Side,
     Symbol, TimeInForce, Timestamp, VenueName,
@@ -251,11 +251,6 @@ pub(super) fn report_of_stream(
         reason: reason(&row.status, &[&row.reject_reason, &row.cancel_reason]),
         timestamp: time,
     })
-}
-
-/// The place of an instant in the history.
-pub(super) fn cursor(time: Timestamp) -> Result<Cursor, Failure> {
-    Cursor::new(time.to_string()).map_err(|error| unreadable(&error))
 }
 
 /// Units of a fill; where it was paid by value, what the value bought.

@@ -5,10 +5,10 @@ use super::client::Ibkr;
 use super::feed::Feed;
 use super::map;
 use super::session::OrderUpdates;
-use crate::kit::{EventSource, Failure, place, reach_back};
+use crate::kit::{EventSource, Failure, KnownOrders};
 use mts_foundation::Timestamp;
 use mts_foundation::broker::BrokerError;
-use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
 use std::time::Duration;
 
@@ -20,20 +20,16 @@ fn before(time: Timestamp, by: Duration) -> Timestamp {
 }
 
 impl Ibkr {
-    async fn after(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, Failure> {
-        let place = place(after)?;
+    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         let link = self.link().await?;
         let now = self.connections.clock.now();
         let kept = before(now, HISTORY);
         let mut events = Vec::new();
-        if place < kept {
-            events.push(BrokerEvent::Gap { from: place, to: kept, recoverable: false });
+        if from < kept {
+            events.push(BrokerEvent::Gap { from, to: kept, recoverable: false });
         }
         let base = self.base(&link).await?;
-        let look_every = Duration::from_millis(self.config.look_every_ms);
-        for (execution, mut fees) in
-            link.executions(reach_back(place.max(kept), look_every, LATE), now).await?
-        {
+        for (execution, mut fees) in link.executions(from.max(kept), now).await? {
             if let Some(fees) = &mut fees {
                 self.rates.price(&link, fees, &base).await?;
             }
@@ -62,19 +58,27 @@ impl EventSource for Ibkr {
         Ok((Box::new(feed), OrderUpdates::new(account, self.shared.clone(), beat_every)))
     }
 
-    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+    fn orders(&self) -> &KnownOrders {
+        &self.shared.orders
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Timestamp), BrokerError> {
         let failed = |failure: Failure| failure.of_query("events");
         let link = self.link().await.map_err(failed)?;
         let time = link.time().await.map_err(failed)?;
         let open = self.list_open(&link).await.map_err(failed)?;
-        Ok((open, map::cursor(time).map_err(failed)?))
+        Ok((open, time))
     }
 
-    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.after(after).await.map_err(|failure| failure.of_query("events"))
+    async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {
         Some(Duration::from_millis(self.config.look_every_ms))
+    }
+
+    fn late(&self) -> Duration {
+        LATE
     }
 }

@@ -3,7 +3,7 @@
 use super::book::{Book, Revised};
 use super::contracts::{ContractFields, stand_in, symbol_of};
 use super::wire::{WireExecution, WireFees, WireOrder};
-use crate::kit::{Failure, KnownOrder, KnownOrders};
+use crate::kit::{Failure, KnownOrder, KnownOrders, cursor};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::{
     AccountId, BrokerOrderId, Decimal, Fill, FillId, FundId, Order, OrderId, OrderState, OrderType, Position,
@@ -167,11 +167,6 @@ pub(super) fn trade_of(execution_id: &str) -> Result<(FillId, u32), Failure> {
         _ => (execution_id, 1),
     };
     FillId::new(trade).map(|id| (id, revision)).map_err(unreadable)
-}
-
-/// The place of an instant in the history.
-pub(super) fn cursor(time: Timestamp) -> Result<Cursor, Failure> {
-    Cursor::new(time.to_string()).map_err(unreadable)
 }
 
 /// When something traded.

@@ -2,9 +2,11 @@
 
 use super::client_id::client_id;
 use mts_foundation::broker::OrderRef;
-use mts_foundation::{BrokerOrderId, Decimal, IdempotencyKey, Order, OrderId, OrderType, Side, Symbol};
+use mts_foundation::{
+    BrokerOrderId, Decimal, IdempotencyKey, Order, OrderId, OrderType, Side, Symbol, Timestamp,
+};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most orders that are known; the oldest is forgotten first.
@@ -25,6 +27,8 @@ pub struct KnownOrder {
     pub order_type: OrderType,
     /// Units, of which some streams tell the open rest alone.
     pub quantity: Decimal,
+    /// When it was made, by our clock: no fill of it is older.
+    pub created_at: Timestamp,
 }
 
 /// The orders that this process has sent or was told of, by client id and by the venue's.
@@ -50,6 +54,7 @@ impl Inner {
             side: order.side,
             order_type: order.order_type,
             quantity: order.quantity,
+            created_at: order.created_at,
         };
         let before = self.orders.insert(id.clone(), (known, None));
         match before {
@@ -122,6 +127,14 @@ impl KnownOrders {
         let inner = self.inner();
         let id = inner.by_venue.get(venue)?;
         inner.orders.get(id).map(|(known, _)| known.clone())
+    }
+
+    /// Since when there are orders that may have filled, and our ids of all. `None` = there are none.
+    pub(crate) fn since(&self) -> Option<(Timestamp, BTreeSet<OrderId>)> {
+        let inner = self.inner();
+        let orders = || inner.orders.values().map(|(known, _)| known);
+        let oldest = orders().map(|known| known.created_at).min()?;
+        Some((oldest, orders().map(|known| known.order_id.clone()).collect()))
     }
 
     /// What the venue calls an order, where it is known.

@@ -8,7 +8,7 @@
 //! | know whose order a venue talks about | [`KnownOrders`] |
 //! | read money exactly | [`number`] |
 //! | follow a venue's stream | [`Session`], [`EventSource`], [`follow()`] |
-//! | ask a history from a cursor on | [`place`](place()), [`reach_back`] |
+//! | name a place in a history | [`cursor`], [`place`](place()) |
 
 mod checks;
 mod client_id;
@@ -25,6 +25,6 @@ pub use client_id::client_id;
 pub use connections::{Connections, secret};
 pub use failure::{Failure, FailureKind};
 pub use known::{KnownOrder, KnownOrders};
-pub use place::{place, reach_back};
+pub use place::{cursor, place, reach_back};
 pub use rest::{Reply, Rest};
 pub use stream::{EventSource, Followed, Session, Step, follow, is_live};

@@ -5,6 +5,14 @@ use mts_foundation::Timestamp;
 use mts_foundation::broker_event::Cursor;
 use std::time::Duration;
 
+/// The cursor of an instant.
+///
+/// # Errors
+/// [`Failure`] of kind `Unreadable` for an instant whose text is longer than a cursor may be: there is none.
+pub fn cursor(time: Timestamp) -> Result<Cursor, Failure> {
+    Cursor::new(time.to_string()).map_err(|error| Failure::unreadable(error.to_string()))
+}
+
 /// The instant of a cursor.
 ///
 /// # Errors
@@ -33,6 +41,7 @@ mod tests {
         let from = reach_back(place, Duration::from_secs(60), Duration::from_secs(30));
         // A withdrawal at 10:00:05, a fill of the stream at 10:00:50, the look at 10:01:00.
         assert_eq!(from, "2026-11-22T09:59:20Z".parse().unwrap());
+        assert_eq!(cursor(from).unwrap().as_str(), "2026-11-22T09:59:20Z");
         assert!(super::place(&Cursor::new("later").unwrap()).unwrap_err().message.contains("later"));
     }
 }

@@ -1,9 +1,12 @@
 //! A venue's event stream: a state machine of the venue's, and the one driver that gives it a socket.
 //!
 //! The driver opens the socket, waits until the session says that it is live, then asks for what happened after the cursor, and
-//! only then hands on what the socket has brought meanwhile: nothing falls between replay and stream. What comes twice
-//! leaves once. It ends with an error when the connection is lost or silent for too long.
+//! only then hands on what the socket has brought meanwhile: nothing falls between replay and stream. Without a cursor it asks
+//! for the fills of the orders that were sent or recalled: their consumer has not heard of any yet. What comes twice leaves
+//! once. It ends with an error when the connection is lost or silent for too long.
 
+use super::known::KnownOrders;
+use super::place::{place, reach_back};
 use futures_util::future::{Either, select};
 use futures_util::stream::unfold;
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, BrokerEventStream, ErrorStatus};
@@ -17,6 +20,9 @@ use std::time::Duration;
 
 /// Longest wait until a stream is subscribed to.
 const LIVE_WITHIN: Duration = Duration::from_secs(20);
+
+/// By how much the venue's clock may be behind ours at most, where an order's age says from when on its fills are asked for.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// Fills that are remembered, so that the overlap of replay and stream is handed on once.
 const MAX_SEEN: usize = 10_000;
@@ -60,14 +66,18 @@ pub trait EventSource: Send + Sync {
     type Session: Session;
     /// Opens a socket for a new session.
     fn open(&self) -> impl Future<Output = Result<(Box<dyn Socket>, Self::Session), BrokerError>> + Send;
-    /// The orders that may still fill, and the place in the history from which the stream goes on.
-    fn present(&self) -> impl Future<Output = Result<(Vec<OrderReport>, Cursor), BrokerError>> + Send;
-    /// What the history has after a place, oldest first, with some of what was before it.
-    fn since(&self, after: &Cursor) -> impl Future<Output = Result<Vec<BrokerEvent>, BrokerError>> + Send;
+    /// The orders that this process has sent or was told of.
+    fn orders(&self) -> &KnownOrders;
+    /// The orders that may still fill, and the venue's time.
+    fn present(&self) -> impl Future<Output = Result<(Vec<OrderReport>, Timestamp), BrokerError>> + Send;
+    /// What the history has from an instant on, oldest first.
+    fn since(&self, from: Timestamp) -> impl Future<Output = Result<Vec<BrokerEvent>, BrokerError>> + Send;
     /// How often the history is asked although the stream gives no reason to; `None` = never.
     fn look_every(&self) -> Option<Duration> {
         None
     }
+    /// How late rows come into the history at most.
+    fn late(&self) -> Duration;
 }
 
 /// What the driver needs of the world.
@@ -155,7 +165,8 @@ struct Following<S> {
     session: S,
     ready: VecDeque<BrokerEvent>,
     steps: Vec<Step>,
-    cursor: Cursor,
+    /// The latest that was handed on.
+    place: Timestamp,
     seen: Seen,
     /// Readings of the monotonic clock.
     heard: Duration,
@@ -170,22 +181,22 @@ impl<S: Session> Following<S> {
         after: Option<Cursor>,
     ) -> Result<Self, BrokerError> {
         let (socket, session, mut events) = live(source, world).await?;
-        let mut ready = VecDeque::new();
-        let cursor = match after {
+        let (mut ready, place) = match after {
             Some(after) => {
-                ready.extend(source.since(&after).await?);
-                after
+                let place = instant(&after)?;
+                (history(source, place).await?.into(), place)
             }
             None => {
-                let (open, cursor) = source.present().await?;
+                let (open, now) = source.present().await?;
+                let mut ready = VecDeque::from(first_fills(source).await?);
                 ready.extend(open.into_iter().map(BrokerEvent::Order));
-                cursor
+                (ready, now)
             }
         };
         ready.append(&mut events);
         let now = world.clock.monotonic();
         let (steps, seen) = (Vec::new(), Seen::default());
-        Ok(Self { socket, session, ready, steps, cursor, seen, heard: now, beat: now, looked: now })
+        Ok(Self { socket, session, ready, steps, place, seen, heard: now, beat: now, looked: now })
     }
 
     async fn next<E: EventSource<Session = S>>(
@@ -196,7 +207,7 @@ impl<S: Session> Following<S> {
         loop {
             while let Some(event) = self.ready.pop_front() {
                 if let Some(cursor) = event.cursor() {
-                    self.cursor = cursor.clone();
+                    self.place = self.place.max(instant(cursor)?);
                 }
                 if self.seen.is_new(&event) {
                     return Ok((event, self));
@@ -233,7 +244,7 @@ impl<S: Session> Following<S> {
             }
             if look {
                 self.looked = world.clock.monotonic();
-                self.ready.extend(source.since(&self.cursor).await?);
+                self.ready.extend(history(source, self.place).await?);
                 // Nobody listened meanwhile: what has come waits in the socket.
                 self.heard = world.clock.monotonic();
             }
@@ -263,6 +274,38 @@ impl<S: Session> Following<S> {
         }
         Ok(look)
     }
+}
+
+fn instant(cursor: &Cursor) -> Result<Timestamp, BrokerError> {
+    place(cursor).map_err(|failure| failure.of_query("events"))
+}
+
+/// What happened after a place, with some of what was before it.
+async fn history<S: EventSource>(source: &S, place: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+    source.since(reach_back(place, source.look_every().unwrap_or_default(), source.late())).await
+}
+
+/// The fills of the orders that were sent or recalled, for a consumer that has not heard of any. Cash and other people's fills
+/// are in what it asks the account for.
+async fn first_fills<S: EventSource>(source: &S) -> Result<Vec<BrokerEvent>, BrokerError> {
+    let Some((since, ours)) = source.orders().since() else { return Ok(Vec::new()) };
+    let mut events = history(source, reach_back(since, Duration::ZERO, SKEW)).await?;
+    let mut fills = BTreeSet::new();
+    events.retain(|event| match event {
+        BrokerEvent::Fill { fill, .. } => {
+            let is_ours = ours.contains(&fill.order_id);
+            if is_ours {
+                fills.insert(fill.fill_id.clone());
+            }
+            is_ours
+        }
+        BrokerEvent::FeesKnown { fill_id, .. }
+        | BrokerEvent::Corrected { fill_id, .. }
+        | BrokerEvent::Busted { fill_id, .. } => fills.contains(fill_id),
+        BrokerEvent::Order(_) | BrokerEvent::Gap { .. } => true,
+        BrokerEvent::Cash { .. } => false,
+    });
+    Ok(events)
 }
 
 /// The next text or binary frame, or nothing within the pause.

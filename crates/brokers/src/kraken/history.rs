@@ -5,9 +5,9 @@ use super::map;
 use super::private::Call;
 use super::session::Executions;
 use super::wire::{WireLedgers, WireOrder, WireToken, WireTrade, WireTrades};
-use crate::kit::{EventSource, Failure, KnownOrder, place, reach_back};
+use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, OrderReport};
+use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
 use mts_foundation::{BrokerOrderId, Timestamp};
 use smol_str::SmolStr;
@@ -78,10 +78,9 @@ impl Kraken {
         Ok(owners)
     }
 
-    async fn after(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, Failure> {
-        let look_every = Duration::from_millis(self.config.look_every_ms);
+    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         // Whole seconds: what Kraken's documents promise.
-        let start = reach_back(place(after)?, look_every, LATE).nanos().div_euclid(1_000_000_000);
+        let start = from.nanos().div_euclid(1_000_000_000);
         let account = self.account_id().await?;
         let trades = self.rows("TradesHistory", &[], start, |page: WireTrades| page.trades).await?;
         let pairs = self.pairs_with(trades.values().map(|trade| &trade.pair)).await?;
@@ -145,18 +144,26 @@ impl EventSource for Kraken {
         Ok((socket, Executions::new(token.token.into(), account, self.orders.clone(), pairs, silence)))
     }
 
-    async fn present(&self) -> Result<(Vec<OrderReport>, Cursor), BrokerError> {
+    fn orders(&self) -> &KnownOrders {
+        &self.orders
+    }
+
+    async fn present(&self) -> Result<(Vec<OrderReport>, Timestamp), BrokerError> {
         let failed = |failure: Failure| failure.of_query("events");
         let now = self.venue_time().await.map_err(failed)?;
         let open = self.list_open().await.map_err(failed)?;
-        Ok((open, map::cursor(now).map_err(failed)?))
+        Ok((open, now))
     }
 
-    async fn since(&self, after: &Cursor) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.after(after).await.map_err(|failure| failure.of_query("events"))
+    async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {
         Some(Duration::from_millis(self.config.look_every_ms))
+    }
+
+    fn late(&self) -> Duration {
+        LATE
     }
 }

@@ -3,8 +3,8 @@
 use super::order_map::side;
 use super::pairs::{Pair, Pairs};
 use super::wire::{WireEntry, WireFee, WireTicker, WireTrade};
-use crate::kit::{Failure, KnownOrder, number};
-use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
+use crate::kit::{Failure, KnownOrder, cursor, number};
+use mts_foundation::broker_event::{BrokerEvent, FeeStatus};
 use mts_foundation::cash_flow::{CashFlow, CashKind};
 use mts_foundation::{
     AccountId, Currency, Decimal, Fill, FillId, FundId, OrderId, Position, Symbol, Timestamp, VenueName,
@@ -26,11 +26,6 @@ pub(super) fn instant(seconds: Decimal) -> Result<Timestamp, Failure> {
     let nanos = seconds.checked_mul(Decimal::from(1_000_000_000)).map(|nanos| nanos.trunc());
     let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok()).ok_or_else(|| strange("time", seconds))?;
     Ok(Timestamp::from_nanos(nanos))
-}
-
-/// The place of an instant in the history.
-pub(super) fn cursor(time: Timestamp) -> Result<Cursor, Failure> {
-    Cursor::new(time.to_string()).map_err(|error| unreadable(&error))
 }
 
 /// What a row is about: the pair of this name, or else that of the order of ours that it belongs to, which may be listed no more.

@@ -2,8 +2,9 @@
 
 use super::config::{InvalidAddress, LoopbackConfig};
 use super::connection::{Connection, NoAnswer};
-use super::stream::EventStream;
+use super::stream::{Before, EventStream};
 use super::wire::{Answer, Request, VERSION};
+use crate::kit::KnownOrders;
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
     Check, ErrorStatus, FillStream, Health, OrderRef, SubmitOutcome,
@@ -26,6 +27,7 @@ pub struct LoopbackBroker {
     connector: Arc<dyn DynSocketConnector>,
     capabilities: Capabilities,
     known: Mutex<Known>,
+    orders: KnownOrders,
 }
 
 /// What is known of the connection.
@@ -52,7 +54,13 @@ impl LoopbackBroker {
         connector: Arc<dyn DynSocketConnector>,
     ) -> Result<Self, InvalidAddress> {
         config.validate()?;
-        Ok(Self { config, connector, capabilities: capabilities(), known: Mutex::default() })
+        Ok(Self {
+            config,
+            connector,
+            capabilities: capabilities(),
+            known: Mutex::default(),
+            orders: KnownOrders::default(),
+        })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -168,11 +176,16 @@ impl Broker for LoopbackBroker {
         Health { connected: since.is_some(), since, clock_skew_ms: None, token_expires: None }
     }
 
+    fn recall(&self, orders: &[Order]) {
+        self.orders.recall(orders);
+    }
+
     async fn submit(&self, order: &Order) -> SubmitOutcome {
         if !self.capabilities.takes(order.order_type, order.tif) {
             let reason = format!("the rehearsal venue takes no {} {} orders", order.order_type, order.tif);
             return SubmitOutcome::NotSent { reason: reason.into() };
         }
+        self.orders.insert(order);
         match self.call(&Request::Submit(Box::new(order.clone()))).await {
             Ok(Answer::Submitted(outcome)) => match *outcome {
                 SubmitOutcome::Accepted(accepted) if accepted.idempotency_key != order.idempotency_key => {
@@ -231,9 +244,11 @@ impl Broker for LoopbackBroker {
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
         let open = async move {
-            let (mut connection, _) = self.open().await.map_err(no_events)?;
+            let (mut connection, time) = self.open().await.map_err(no_events)?;
+            // The venue tells all that ever filled, also what others had before.
+            let ours = after.is_none().then(|| self.orders.since().map(|(_, ours)| ours).unwrap_or_default());
             connection.send(&Request::Events(after)).await.map_err(no_events)?;
-            Ok(connection)
+            Ok((connection, ours.map(|ours| Before { time, ours })))
         };
         Box::pin(EventStream::new(open))
     }

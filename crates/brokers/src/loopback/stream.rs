@@ -6,11 +6,30 @@ use super::wire::Answer;
 use futures_core::Stream;
 use mts_foundation::broker::{BoxFuture, BrokerError};
 use mts_foundation::broker_event::BrokerEvent;
+use mts_foundation::{OrderId, Timestamp};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// What is told of the past: fills of these orders, and no other.
+pub(super) struct Before {
+    /// The venue's time when the stream began.
+    pub(super) time: Timestamp,
+    /// Our ids.
+    pub(super) ours: BTreeSet<OrderId>,
+}
+
+impl Before {
+    fn hides(&self, event: &BrokerEvent) -> bool {
+        matches!(event, BrokerEvent::Fill { fill, .. } if fill.timestamp <= self.time && !self.ours.contains(&fill.order_id))
+    }
+}
+
+/// A connection, and what of the past is told over it; `None` = all.
+type Opened = (Connection, Option<Before>);
+
 /// What one step gives: the connection comes back with the event.
-type Step = Result<(Connection, BrokerEvent), BrokerError>;
+type Step = Result<(Opened, BrokerEvent), BrokerError>;
 
 /// Events until the connection ends, which is told as an error.
 pub(super) struct EventStream<'a> {
@@ -20,15 +39,18 @@ pub(super) struct EventStream<'a> {
 
 impl<'a> EventStream<'a> {
     /// The events of the connection that `open` gives.
-    pub(super) fn new(open: impl Future<Output = Result<Connection, BrokerError>> + Send + 'a) -> Self {
+    pub(super) fn new(open: impl Future<Output = Result<Opened, BrokerError>> + Send + 'a) -> Self {
         Self { step: Some(Box::pin(async move { next(open.await?).await })) }
     }
 }
 
-async fn next(mut connection: Connection) -> Step {
-    match connection.answer().await.map_err(no_events)? {
-        Answer::Event(event) => Ok((connection, *event)),
-        other => Err(no_events(NoAnswer::unreadable(format!("{other:?} is no event")))),
+async fn next((mut connection, before): Opened) -> Step {
+    loop {
+        match connection.answer().await.map_err(no_events)? {
+            Answer::Event(event) if before.as_ref().is_some_and(|before| before.hides(&event)) => {}
+            Answer::Event(event) => return Ok(((connection, before), *event)),
+            other => return Err(no_events(NoAnswer::unreadable(format!("{other:?} is no event")))),
+        }
     }
 }
 
@@ -39,8 +61,8 @@ impl Stream for EventStream<'_> {
         let Some(step) = &mut self.step else { return Poll::Ready(None) };
         let Poll::Ready(done) = step.as_mut().poll(context) else { return Poll::Pending };
         let (step, item) = match done {
-            Ok((connection, event)) => {
-                let step: BoxFuture<'_, Step> = Box::pin(next(connection));
+            Ok((opened, event)) => {
+                let step: BoxFuture<'_, Step> = Box::pin(next(opened));
                 (Some(step), Ok(event))
             }
             Err(error) => (None, Err(error)),

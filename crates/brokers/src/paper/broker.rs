@@ -278,11 +278,13 @@ impl Broker for PaperBroker {
                 (position, if lost { vec![history.gap()] } else { Vec::new() })
             }
             None => {
+                let mut first = history.fills();
                 let open = venue.exchange.resting().filter_map(|(order, _)| {
                     let known = venue.orders.get(&order.idempotency_key)?;
                     Some(BrokerEvent::Order(known.report.clone()))
                 });
-                (history.next(), open.collect())
+                first.extend(open);
+                (history.next(), first)
             }
         };
         drop(history);

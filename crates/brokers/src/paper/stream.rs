@@ -60,6 +60,12 @@ impl History {
         }
     }
 
+    /// The fills that are kept.
+    pub(crate) fn fills(&self) -> Vec<BrokerEvent> {
+        let events = self.events.iter().map(|(_, event)| event);
+        events.filter(|event| matches!(event, BrokerEvent::Fill { .. })).cloned().collect()
+    }
+
     /// Says that events before what is kept are lost.
     pub(crate) fn gap(&self) -> BrokerEvent {
         let to = self.events.front().map_or(Timestamp::EPOCH, |(time, _)| *time);

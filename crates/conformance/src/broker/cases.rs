@@ -155,6 +155,10 @@ pub(super) const ROWS: &[Row] = &[
     row("R-10", "a stream without news is not", |s| Box::pin(reconnect::calm(s))),
     row("R-11", "orders, positions and cash are the venue's", |s| Box::pin(reconnect::agreement(s))),
     row("R-12", "after close no stream is open", |s| Box::pin(reconnect::no_leaks(s))),
+    row("R-13", "fills from before the first stream are told", |s| Box::pin(reconnect::before_the_first(s))),
+    row("R-14", "so are those of orders that were recalled", |s| Box::pin(reconnect::recalled(s))),
+    row("R-15", "a fill that the history shows after younger ones is told", |s| Box::pin(reconnect::listed_late(s))),
+    row("R-16", "so is money that moves without a trade", |s| Box::pin(reconnect::cash_listed_late(s))),
 
     row("L-01", "an order that meets the limit is told truly, with a word why", |s| Box::pin(limits::orders(s))),
     row("L-02", "a query that meets the limit comes again as it was told to", |s| Box::pin(limits::queries(s))),

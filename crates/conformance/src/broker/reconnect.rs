@@ -4,11 +4,11 @@ use super::events::{Scene, set};
 use super::follower::Follower;
 use super::probe::expect;
 use super::queries::agrees;
-use super::stage::{PATIENCE, QUIET, Stage, within};
+use super::stage::{PATIENCE, QUIET, Stage, UNITS, within};
 use super::stop::{Step, Stop};
 use mts_foundation::broker_event::Cursor;
-use mts_foundation::double::{Act, StreamFault};
-use mts_foundation::{Decimal, OrderState};
+use mts_foundation::double::{Act, Happening, StreamFault};
+use mts_foundation::{Decimal, Fill, Order, OrderState};
 use std::time::Duration;
 
 /// The stream is cut and two fills happen.
@@ -157,6 +157,80 @@ pub(super) async fn after_restart(stage: &mut Stage) -> Step {
     stage.questions += 1;
     stage.faults.extend(differences);
     Ok(())
+}
+
+/// What was told of fills is of these orders, by our ids, and all there is.
+async fn all_of(stage: &mut Stage, follower: &Follower, orders: &[&Order]) {
+    stage.compare_fills(follower).await;
+    let of_others: Vec<String> = {
+        let told = follower.told();
+        let of_others = |fill: &&Fill| !orders.iter().any(|order| order.order_id == fill.order_id);
+        let strange = told.fills.values().filter(of_others);
+        strange.map(|fill| format!("fill {} is told of the order {}", fill.fill_id, fill.order_id)).collect()
+    };
+    stage.questions += 1;
+    stage.faults.extend(of_others);
+}
+
+/// An order fills before anybody listens: one in part, one whole.
+pub(super) async fn before_the_first(stage: &mut Stage) -> Step {
+    let probe = stage.connected().await?;
+    let (ended, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, UNITS)?;
+    let (open, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, Decimal::TWO)?;
+    let follower = stage.follow(&probe, None).await;
+    all_of(stage, &follower, &[&ended, &open]).await;
+    stage.fill(&reference, Decimal::ONE)?;
+    all_of(stage, &follower, &[&ended, &open]).await;
+    Ok(())
+}
+
+/// Orders fill, and the broker is made anew before it has told of anything.
+pub(super) async fn recalled(stage: &mut Stage) -> Step {
+    let probe = stage.connected().await?;
+    let (ended, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, UNITS)?;
+    let (open, reference) = stage.rest(&probe).await?;
+    stage.fill(&reference, Decimal::TWO)?;
+    drop(probe);
+    let probe = stage.connected().await?;
+    probe.broker.recall(&[ended.clone(), open.clone()]);
+    let follower = stage.follow(&probe, None).await;
+    all_of(stage, &follower, &[&ended, &open]).await;
+    Ok(())
+}
+
+/// A fill that the stream does not tell and the history shows after younger ones.
+pub(super) async fn listed_late(stage: &mut Stage) -> Step {
+    let scene = set(stage).await?;
+    stage.act(&Act::HistoryLate(700))?;
+    stage.act(&Act::Stream(StreamFault::Cut))?;
+    stage.fill(&scene.reference, Decimal::TWO)?;
+    younger_fills(stage, &scene).await?;
+    stage.compare_fills(&scene.follower).await;
+    Ok(())
+}
+
+/// Money that came before a fill, and that the history shows after it.
+pub(super) async fn cash_listed_late(stage: &mut Stage) -> Step {
+    let scene = set(stage).await?;
+    let amount = Decimal::new(12_34, 2);
+    stage.act(&Act::HistoryLate(700))?;
+    stage.happen(Happening::Cash { amount })?;
+    younger_fills(stage, &scene).await?;
+    let told = || scene.follower.told().cash.iter().any(|flow| flow.amount == amount);
+    let told = within(PATIENCE, told).await;
+    stage.check(told, || format!("cash of {amount} that the history showed late was never told"));
+    Ok(())
+}
+
+/// One that the history shows at once, and one that the stream tells, once there is one again.
+async fn younger_fills(stage: &Stage, scene: &Scene) -> Step {
+    stage.act(&Act::HistoryLate(0))?;
+    stage.fill(&scene.reference, Decimal::from(3))?;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    stage.fill(&scene.reference, Decimal::ONE)
 }
 
 /// A cursor that this broker never gave.

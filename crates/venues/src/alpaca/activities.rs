@@ -78,8 +78,8 @@ pub(super) fn list(desk: &Desk, request: &Request) -> Answer {
         (Ok(after), Ok(until)) => (after, until),
         (Err(answer), _) | (_, Err(answer)) => return answer,
     };
-    let fills = desk.fills().iter().filter_map(|fill| of_fill(desk, fill));
-    let cash = desk.cash_rows().iter().map(|cash| of_cash(desk, cash));
+    let fills = desk.listed().filter_map(|fill| of_fill(desk, fill));
+    let cash = desk.listed_cash().map(|cash| of_cash(desk, cash));
     let mut rows: Vec<Activity> = fills
         .chain(cash)
         .filter(|row| kinds.is_empty() || kinds.contains(&row.kind))

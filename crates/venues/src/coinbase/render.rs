@@ -158,7 +158,7 @@ pub(super) fn fills(desk: &Desk, request: &Request) -> Answer {
             && (orders.is_empty() || orders.contains(&fill.order_id.as_str()))
             && (products.is_empty() || product().is_some_and(|id| products.contains(&id.as_str())))
     };
-    let rows: Vec<&FillRow> = desk.fills().iter().rev().filter(fits).take(limit).collect();
+    let rows: Vec<&FillRow> = desk.listed().rev().filter(fits).take(limit).collect();
     let cursor = rows.last().map(|row| row.number.to_string()).unwrap_or_default();
     let rows: Vec<Value> = rows.into_iter().map(|row| fill(desk, row)).collect();
     Answer::json(200, &json!({"fills": rows, "cursor": cursor}))

@@ -56,7 +56,12 @@ impl Desk {
                 }
                 self.cash = self.cash.saturating_add(*amount);
                 let number = self.cash_rows.len() as u64;
-                self.cash_rows.push(CashRow { number, amount: *amount, time: self.clock() });
+                self.cash_rows.push(CashRow {
+                    number,
+                    amount: *amount,
+                    time: self.clock(),
+                    listed: self.now.plus(self.history_late),
+                });
                 Ok(())
             }
         }

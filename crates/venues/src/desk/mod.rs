@@ -70,6 +70,7 @@ pub(crate) struct Desk {
     habits: Habits,
     multipliers: fn(&Symbol) -> Decimal,
     fees_late: Duration,
+    history_late: Duration,
     exchange: Exchange,
     fee_state: BTreeMap<Symbol, FeeState>,
     /// The time without the venue's error.
@@ -105,6 +106,7 @@ impl Desk {
             habits,
             multipliers: |_| Decimal::ONE,
             fees_late: Duration::ZERO,
+            history_late: Duration::ZERO,
             exchange: Exchange::new(config)?,
             fee_state: BTreeMap::new(),
             now: Timestamp::EPOCH,
@@ -137,6 +139,11 @@ impl Desk {
     /// Fees of fills from now on are told so much later, where they are told apart.
     pub(crate) fn set_fees_late(&mut self, by: Duration) {
         self.fees_late = by;
+    }
+
+    /// What happens from now on stands in the history so much later.
+    pub(crate) fn set_history_late(&mut self, by: Duration) {
+        self.history_late = by;
     }
 
     /// Lets time pass.
@@ -503,9 +510,14 @@ impl Desk {
         &self.fills
     }
 
-    /// Money that came or went without a trade, oldest first.
-    pub(crate) fn cash_rows(&self) -> &[CashRow] {
-        &self.cash_rows
+    /// The fills that stand in the history, oldest first.
+    pub(crate) fn listed(&self) -> impl DoubleEndedIterator<Item = &FillRow> {
+        self.fills.iter().filter(|fill| fill.listed <= self.now)
+    }
+
+    /// Money that came or went without a trade and stands in the history, oldest first.
+    pub(crate) fn listed_cash(&self) -> impl DoubleEndedIterator<Item = &CashRow> {
+        self.cash_rows.iter().filter(|cash| cash.listed <= self.now)
     }
 
     /// Cash in the base currency.

@@ -156,6 +156,8 @@ pub(crate) struct FillRow {
     pub(crate) corrections: u32,
     /// From when on its fees are told, where they are told apart.
     pub(crate) fees_known: Timestamp,
+    /// From when on it stands in the history.
+    pub(crate) listed: Timestamp,
 }
 
 /// What happened.
@@ -206,4 +208,6 @@ pub(crate) struct CashRow {
     pub(crate) number: u64,
     pub(crate) amount: Decimal,
     pub(crate) time: Timestamp,
+    /// From when on it stands in the history.
+    pub(crate) listed: Timestamp,
 }

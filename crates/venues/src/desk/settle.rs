@@ -129,6 +129,7 @@ impl Desk {
             busted: false,
             corrections: 0,
             fees_known: self.now.plus(self.fees_late),
+            listed: self.now.plus(self.history_late),
         };
         self.fills.push(fill.clone());
         self.tell(number, What::Fill(fill));

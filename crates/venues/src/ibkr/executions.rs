@@ -27,7 +27,7 @@ pub(super) fn list(told: &Told<'_>, asked: &ExecutionRequest, sees: impl Fn(&Row
     let mut said = Vec::new();
     // Units and value of each order so far.
     let mut so_far: BTreeMap<u64, (Decimal, Decimal)> = BTreeMap::new();
-    for fill in told.desk.fills().iter().filter(|fill| !fill.busted) {
+    for fill in told.desk.listed().filter(|fill| !fill.busted) {
         let (units, value) = so_far.entry(fill.order).or_default();
         *units += fill.quantity;
         *value = value.saturating_add(fill.quantity.saturating_mul(fill.price));

@@ -121,7 +121,7 @@ pub(super) fn trades(desk: &Desk, seed: u64, params: &Params) -> Answer {
         Ok(window) => window,
         Err(answer) => return answer,
     };
-    let rows: Vec<&FillRow> = desk.fills().iter().rev().filter(|fill| window.has(fill.time)).collect();
+    let rows: Vec<&FillRow> = desk.listed().rev().filter(|fill| window.has(fill.time)).collect();
     let count = rows.len();
     let page = rows.into_iter().skip(window.offset).take(window.page);
     let page: Map<String, Value> =
@@ -171,7 +171,7 @@ fn entries(desk: &Desk, seed: u64) -> Vec<Entry> {
             entry(fill.number * 2 + 1, coin, -sign * fill.quantity, Decimal::ZERO),
         ]
     };
-    let cash = desk.cash_rows().iter().map(|cash| Entry {
+    let cash = desk.listed_cash().map(|cash| Entry {
         id: id('L', seed, "ledger of cash", cash.number),
         time: cash.time,
         kind: if cash.amount.is_sign_negative() { "withdrawal" } else { "deposit" },
@@ -180,7 +180,7 @@ fn entries(desk: &Desk, seed: u64) -> Vec<Entry> {
         fee: Decimal::ZERO,
         reference: id('Q', seed, "reference", cash.number),
     });
-    let mut all: Vec<Entry> = desk.fills().iter().flat_map(of_fill).chain(cash).collect();
+    let mut all: Vec<Entry> = desk.listed().flat_map(of_fill).chain(cash).collect();
     all.sort_by_key(|entry| std::cmp::Reverse(entry.time));
     all
 }

@@ -129,6 +129,7 @@ impl Inner {
                 self.desk.set_fees_late(Duration::from_millis(*millis));
             }
             Act::FeesLate(_) => return Err(not_possible("the venue tells fees with their fills")),
+            Act::HistoryLate(millis) => self.desk.set_history_late(Duration::from_millis(*millis)),
             Act::Matching(matching) => self.desk.set_matching(*matching),
             Act::Outage(outage) => {
                 self.outage = *outage;

@@ -14,6 +14,7 @@ pub use paper::PaperDouble;
 
 use mts_conformance::broker::{Request, Suite, USAGE};
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An adapter with the double of its venue.
 #[derive(Debug, Clone, Copy)]
@@ -50,15 +51,11 @@ pub fn run(name: &str, arguments: &[String]) -> Result<Printed, String> {
     if request.help {
         return Ok((USAGE.to_owned(), true));
     }
-    let (mut printed, mut green) = (Vec::new(), true);
-    for row in rows {
-        let (text, passed) = (row.suite)().print(&request).map_err(|error| error.to_string())?;
-        green &= passed;
-        printed.push(text);
-        if request.list {
-            break;
-        }
-    }
+    // The list is the same for all.
+    let rows = if request.list { rows.get(..1).unwrap_or_default() } else { &rows };
+    let outcomes = two_at_a_time(rows, &request)?;
+    let green = outcomes.iter().all(|(_, green)| *green);
+    let printed: Vec<String> = outcomes.into_iter().map(|(text, _)| text).collect();
     let mut text = if request.json && !request.list {
         format!("[{}]", printed.join(",\n"))
     } else {
@@ -69,4 +66,29 @@ pub fn run(name: &str, arguments: &[String]) -> Result<Printed, String> {
         write!(text, "\n\n{} brokers: {verdict}", BROKERS.len()).unwrap_or_default();
     }
     Ok((text, green))
+}
+
+/// Suites wait most of the time: for deadlines, and for what must not come.
+fn two_at_a_time(rows: &[&Row], request: &Request) -> Result<Vec<Printed>, String> {
+    let print = |row: &Row| (row.suite)().print(request).map_err(|error| error.to_string());
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(row) = rows.get(place) else { return done };
+            done.push((place, print(row)));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let other = scope.spawn(worker);
+        let mut done = worker();
+        match other.join() {
+            Ok(more) => done.extend(more),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        done
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, printed)| printed).collect()
 }

@@ -297,6 +297,7 @@ impl VenueDouble for PaperDouble {
             }
             Act::FillInParts(_) => not_possible("what trades in parts is the market's matter"),
             Act::FeesLate(_) => not_possible("fees of the paper broker are known with the fill"),
+            Act::HistoryLate(_) => not_possible("the paper broker's history is its stream"),
             Act::Happen(happening) => self.happen(happening),
             Act::FillBeforeAnswer => {
                 let quotes: Vec<Quote> = self.desk.market().quotes.values().cloned().collect();
