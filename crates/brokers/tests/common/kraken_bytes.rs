@@ -77,7 +77,7 @@ fn answers(world: &World) {
     ready(broker.open_orders()).unwrap().ok();
     ready(broker.positions()).unwrap().ok();
     ready(broker.account()).unwrap().ok();
-    let from = "2023-11-14T22:13:20Z".parse().unwrap();
+    let from = Timestamp::from_millis(1_700_000_000_000);
     for event in ready(Kraken::since(&broker, from)).unwrap().unwrap_or_default() {
         sane(&event);
     }
