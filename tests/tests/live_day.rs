@@ -76,8 +76,8 @@ fn double(name: &str, faults: bool) -> (Double, Vec<(String, String)>, String, S
     (double, variables, control, section)
 }
 
-/// Trades the day; the positions of the run, and those of the venue where there is one.
-fn day(broker: &str, symbols: &[&str], faults: bool) -> (Value, Option<Value>) {
+/// Trades the day; the positions of the run, those of the venue where there is one, and what went wrong on the way.
+fn day(broker: &str, symbols: &[&str], faults: bool) -> (Value, Option<Value>, String) {
     let folder = tempfile::tempdir().unwrap();
     let example = std::fs::read_to_string(root().join("examples/live-day.toml")).unwrap();
     let (head, _) = example.split_once("\n[broker]\n").unwrap();
@@ -126,6 +126,9 @@ fn day(broker: &str, symbols: &[&str], faults: bool) -> (Value, Option<Value>) {
         "{broker}: a day has more fills than {}: {said}",
         fills.len()
     );
+    let last = orders.iter().rev().take(symbols.len());
+    let story = rows(&["incidents"], &out).into_iter().chain(last.cloned());
+    let story = story.map(|row| format!("\n{row}")).collect();
     let held = rows(&["positions"], &out);
     let held = held.iter().map(|row| (row["symbol"].as_str().unwrap().to_owned(), row["quantity"].clone()));
     let at_venue = venue.map(|(double, _, control, _)| {
@@ -133,7 +136,7 @@ fn day(broker: &str, symbols: &[&str], faults: bool) -> (Value, Option<Value>) {
         drop(double);
         account["positions"].clone()
     });
-    (Value::Object(held.collect()), at_venue)
+    (Value::Object(held.collect()), at_venue, story)
 }
 
 /// No secret stands in anything that was written: journal, reports, tape, state, log and result. Returns how many bytes there are.
@@ -190,11 +193,11 @@ fn a_day_ends_the_same_at_every_broker_with_and_without_disconnects() {
                     continue;
                 }
                 scope.spawn(move || {
-                    let (held, at_venue) = day(broker, symbols, faults);
+                    let (held, at_venue, story) = day(broker, symbols, faults);
                     let wanted: Value = symbols.iter().map(|symbol| (*symbol, UNITS)).collect();
-                    assert_eq!(held, wanted, "{broker}, faults {faults}");
+                    assert_eq!(held, wanted, "{broker}, faults {faults}: {story}");
                     if let Some(at_venue) = at_venue {
-                        assert_eq!(at_venue, wanted, "{broker}, faults {faults}: at the venue");
+                        assert_eq!(at_venue, wanted, "{broker}, faults {faults}: at the venue: {story}");
                     }
                 });
             }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// Alpaca, from `broker.params`.
 pub(crate) fn alpaca(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
     let config: AlpacaConfig = settings(&context)?;
+    config.validate().map_err(unfit)?;
     let budget = Budget::per_minute("", mts_brokers::alpaca::REQUESTS_A_MINUTE);
     let connections = connections(&context, budget)?;
     Ok(Arc::new(Alpaca::new(config, connections)))
@@ -25,7 +26,8 @@ pub(crate) fn alpaca(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, C
 /// Coinbase Advanced Trade, from `broker.params`.
 pub(crate) fn coinbase(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
     let config: CoinbaseConfig = settings(&context)?;
-    let budget = Budget::per_minute("", mts_brokers::coinbase::REQUESTS_A_MINUTE);
+    let budget =
+        Budget::bucket("", mts_brokers::coinbase::REQUESTS_AT_ONCE, mts_brokers::coinbase::REQUESTS_A_MINUTE);
     let connections = connections(&context, budget)?;
     Ok(Arc::new(Coinbase::new(config, connections)))
 }
@@ -44,6 +46,7 @@ pub(crate) fn ibkr(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, Cli
 /// Kraken spot, from `broker.params`.
 pub(crate) fn kraken(context: BrokerContext<'_>) -> Result<Arc<dyn DynBroker>, CliError> {
     let config: KrakenConfig = settings(&context)?;
+    config.validate().map_err(unfit)?;
     let budget = Budget::bucket(mts_brokers::kraken::PRIVATE, config.tier.calls_at_once(), config.budget());
     let connections = connections(&context, budget)?;
     Ok(Arc::new(Kraken::new(config, connections)))
@@ -56,6 +59,11 @@ fn settings<T: DeserializeOwned>(context: &BrokerContext<'_>) -> Result<T, CliEr
         let message = format!("broker.params.{}: {}", error.path(), error.inner());
         CliError::new(ExitKind::Config, message)
     })
+}
+
+/// A setting that cannot be meant.
+fn unfit(error: impl std::fmt::Display) -> CliError {
+    CliError::new(ExitKind::Config, format!("broker.params.{error}"))
 }
 
 /// Real connections, secrets and memory for an adapter with this budget.

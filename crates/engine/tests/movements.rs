@@ -143,6 +143,27 @@ fn fees_that_follow_are_booked_once() {
     assert_eq!(cash(&core), Decimal::from(898));
 }
 
+/// The stream was lost before it told the fees: the history tells the fill again, with them.
+#[test]
+fn fees_that_come_with_the_fill_told_again_are_booked_once() {
+    let mut core = live_core(0);
+    let order = filled(&mut core, FeeStatus::Pending);
+    let again = |minute| {
+        let Input::Broker { event: BrokerEvent::Fill { account, cursor, mut fill, .. }, .. } =
+            fill(&order, "x", 10, 1)
+        else {
+            panic!("it is a fill")
+        };
+        fill.fees = Decimal::TWO;
+        said(BrokerEvent::Fill { account, cursor, fill, fees: FeeStatus::Known }, minute)
+    };
+    assert!(incidents(&step(&mut core, &again(2))).is_empty());
+    assert!(incidents(&step(&mut core, &again(3))).is_empty());
+    assert!(incidents(&step(&mut core, &fees(2, 4))).is_empty());
+    assert_eq!((cash(&core), core.state().sizes().pending_fees), (Decimal::from(898), 0));
+    assert_eq!(core.state().order(&order.order_id).unwrap().fees, Decimal::TWO);
+}
+
 #[test]
 fn fees_of_a_fill_that_had_its_own_are_told() {
     let mut core = live_core(0);

@@ -552,8 +552,12 @@ fn a_difference_that_never_looks_the_same_is_not_waited_for_for_ever() {
     }
     let refused = step(&mut core, &decide(7, vec![buy("k2", 1)]));
     assert_eq!(code(&refused), Some(RejectCode::PositionUnexplained));
-    // It was fills after all.
+    // It was fills after all, and that is looked at at once, not a minute later.
     step(&mut core, &fill(&order, "x6", 12, 8));
+    let said = wait(&mut core, at(8).plus(Duration::from_secs(2)));
+    let asks =
+        |output: &Output| output.actions.iter().any(|action| matches!(action, Action::Snapshot { .. }));
+    assert!(said.iter().any(|(_, output)| asks(output)), "{said:?}");
     assert_eq!(incidents(&step(&mut core, &seen(&[("AAPL", 17)], &[], 8))), ["POSITION_EXPLAINED"]);
 }
 

@@ -284,6 +284,10 @@ impl Broker for Alpaca {
         if self.known().since.is_some() {
             return Ok(());
         }
+        self.config.validate().map_err(|error| {
+            let (kind, status) = (BrokerErrorKind::InvalidRequest, ErrorStatus::Permanent);
+            BrokerError::new("connect", kind, status, error.to_string())
+        })?;
         self.known().key = None;
         let failed = |failure: Failure| failure.of_query("connect");
         let (account, _) = self.read_account().await.map_err(failed)?;

@@ -36,6 +36,14 @@ pub struct AlpacaConfig {
     pub look_every_ms: u64,
 }
 
+/// A setting that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is 0; write the milliseconds, 1 or more")]
+pub struct InvalidAlpacaConfig {
+    /// Which.
+    pub field: &'static str,
+}
+
 fn look_every() -> u64 {
     30_000
 }
@@ -73,6 +81,18 @@ impl Default for AlpacaConfig {
 }
 
 impl AlpacaConfig {
+    /// Checks the times.
+    ///
+    /// # Errors
+    /// [`InvalidAlpacaConfig`] of one that is nothing: the venue would be asked without a pause, or given up at once.
+    pub fn validate(&self) -> Result<(), InvalidAlpacaConfig> {
+        let times = [("deadline_ms", self.deadline_ms), ("look_every_ms", self.look_every_ms)];
+        match times.into_iter().find(|(_, millis)| *millis == 0) {
+            Some((field, _)) => Err(InvalidAlpacaConfig { field }),
+            None => Ok(()),
+        }
+    }
+
     /// Where orders and accounts are.
     #[must_use]
     pub fn rest_url(&self) -> &str {
@@ -101,5 +121,20 @@ impl AlpacaConfig {
     #[must_use]
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_nothing_is_refused_with_the_way_out() {
+        for field in ["deadline_ms", "look_every_ms"] {
+            let config: AlpacaConfig = serde_json::from_str(&format!(r#"{{"{field}": 0}}"#)).unwrap();
+            let words = format!("{field} is 0; write the milliseconds, 1 or more");
+            assert_eq!(config.validate().unwrap_err().to_string(), words);
+        }
+        assert_eq!(AlpacaConfig::default().validate(), Ok(()));
     }
 }

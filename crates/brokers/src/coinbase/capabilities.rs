@@ -5,9 +5,13 @@ use mts_foundation::broker::{Capabilities, FillStream};
 use mts_foundation::{AssetClass, Order, OrderType, Side, TimeInForce};
 use smol_str::SmolStr;
 
-/// Requests a minute. The documents speak of 30 a second and of 10,000 an hour: bursts stay well below the one, and a day's
-/// trading below the other.
-pub const REQUESTS_A_MINUTE: u32 = 600;
+/// Requests at once. The documents of Advanced Trade allow a user 30 a second
+/// (docs.cloud.coinbase.com/advanced-trade/docs/rest-api-rate-limits), those of the platform that it is a part of allow a
+/// key 10,000 an hour (docs.cdp.coinbase.com/coinbase-app/api-architecture/rate-limiting). Neither says that the other does
+/// not hold: both are kept to.
+pub const REQUESTS_AT_ONCE: u32 = 20;
+/// Requests a minute, for the reasons of [`REQUESTS_AT_ONCE`].
+pub const REQUESTS_A_MINUTE: u32 = 160;
 
 /// What this adapter takes.
 #[must_use]
@@ -55,4 +59,17 @@ pub(super) fn accepted(capabilities: &Capabilities, order: &Order) -> Result<Smo
         return Err("extended_hours: crypto trades around the clock; leave it out".to_owned());
     }
     Ok(native)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_and_no_hour_has_more_requests_than_the_documents_allow() {
+        let budgets = capabilities().rate_budgets;
+        let [(_, a_minute)] = budgets[..] else { panic!("{budgets:?}") };
+        assert!(REQUESTS_AT_ONCE + a_minute.div_ceil(60) <= 30);
+        assert!(REQUESTS_AT_ONCE + a_minute * 60 <= 10_000);
+    }
 }

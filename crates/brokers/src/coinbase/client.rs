@@ -5,7 +5,7 @@ use super::config::CoinbaseConfig;
 use super::map;
 use super::sign::Signer;
 use super::watch::Watch;
-use super::wire::{Canceled, OneOrder, OrderPage, Permissions, WireError, WireOrder, WireTime};
+use super::wire::{Canceled, Permissions, WireError, WireTime};
 use crate::kit::{
     Connections, Failure, FailureKind, Followed, KnownOrders, Reply, Rest, client_id, follow, secret,
 };
@@ -20,7 +20,6 @@ use mts_foundation::io::RequestOptions;
 use mts_foundation::{Account, AccountId, BrokerOrderId, Order, OrderState, Position, Symbol, Timestamp};
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -138,11 +137,22 @@ impl Coinbase {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Reply, Failure> {
-        let not_sent = |message: String| Failure::new(FailureKind::NotSent, message);
-        let signer = self.signer().await.map_err(|error| Failure {
-            kind: if error.kind == BrokerErrorKind::Auth { FailureKind::Auth } else { FailureKind::NotSent },
-            ..not_sent(error.message)
+        let signer = self.signer().await.map_err(|error| {
+            // That a store of secrets cannot be reached says nothing of the key.
+            let is_wrong = error.status == ErrorStatus::Permanent;
+            Failure::new(if is_wrong { FailureKind::Auth } else { FailureKind::NotSent }, error.message)
         })?;
+        self.ask_as(&signer, method, path, body).await
+    }
+
+    async fn ask_as(
+        &self,
+        signer: &Signer,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Reply, Failure> {
+        let not_sent = |message: String| Failure::new(FailureKind::NotSent, message);
         let is_read = method == Method::GET;
         let place = path.split_once('?').map_or(path, |(place, _)| place);
         let uri = format!("{method} {}{FOLDER}{place}", self.host);
@@ -171,20 +181,6 @@ impl Coinbase {
     /// Reads something.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.ask(Method::GET, path, Vec::new()).await?.json()
-    }
-
-    /// An order by the venue's id, if the venue knows it.
-    pub(super) async fn find_order(&self, id: &BrokerOrderId) -> Result<Option<WireOrder>, Failure> {
-        let found: Result<OneOrder, Failure> =
-            self.get(&format!("/orders/historical/{}", encoded(id.as_str()))).await;
-        match found {
-            Ok(found) if found.order.order_id == id.as_str() => Ok(Some(found.order)),
-            Ok(other) => {
-                Err(Failure::unreadable(format!("the answer is about order {}", other.order.order_id)))
-            }
-            Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(None),
-            Err(failure) => Err(failure),
-        }
     }
 
     /// The venue's time; what it differs from ours is kept.
@@ -235,97 +231,13 @@ impl Coinbase {
         AccountId::new(&permissions.portfolio_uuid).map_err(|error| Failure::unreadable(error.to_string()))
     }
 
-    /// Orders of a question, newest first, until one is wanted no further.
-    async fn orders_of(
-        &self,
-        question: &str,
-        mut go_on: impl FnMut(WireOrder) -> Result<bool, Failure> + Send,
-    ) -> Result<(), Failure> {
-        let (mut met, mut cursor) = (BTreeSet::new(), String::new());
-        for _ in 0..MAX_PAGES {
-            let page: OrderPage =
-                self.get(&format!("/orders/historical/batch?{question}&limit={PAGE}{cursor}")).await?;
-            let before = met.len();
-            for order in page.orders {
-                if met.insert(order.order_id.clone()) && !go_on(order)? {
-                    return Ok(());
-                }
-            }
-            match page.cursor.filter(|next| page.has_next && !next.is_empty()) {
-                Some(next) if met.len() > before => cursor = format!("&cursor={}", encoded(&next)),
-                _ => return Ok(()),
-            }
-        }
-        Err(Failure::unreadable(format!("more than {} orders", met.len())))
-    }
-
-    /// The orders that may still fill. The venue does not count those that are on their way in or out as open, and does not
-    /// let both be asked for at once.
-    pub(super) async fn list_open(&self) -> Result<Vec<OrderReport>, Failure> {
-        let mut reports: BTreeMap<SmolStr, OrderReport> = BTreeMap::new();
-        let on_their_way = "order_status=PENDING&order_status=QUEUED&order_status=CANCEL_QUEUED";
-        for question in [on_their_way, "order_status=OPEN"] {
-            self.orders_of(question, |wire| {
-                let report = map::report(&wire, &self.orders)?;
-                reports.insert(wire.order_id, report);
-                Ok(true)
-            })
-            .await?;
-        }
-        let mut reports: Vec<OrderReport> = reports.into_values().collect();
-        reports.retain(|report| !report.state.is_terminal());
-        reports.sort_by_key(|report| report.timestamp);
-        Ok(reports)
-    }
-
-    /// The order with a client id, which the venue cannot be asked for: among those of late, and those that are open.
-    async fn by_client_id(&self, id: &str) -> Result<Option<WireOrder>, Failure> {
-        let back = Duration::from_secs(u64::from(self.config.look_back_hours) * 3_600);
-        let back = i64::try_from(back.as_nanos()).unwrap_or(i64::MAX);
-        let from = Timestamp::from_nanos(self.connections.clock.now().nanos().saturating_sub(back));
-        let mut found = None;
-        for question in [format!("start_date={from}"), "order_status=OPEN".to_owned()] {
-            self.orders_of(&question, |wire| {
-                if wire.client_order_id == id {
-                    found = Some(wire);
-                    return Ok(false);
-                }
-                Ok(true)
-            })
-            .await?;
-            if found.is_some() {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    /// The venue's order of a key, by its id where it is known.
-    async fn of_client_id(
-        &self,
-        id: &str,
-        venue: Option<BrokerOrderId>,
-    ) -> Result<Option<WireOrder>, Failure> {
-        if let Some(venue) = venue
-            && let Some(wire) = self.find_order(&venue).await?
-        {
-            return match wire.client_order_id == id {
-                true => Ok(Some(wire)),
-                false => {
-                    Err(Failure::unreadable(format!("the answer is about order {}", wire.client_order_id)))
-                }
-            };
-        }
-        self.by_client_id(id).await
-    }
-
     /// Hands an order over; the venue's id of it.
-    async fn send(&self, order: &Order, native: &str) -> Result<BrokerOrderId, Failure> {
+    async fn send(&self, order: &Order, native: &str, signer: &Signer) -> Result<BrokerOrderId, Failure> {
         // An order of this key may be there: the venue answers a used key with it, whatever is asked for now.
         let is_again = self.orders.knows(&order.idempotency_key);
         let id = self.orders.insert(order);
         let body = map::new_order(order, native, &id, self.connections.clock.now())?;
-        let reply = self.ask(Method::POST, "/orders", body).await?;
+        let reply = self.ask_as(signer, Method::POST, "/orders", body).await?;
         let lost = |failure: Failure| match failure.kind {
             FailureKind::Unreadable => failure,
             _ => Failure { kind: FailureKind::Lost { timed_out: false }, ..failure },
@@ -434,10 +346,11 @@ impl Broker for Coinbase {
             Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
         };
         // A key that cannot be had signs nothing.
-        if let Err(error) = self.signer().await {
-            return SubmitOutcome::NotSent { reason: error.message.into() };
-        }
-        match self.send(order, &native).await {
+        let signer = match self.signer().await {
+            Ok(signer) => signer,
+            Err(error) => return SubmitOutcome::NotSent { reason: error.message.into() },
+        };
+        match self.send(order, &native, &signer).await {
             Ok(id) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), id)),
             Err(failure) => failure.of_submit(),
         }

@@ -39,10 +39,10 @@ pub struct CoinbaseConfig {
     #[serde(default = "deadline")]
     pub deadline_ms: u64,
     /// How often the history is asked for what the stream has not told, in milliseconds.
-    #[serde(default = "look_every")]
+    #[serde(default = "look_every", deserialize_with = "look_every_above_zero")]
     pub look_every_ms: u64,
     /// After how much silence the stream counts as lost, in milliseconds; its heartbeats come every second.
-    #[serde(default = "silence")]
+    #[serde(default = "silence", deserialize_with = "silence_above_zero")]
     pub silence_ms: u64,
     /// How far back an order is looked for by its key, in hours; those that are open are found whatever their age.
     #[serde(default = "look_back")]
@@ -69,6 +69,23 @@ impl<'de> Deserialize<'de> for TradingMode {
             other => Err(D::Error::custom(format!("trading_mode is {other:?}; use \"live\""))),
         }
     }
+}
+
+fn above_zero<'de, D: Deserializer<'de>>(from: D, field: &str, usual: u64) -> Result<u64, D::Error> {
+    match u64::deserialize(from)? {
+        0 => Err(D::Error::custom(format!(
+            "{field} is 0; use a number of milliseconds above zero, such as {usual}"
+        ))),
+        millis => Ok(millis),
+    }
+}
+
+fn look_every_above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    above_zero(from, "look_every_ms", look_every())
+}
+
+fn silence_above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    above_zero(from, "silence_ms", silence())
 }
 
 fn api_key() -> SecretRef {
@@ -154,5 +171,15 @@ mod tests {
             Currency::USD
         );
         assert_eq!(read("{}").unwrap(), CoinbaseConfig::default());
+    }
+
+    #[test]
+    fn a_look_without_a_pause_and_a_silence_of_nothing_are_refused() {
+        let read = |text: &str| serde_json::from_str::<CoinbaseConfig>(text);
+        for (field, usual) in [("look_every_ms", "30000"), ("silence_ms", "10000")] {
+            let error = read(&format!("{{\"{field}\": 0}}")).unwrap_err().to_string();
+            assert!(error.contains(&format!("{field} is 0; use")) && error.contains(usual), "{error}");
+            assert!(read(&format!("{{\"{field}\": 1}}")).is_ok());
+        }
     }
 }

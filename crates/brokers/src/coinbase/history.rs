@@ -2,9 +2,11 @@
 
 use super::client::Coinbase;
 use super::map;
+use super::orders::{ORDERS, order_ids};
 use super::session::UserChannel;
-use super::wire::{FillPage, WireFill, WireOrder};
-use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
+use super::watch::{Found, Lagging};
+use super::wire::{FillPage, WireFill};
+use crate::kit::{EventSource, Failure, KnownOrders};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
@@ -48,53 +50,61 @@ impl Coinbase {
         Err(Failure::unreadable(format!("more than {} fills", rows.len())))
     }
 
-    /// The fills of an order, once they come to what the stream has told; else those that there are.
-    async fn fills_of(&self, order: &BrokerOrderId, told: Decimal) -> Result<Vec<WireFill>, Failure> {
-        let question = format!("order_ids={}", super::client::encoded(order.as_str()));
-        let mut pauses = LOOKS.iter();
-        loop {
-            let rows = self.fills(&question).await?;
-            let mut shown = Decimal::ZERO;
-            for row in &rows {
-                shown = shown.saturating_add(map::units(row)?);
+    /// The fills of orders of which the stream has told more than the history has listed, once they come to that; else those
+    /// that there are.
+    async fn late_fills(
+        &self,
+        listed: &[WireFill],
+        now: Timestamp,
+        found: &mut Found,
+    ) -> Result<Vec<WireFill>, Failure> {
+        let mut lagging = caught_up(self.watch.lagging(now), listed, found)?;
+        let (mut late, mut pauses) = (Vec::new(), LOOKS.iter());
+        while !lagging.is_empty() {
+            let mut rows = Vec::new();
+            for some in lagging.chunks(ORDERS) {
+                rows.extend(self.fills(&order_ids(some.iter().map(|order| &order.id))).await?);
             }
-            if shown.saturating_add(ROUNDING) >= told {
-                self.watch.shown(order, shown.max(told));
-                return Ok(rows);
-            }
+            lagging = caught_up(lagging, &rows, found)?;
+            // The newest answer has all rows of its orders in their order.
+            rows.append(&mut late);
+            late = rows;
+            // What was asked for in vain before is not waited for.
+            found.behind.extend(lagging.extract_if(.., |order| !order.is_new));
             match pauses.next() {
-                Some(pause) => self.connections.sleep.sleep(Duration::from_millis(*pause)).await,
-                None => return Ok(rows),
+                Some(pause) if !lagging.is_empty() => {
+                    self.connections.sleep.sleep(Duration::from_millis(*pause)).await;
+                }
+                _ => break,
             }
         }
+        found.behind.extend(lagging);
+        Ok(late)
     }
 
-    /// Whose order a fill is of; the venue is asked where this process does not know.
-    async fn owner(
-        &self,
-        order: &str,
-        strangers: &mut BTreeMap<SmolStr, Option<KnownOrder>>,
-    ) -> Result<Option<KnownOrder>, Failure> {
-        let id = map::venue_id(order)?;
-        if let Some(known) = self.orders.of_venue(&id) {
-            return Ok(Some(known));
+    /// Learns whose the orders of fills are that this process does not know.
+    async fn meet_owners(&self, rows: &[WireFill]) -> Result<(), Failure> {
+        let mut strangers = BTreeSet::new();
+        for row in rows.iter().filter(|row| map::is_fill(row)) {
+            let id = map::venue_id(&row.order_id)?;
+            if self.orders.of_venue(&id).is_none() {
+                strangers.insert(id);
+            }
         }
-        if let Some(looked_up) = strangers.get(order) {
-            return Ok(looked_up.clone());
+        let strangers: Vec<BrokerOrderId> = strangers.into_iter().collect();
+        for (id, wire) in self.orders_by_id(&strangers).await? {
+            wire.and_then(|wire| self.orders.meet(&wire.client_order_id, &id));
         }
-        let wire = self.find_order(&id).await?;
-        let known = wire.and_then(|wire| self.orders.meet(&wire.client_order_id, &id));
-        strangers.insert(order.into(), known.clone());
-        Ok(known)
+        Ok(())
     }
 
     /// What orders are whose end may have been missed.
-    async fn doubtful(&self) -> Result<Vec<BrokerEvent>, Failure> {
+    async fn doubtful(&self, found: &mut Found) -> Result<Vec<BrokerEvent>, Failure> {
         let mut events = Vec::new();
-        for id in self.watch.doubtful() {
-            let found: Option<WireOrder> = self.find_order(&id).await?;
-            let report = found.map(|wire| map::report(&wire, &self.orders)).transpose()?;
-            self.watch.settled(&id, report.as_ref().is_some_and(|report| !report.state.is_terminal()));
+        for (id, wire) in self.orders_by_id(&self.watch.doubtful()).await? {
+            let wire = wire.filter(|wire| map::is_named(&wire.product_id));
+            let report = wire.map(|wire| map::report(&wire, &self.orders)).transpose()?;
+            found.settled.push((id, report.as_ref().is_some_and(|report| !report.state.is_terminal())));
             events.extend(report.map(BrokerEvent::Order));
         }
         Ok(events)
@@ -102,32 +112,56 @@ impl Coinbase {
 
     async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         let account = self.account_id().await?;
-        let mut rows = self.fills(&format!("start_sequence_timestamp={from}")).await?;
-        let mut met: BTreeSet<SmolStr> = rows.iter().map(|row| row.entry_id.clone()).collect();
-        for (order, told) in self.watch.lagging() {
-            let of_order = self.fills_of(&order, told).await?;
-            // However old: a row that came late may lie before fills that were told already.
-            rows.extend(of_order.into_iter().filter(|row| met.insert(row.entry_id.clone())));
-        }
+        let (now, mut found) = (self.connections.clock.now(), Found::default());
+        let listed = self.fills(&format!("start_sequence_timestamp={from}")).await?;
+        // However old: a row that came late may lie before fills that were told already.
+        let mut rows = self.late_fills(&listed, now, &mut found).await?;
+        rows.extend(listed);
+        let mut met: BTreeSet<SmolStr> = BTreeSet::new();
+        rows.retain(|row| met.insert(row.entry_id.clone()));
         // Oldest first; of one moment in the order in which the venue has them.
         rows.reverse();
         rows.sort_by_key(|row| row.sequence_timestamp);
-        let (mut events, mut strangers) = (Vec::with_capacity(rows.len()), BTreeMap::new());
+        self.meet_owners(&rows).await?;
+        let mut events = Vec::with_capacity(rows.len());
+        // What stays behind for too long, and what the rows do not say, is found by comparing positions.
+        let overdue = found.behind.iter().filter(|order| order.is_overdue);
+        let mut gap = overdue.map(|order| order.since).min();
         for row in &rows {
-            if row.trade_type != "FILL" {
-                // Reversals and corrections: which fill they change is not said anywhere, so that positions are compared.
-                if self.watch.is_new(&row.entry_id) {
-                    let to = self.connections.clock.now();
-                    events.push(BrokerEvent::Gap { from: row.trade_time, to, recoverable: false });
-                }
-                continue;
+            if map::is_fill(row) {
+                let known = self.orders.of_venue(&map::venue_id(&row.order_id)?);
+                events.push(map::of_fill(row, known.as_ref(), &account, self.config.currency)?);
+            } else if !self.watch.is_told(&row.entry_id) {
+                found.strange.insert(row.entry_id.clone());
+                gap = Some(gap.map_or(row.trade_time, |gap| gap.min(row.trade_time)));
             }
-            let known = self.owner(&row.order_id, &mut strangers).await?;
-            events.push(map::of_fill(row, known.as_ref(), &account, self.config.currency)?);
         }
-        events.extend(self.doubtful().await?);
+        let to = self.connections.clock.now();
+        events.extend(gap.map(|from| BrokerEvent::Gap { from, to, recoverable: false }));
+        events.extend(self.doubtful(&mut found).await?);
+        self.watch.note(found, now);
         Ok(events)
     }
+}
+
+/// The orders whose plain fills do not come to what the stream has told.
+fn caught_up(lagging: Vec<Lagging>, rows: &[WireFill], found: &mut Found) -> Result<Vec<Lagging>, Failure> {
+    let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
+    let lags: BTreeSet<&str> = lagging.iter().map(|order| order.id.as_str()).collect();
+    for row in rows.iter().filter(|row| map::is_plain(row) && lags.contains(row.order_id.as_str())) {
+        let sum = sums.entry(row.order_id.as_str()).or_default();
+        *sum = sum.saturating_add(map::units(row)?);
+    }
+    let mut behind = Vec::new();
+    for order in lagging {
+        let sum = sums.get(order.id.as_str()).copied().unwrap_or_default();
+        if sum.saturating_add(ROUNDING) >= order.told {
+            found.shown.push((order.id, sum.max(order.told)));
+        } else {
+            behind.push(order);
+        }
+    }
+    Ok(behind)
 }
 
 impl EventSource for Coinbase {
@@ -174,3 +208,6 @@ impl EventSource for Coinbase {
         LATE
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,21 @@ fn order_type(limit_price: Option<Decimal>, stop_price: Option<Decimal>) -> Orde
     }
 }
 
+/// Whether we have a name of an instrument. Where not, it is no order of ours.
+pub(super) fn is_named(native: &str) -> bool {
+    SYMBOLS.from_native(native).is_ok()
+}
+
+/// Whether a row is a plain fill. Of reversals and corrections nothing says which fill they change.
+pub(super) fn is_plain(row: &WireFill) -> bool {
+    row.trade_type == "FILL"
+}
+
+/// Whether a row can be told as a fill.
+pub(super) fn is_fill(row: &WireFill) -> bool {
+    is_plain(row) && is_named(&row.product_id)
+}
+
 fn named(native: &str) -> Result<Symbol, Failure> {
     SYMBOLS.from_native(native).map_err(|error| unreadable(&error))
 }

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod history;
 mod map;
+mod orders;
 mod session;
 mod sign;
 mod symbols;
@@ -13,7 +14,7 @@ mod wallets;
 mod watch;
 mod wire;
 
-pub use capabilities::{REQUESTS_A_MINUTE, capabilities};
+pub use capabilities::{REQUESTS_A_MINUTE, REQUESTS_AT_ONCE, capabilities};
 pub use client::Coinbase;
 pub use config::{CoinbaseConfig, TradingMode};
 pub use session::UserChannel;

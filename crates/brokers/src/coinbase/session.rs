@@ -71,7 +71,13 @@ impl UserChannel {
     }
 
     /// Takes what is said of one order.
-    fn order(&mut self, row: &UserOrder, is_snapshot: bool, time: Timestamp, steps: &mut Vec<Step>) {
+    fn order(
+        &mut self,
+        row: &UserOrder,
+        is_snapshot: bool,
+        (time, now): (Timestamp, Timestamp),
+        steps: &mut Vec<Step>,
+    ) {
         let before = self.last.get(&row.order_id).copied();
         let filled = row.cumulative_quantity;
         // What comes late says nothing new.
@@ -82,7 +88,7 @@ impl UserChannel {
         let remembered = before.map(|before| before.quantity);
         let Ok(report) = map::report_of_stream(row, remembered, &self.orders, time) else {
             // In words that are not ours: the history is asked what it is.
-            self.watch.told(&id, filled, true);
+            self.watch.told(&id, filled, true, now);
             self.watch.doubt(&id);
             return steps.push(Step::Look);
         };
@@ -95,7 +101,7 @@ impl UserChannel {
             // What is open was asked for when the stream began, and so were the fills.
             return self.watch.opened(&id);
         }
-        if self.watch.told(&id, filled, !ended) {
+        if self.watch.told(&id, filled, !ended, now) {
             steps.push(Step::Look);
         }
         steps.push(Step::Event(Box::new(mts_foundation::BrokerEvent::Order(report))));
@@ -129,13 +135,13 @@ impl Session for UserChannel {
                     steps.push(Step::Live);
                 }
             }
-            HEARTBEATS if self.watch.is_due() => steps.push(Step::Look),
+            HEARTBEATS if self.watch.is_due(now) => steps.push(Step::Look),
             HEARTBEATS => {}
             USER => {
                 let time = message.timestamp.unwrap_or(now);
                 for event in events::<UserEvent>(message.events)? {
                     for row in &event.orders {
-                        self.order(row, event.kind == "snapshot", time, steps);
+                        self.order(row, event.kind == "snapshot", (time, now), steps);
                     }
                 }
             }

@@ -21,7 +21,7 @@ const NEEDED: &[&str] = &[
 ];
 
 /// How far the clocks may be apart, in milliseconds: the venue's tells whole seconds.
-const MOST_SKEW: i64 = 2_000;
+const MOST_SKEW: u64 = 2_000;
 
 impl Kraken {
     pub(super) async fn checks(&self, symbol: Option<&Symbol>) -> Vec<Check> {
@@ -68,7 +68,9 @@ impl Kraken {
         checks.add(
             "time skew",
             match (&time, self.known().clock_skew_ms) {
-                (Ok(_), Some(skew)) if skew.abs() < MOST_SKEW => Ok(format!("{skew} ms, to half a second")),
+                (Ok(_), Some(skew)) if skew.unsigned_abs() < MOST_SKEW => {
+                    Ok(format!("{skew} ms, to half a second"))
+                }
                 (Ok(_), Some(skew)) => {
                     Err(format!("this machine's clock is {skew} ms behind Kraken's; set it by NTP"))
                 }

@@ -2,16 +2,17 @@
 
 use super::capabilities::{accepted, capabilities};
 use super::config::KrakenConfig;
-use super::error::is_duplicate;
+use super::error::{is_duplicate, of_order};
+use super::listed::Listed;
 use super::map;
 use super::order_map as orders;
-use super::pairs::{Pair, Pairs};
+use super::pairs::Pair;
 use super::private::Call;
 use super::sent::Sent;
 use super::sign::Key;
 use super::wire::{
-    WireAdded, WireAmended, WireBalance, WireCanceled, WireClosed, WireKey, WireOpen, WireOrder, WirePair,
-    WireTicker, WireTime, WireTradeBalance,
+    WireAdded, WireAmended, WireBalance, WireCanceled, WireClosed, WireKey, WireOpen, WireOrder, WireTicker,
+    WireTime, WireTradeBalance,
 };
 use crate::kit::{Connections, Failure, FailureKind, Followed, KnownOrders, Rest, client_id, follow};
 use mts_foundation::broker::{
@@ -23,7 +24,7 @@ use mts_foundation::{
     Account, AccountId, BrokerOrderId, Decimal, FundId, Order, OrderState, Position, Symbol, Timestamp,
 };
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +52,9 @@ pub struct Kraken {
 pub(super) struct Known {
     pub(super) key: Option<Key>,
     account: Option<AccountId>,
-    pairs: Option<Arc<Pairs>>,
+    pub(super) listed: Option<Listed>,
+    /// Executions of which a gap was told instead.
+    pub(super) untold: BTreeSet<SmolStr>,
     since: Option<Timestamp>,
     pub(super) clock_skew_ms: Option<i64>,
 }
@@ -110,28 +113,21 @@ impl Kraken {
         Ok(Timestamp::from_millis(theirs))
     }
 
-    /// What the venue lists.
-    pub(super) async fn pairs(&self) -> Result<Arc<Pairs>, Failure> {
-        if let Some(pairs) = self.known().pairs.clone() {
-            return Ok(pairs);
-        }
-        let listed: BTreeMap<SmolStr, WirePair> = self.public("AssetPairs").await?;
-        let pairs = Arc::new(Pairs::new(&listed, self.config.currency));
-        if pairs.currency_id().is_none() {
-            return Err(Failure::unreadable(format!("Kraken lists no pair in {}", self.config.currency)));
-        }
-        self.known().pairs = Some(pairs.clone());
-        Ok(pairs)
-    }
-
     /// What the key may do.
     pub(super) async fn key_info(&self) -> Result<WireKey, Failure> {
         let info: WireKey = self.private(Call::ask("GetApiKeyInfo"), &[]).await?;
-        // The public number stays when the key is changed.
+        // The public number of the account stays when the key is changed, and is no secret.
         let number: String =
             info.iban.iter().flat_map(|iban| iban.chars()).filter(char::is_ascii_alphanumeric).collect();
-        let id = AccountId::new(if number.is_empty() { NAME } else { number.as_str() });
-        self.known().account = Some(id.map_err(|error| map::unreadable(&error))?);
+        let name = self.config.account.clone().unwrap_or(number);
+        if name.is_empty() {
+            // A name made up here would be another than that of tomorrow, and fills would be booked twice.
+            return Err(Failure::unreadable(
+                "Kraken tells no number of the account (iban); set account to a name of your own that stays",
+            ));
+        }
+        let id = AccountId::new(name).map_err(|error| map::unreadable(&error))?;
+        self.known().account = Some(id);
         Ok(info)
     }
 
@@ -145,9 +141,16 @@ impl Kraken {
     }
 
     pub(super) async fn list_open(&self) -> Result<Vec<OrderReport>, Failure> {
-        let pairs = self.pairs().await?;
         let open: WireOpen = self.private(Call::ask("OpenOrders"), &[]).await?;
-        open.open.iter().map(|(id, wire)| orders::report(id, wire, &self.orders, &pairs)).collect()
+        let pairs = self.pairs_with(open.open.values().map(|wire| &wire.descr.pair)).await?;
+        let told = open.open.iter().map(|(id, wire)| (id, orders::report(id, wire, &self.orders, &pairs)));
+        // What cannot be said of somebody else's order, such as one of a pair without a name of ours, is passed over.
+        told.filter(|(id, report)| report.is_ok() || self.is_ours(id)).map(|(_, report)| report).collect()
+    }
+
+    /// Whether an order that was met is one of ours.
+    fn is_ours(&self, id: &str) -> bool {
+        orders::venue_id(id).is_ok_and(|id| self.orders.of_venue(&id).is_some())
     }
 
     /// The order of a client id: one that works, else the last that had it.
@@ -198,13 +201,15 @@ impl Kraken {
 
     /// Sends an order that was not sent before, and learns what the venue calls it.
     async fn send(&self, order: &Order, pair: &Pair, id: &SmolStr) -> Result<BrokerOrderId, Failure> {
+        // Without a key nothing leaves, for whatever reason it cannot be had.
+        self.key().await.map_err(|error| Failure::new(FailureKind::NotSent, error.message))?;
         let fields = orders::new_order(order, pair, id, self.venue_now(), self.config.order_deadline());
         let added: Result<WireAdded, Failure> = self.private(Call::trade("AddOrder"), &fields).await;
         match added {
             Ok(wire) => orders::added(order, pair, &wire),
             // Another process has sent it.
             Err(failure) if is_duplicate(&failure) => self.had(order, pair, id).await,
-            Err(failure) => Err(failure),
+            Err(failure) => Err(of_order(failure)),
         }
     }
 
@@ -270,7 +275,7 @@ impl Kraken {
                 .and_then(|code| pairs.of_code(code));
             if let Some(pair) = pair {
                 let held = &mut coins.entry(&pair.symbol).or_insert((pair, Decimal::ZERO)).1;
-                *held = held.saturating_add(row.balance);
+                *held = held.checked_add(row.balance).ok_or_else(|| map::strange("balance", row.balance))?;
             }
         }
         if coins.is_empty() {
@@ -297,13 +302,14 @@ impl Kraken {
         let mut own = balances.iter().filter(|(asset, _)| pairs.code(asset) == Some(pairs.currency()));
         let row = own.next().map(|(_, row)| row);
         let cash = row.map_or(Decimal::ZERO, |row| row.balance);
+        let held = row.and_then(|row| row.hold_trade).unwrap_or_default();
         let asset = pairs.currency_id().unwrap_or_default().to_owned();
         let whole: WireTradeBalance = self.private(Call::ask("TradeBalance"), &[("asset", asset)]).await?;
         Ok(Account {
             base_currency: self.config.currency,
             cash,
             equity: whole.eb,
-            buying_power: Some(cash.saturating_sub(row.and_then(|row| row.hold_trade).unwrap_or_default())),
+            buying_power: Some(cash.checked_sub(held).ok_or_else(|| map::strange("hold_trade", held))?),
             asof: self.connections.clock.now(),
         })
     }
@@ -340,6 +346,10 @@ impl Broker for Kraken {
         if self.known().since.is_some() {
             return Ok(());
         }
+        self.config.validate().map_err(|error| {
+            let (kind, status) = (BrokerErrorKind::InvalidRequest, ErrorStatus::Permanent);
+            BrokerError::new("connect", kind, status, error.to_string())
+        })?;
         *self.known() = Known::default();
         let failed = |failure: Failure| failure.of_query("connect");
         let info = self.key_info().await.map_err(failed)?;
@@ -373,8 +383,18 @@ impl Broker for Kraken {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        let not_sent = |reason: String| SubmitOutcome::NotSent { reason: reason.into() };
-        let pairs = match self.pairs().await {
+        // An order of this key that was sent before may live, whatever hinders this one.
+        let was_sent = self.sent().has(&client_id(&order.idempotency_key));
+        let not_sent = |reason: String| match was_sent {
+            false => SubmitOutcome::NotSent { reason: reason.into() },
+            true => SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() },
+        };
+        let listed = match self.pairs().await {
+            // Perhaps it was listed since.
+            Ok(pairs) if pairs.of_symbol(&order.symbol).is_none() => self.pairs_now().await,
+            listed => listed,
+        };
+        let pairs = match listed {
             Ok(pairs) => pairs,
             Err(failure) => return not_sent(format!("the list of pairs cannot be had: {}", failure.message)),
         };
@@ -411,20 +431,23 @@ impl Broker for Kraken {
             // It keeps its id.
             Ok(wire) if !wire.amend_id.is_empty() => ReplaceOutcome::Replaced(id.clone()),
             Ok(_) => ReplaceOutcome::Unknown { cause: "the answer names no amendment".into() },
-            Err(failure) => failure.of_replace(),
+            Err(failure) => of_order(failure).of_replace(),
         }
     }
 
     async fn order(&self, order: &OrderRef) -> Result<Option<OrderReport>, BrokerError> {
         let failed = |failure: Failure| failure.of_query("order");
-        let pairs = self.pairs().await.map_err(failed)?;
         let found = match order {
             OrderRef::Venue(id) => self.by_id(id.as_str()).await,
             OrderRef::Key(key) => self.by_client_id(&client_id(key)).await,
         };
         let Some((id, wire)) = found.map_err(failed)? else { return Ok(None) };
+        let pairs = self.pairs_with([&wire.descr.pair]).await.map_err(failed)?;
         let mut report = orders::report(&id, &wire, &self.orders, &pairs).map_err(failed)?;
         if let OrderRef::Key(key) = order {
+            if let Some(known) = self.orders.of_venue(&report.broker_order_id) {
+                orders::is_known(&known, &wire, &id, &pairs).map_err(failed)?;
+            }
             report.idempotency_key = Some(key.clone());
         }
         Ok(Some(report))

@@ -51,6 +51,10 @@ pub struct KrakenConfig {
     /// Where its secret is kept.
     #[serde(default = "api_secret")]
     pub api_secret: SecretRef,
+    /// What the account is called in the books where Kraken's public number of it is not to be used, or not told. It has to stay what
+    /// it is: fills are known by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The currency of account: pairs that are quoted in it are traded.
     #[serde(default = "dollars")]
     pub currency: Currency,
@@ -82,6 +86,14 @@ pub struct KrakenConfig {
     /// After how much silence the stream counts as lost, in milliseconds; Kraken says something every second.
     #[serde(default = "silence")]
     pub silence_ms: u64,
+}
+
+/// A setting that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is 0; write the milliseconds, 1 or more")]
+pub struct InvalidKrakenConfig {
+    /// Which.
+    pub field: &'static str,
 }
 
 fn api_key() -> SecretRef {
@@ -118,6 +130,7 @@ impl Default for KrakenConfig {
         Self {
             api_key: api_key(),
             api_secret: api_secret(),
+            account: None,
             currency: dollars(),
             tier: Tier::default(),
             calls_a_minute: None,
@@ -133,6 +146,22 @@ impl Default for KrakenConfig {
 }
 
 impl KrakenConfig {
+    /// Checks the times.
+    ///
+    /// # Errors
+    /// [`InvalidKrakenConfig`] of one that is nothing: the venue would be asked without a pause, or given up at once.
+    pub fn validate(&self) -> Result<(), InvalidKrakenConfig> {
+        let times = [
+            ("deadline_ms", self.deadline_ms),
+            ("look_every_ms", self.look_every_ms),
+            ("silence_ms", self.silence_ms),
+        ];
+        match times.into_iter().find(|(_, millis)| *millis == 0) {
+            Some((field, _)) => Err(InvalidKrakenConfig { field }),
+            None => Ok(()),
+        }
+    }
+
     /// Where calls go.
     #[must_use]
     pub fn rest_url(&self) -> &str {

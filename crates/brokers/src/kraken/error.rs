@@ -3,13 +3,15 @@
 //! | error | what it is |
 //! |---|---|
 //! | `EAPI:Invalid key`, `Invalid signature`, `Invalid nonce`, `EGeneral:Permission denied`, `ESession:` | credentials that are not taken |
-//! | `EAPI:Rate limit exceeded`, `EOrder:Rate limit exceeded`, `EGeneral:Temporary lockout` | too many requests |
+//! | `EAPI:Rate limit exceeded`, `EOrder:Rate limit exceeded`, `EGeneral:Temporary lockout` | too many requests; an order was not taken |
 //! | `EService:Throttled:<second>` | the same, and until when |
 //! | `EService:Deadline elapsed`, `EService:Market in …` | refused |
-//! | every other `EService:`, `EGeneral:Internal error` | the venue is down, and may have acted |
+//! | every other `EService:`, `Internal error` and `Unknown error` of any family | the venue is down, and may have acted |
 //! | `EOrder:Unknown order` | not found |
 //! | every other `EOrder:`, `EGeneral:`, `EQuery:`, `ETrade:`, `EAPI:`, `EFunding:` | refused |
 //! | everything else | cannot be read |
+//!
+//! Of several errors one that leaves open what the venue has done counts before those that do not.
 
 use crate::kit::{Failure, FailureKind};
 use mts_foundation::Timestamp;
@@ -27,7 +29,10 @@ pub(super) const INVALID_NONCE: &str = "EAPI:Invalid nonce";
 
 /// The failure that errors are; `None` = there are none but warnings. `now` is the venue's time.
 pub(super) fn failure(errors: &[SmolStr], now: Timestamp) -> Option<Failure> {
-    let first = errors.iter().find(|error| !error.starts_with('W'))?;
+    let is_unclear =
+        |error: &&SmolStr| matches!(kind(error, now), FailureKind::Down | FailureKind::Unreadable);
+    let mut told = errors.iter().filter(|error| !error.starts_with('W'));
+    let first = told.clone().find(is_unclear).or_else(|| told.next())?;
     let kind = kind(first, now);
     let message: String = errors.join("; ").chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
     let message = match first.as_str() {
@@ -40,6 +45,17 @@ pub(super) fn failure(errors: &[SmolStr], now: Timestamp) -> Option<Failure> {
     };
     let code = first.split(':').next().map(SmolStr::new);
     Some(Failure { code, ..Failure::new(kind, message) })
+}
+
+/// What a failure means for an order that was sent. Kraken says itself by its limits that it has not taken it, and knows no client id
+/// again, so that a doubt would wait for a person. A status without Kraken's words (no code) says nothing of the kind.
+pub(super) fn of_order(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::TooMany { .. } if failure.code.is_some() => {
+            Failure { kind: FailureKind::Refused, ..failure }
+        }
+        _ => failure,
+    }
 }
 
 fn kind(error: &str, now: Timestamp) -> FailureKind {
@@ -57,7 +73,10 @@ fn kind(error: &str, now: Timestamp) -> FailureKind {
         ("EService", what) if what == "Deadline elapsed" || what.starts_with("Market in ") => {
             FailureKind::Refused
         }
-        ("EService", _) | ("EGeneral", "Internal error" | "Unknown error") => FailureKind::Down,
+        ("EService", _) => FailureKind::Down,
+        (_, what) if what.starts_with("Internal error") || what.starts_with("Unknown error") => {
+            FailureKind::Down
+        }
         ("EOrder", "Unknown order") => FailureKind::NotFound,
         ("EOrder" | "EGeneral" | "EQuery" | "ETrade" | "EAPI" | "EFunding", _) => FailureKind::Refused,
         _ => FailureKind::Unreadable,
@@ -81,6 +100,7 @@ pub(super) fn is_duplicate(failure: &Failure) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mts_foundation::broker::SubmitOutcome;
 
     #[test]
     fn each_error_is_what_the_venue_means_by_it() {
@@ -100,6 +120,7 @@ mod tests {
             ("EService:Deadline elapsed", Some(FailureKind::Refused)),
             ("EService:Market in cancel_only mode", Some(FailureKind::Refused)),
             ("EGeneral:Internal error", Some(FailureKind::Down)),
+            ("EDatabase:Internal error", Some(FailureKind::Down)),
             ("EGeneral:Invalid arguments:volume minimum not met", Some(FailureKind::Refused)),
             ("EOrder:Insufficient funds", Some(FailureKind::Refused)),
             ("EOrder:Unknown order", Some(FailureKind::NotFound)),
@@ -111,7 +132,61 @@ mod tests {
             assert_eq!(of(error), kind, "{error}");
         }
         assert_eq!(failure(&[], now), None);
+        let several = ["EOrder:Insufficient funds".into(), "EService:Unavailable".into()];
+        assert_eq!(failure(&several, now).map(|failure| failure.kind), Some(FailureKind::Down));
         let both = failure(&["WGeneral:Danger".into(), "EOrder:Duplicate clordid".into()], now).unwrap();
         assert!(is_duplicate(&both) && both.message.contains("WGeneral:Danger"));
+    }
+
+    /// Kraken takes a client id anew once its order has ended: what stays unclear is never sent again, so nothing may be called
+    /// unclear that is clear.
+    #[test]
+    fn an_order_is_unclear_only_where_kraken_leaves_it_open() {
+        let of = |error: &str| {
+            let failure = failure(&[error.into()], Timestamp::EPOCH).unwrap();
+            of_order(failure).of_submit()
+        };
+        for error in [
+            "EAPI:Rate limit exceeded",
+            "EOrder:Rate limit exceeded",
+            "EGeneral:Temporary lockout",
+            "EGeneral:Too many requests",
+            "EService:Throttled: 1700000001",
+            "EService:Deadline elapsed",
+            "EService:Market in cancel_only mode",
+            "EService:Market in post_only mode",
+            "EAPI:Invalid key",
+            "EAPI:Invalid signature",
+            "EAPI:Invalid nonce",
+            "EGeneral:Permission denied",
+            "EGeneral:Invalid arguments:volume minimum not met",
+            "EOrder:Insufficient funds",
+            "EOrder:Order minimum not met",
+            "EOrder:Cost minimum not met",
+            "EOrder:Tick size check failed",
+            "EOrder:Orders limit exceeded",
+            "EOrder:Post only order",
+            "EOrder:Invalid price",
+            "EOrder:Unknown order",
+            "EQuery:Unknown asset pair",
+            "ETrade:User Locked",
+        ] {
+            assert!(matches!(of(error), SubmitOutcome::Rejected { .. }), "{error}: {:?}", of(error));
+        }
+        for error in [
+            "EService:Unavailable",
+            "EService:Busy",
+            "EService:Something new",
+            "EGeneral:Internal error",
+            "EGeneral:Internal error:42",
+            "EGeneral:Unknown error",
+            "EDatabase:Internal error",
+            "ENew:Something",
+        ] {
+            assert!(matches!(of(error), SubmitOutcome::Unknown { .. }), "{error}: {:?}", of(error));
+        }
+        // What stands before Kraken wants to be asked less often.
+        let page = Failure::new(FailureKind::TooMany { retry_after: None }, "429");
+        assert!(matches!(of_order(page).of_submit(), SubmitOutcome::Unknown { .. }));
     }
 }

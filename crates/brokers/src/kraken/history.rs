@@ -81,14 +81,22 @@ impl Kraken {
     async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
         // Whole seconds: what Kraken's documents promise.
         let start = from.nanos().div_euclid(1_000_000_000);
-        let (account, pairs) = (self.account_id().await?, self.pairs().await?);
+        let account = self.account_id().await?;
         let trades = self.rows("TradesHistory", &[], start, |page: WireTrades| page.trades).await?;
+        let pairs = self.pairs_with(trades.values().map(|trade| &trade.pair)).await?;
         let owners = self.owners(&trades).await?;
         let mut events: Vec<(Timestamp, BrokerEvent)> = Vec::with_capacity(trades.len());
+        let mut untold = BTreeMap::new();
         for (id, trade) in &trades {
-            let execution = map::of_trade(id, trade, &pairs)?;
-            let event = map::fill(&execution, owners.get(&trade.ordertxid), &account, pairs.currency())?;
-            events.push((execution.time, event));
+            let known = owners.get(&trade.ordertxid);
+            match map::of_trade(id, trade, known, &account, &pairs) {
+                Ok(told) => events.push(told),
+                // Somebody else's that cannot be said in our words must not keep ours from being told.
+                Err(_) if known.is_none() => {
+                    untold.insert(id.clone(), map::instant(trade.time).unwrap_or(Timestamp::EPOCH));
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         if let Some(money) = pairs.currency_id() {
             let more = [("asset", money.to_owned())];
@@ -100,7 +108,18 @@ impl Kraken {
             }
         }
         events.sort_by_key(|(time, _)| *time);
-        Ok(events.into_iter().map(|(_, event)| event).collect())
+        Ok(events.into_iter().map(|(_, event)| event).chain(self.gap(untold)).collect())
+    }
+
+    /// A gap in place of executions that cannot be told, once for each of them in a stream: what they did to the account is found by
+    /// comparing it.
+    fn gap(&self, untold: BTreeMap<SmolStr, Timestamp>) -> Option<BrokerEvent> {
+        let to = self.connections.clock.now();
+        let mut known = self.known();
+        let new = untold.iter().filter(|(id, _)| !known.untold.contains(*id)).map(|(_, time)| *time).min();
+        // What has left the window is not asked for again.
+        known.untold = untold.into_keys().collect();
+        new.map(|from| BrokerEvent::Gap { from: from.min(to), to, recoverable: false })
     }
 }
 
@@ -110,7 +129,8 @@ impl EventSource for Kraken {
     async fn open(&self) -> Result<(Box<dyn Socket>, Executions), BrokerError> {
         let failed = |failure: Failure| failure.of_query("events");
         let account = self.account_id().await.map_err(failed)?;
-        let pairs = self.pairs().await.map_err(failed)?;
+        let pairs = self.pairs_now().await.map_err(failed)?;
+        self.known().untold.clear();
         // A token is good for fifteen minutes and then as long as its subscription: each connection takes a new one.
         let token: WireToken = self.private(Call::ask("GetWebSocketsToken"), &[]).await.map_err(failed)?;
         let temporary = |kind, message| BrokerError::new("events", kind, ErrorStatus::Temporary, message);

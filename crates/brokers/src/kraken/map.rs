@@ -7,7 +7,7 @@ use crate::kit::{Failure, KnownOrder, cursor, number};
 use mts_foundation::broker_event::{BrokerEvent, FeeStatus};
 use mts_foundation::cash_flow::{CashFlow, CashKind};
 use mts_foundation::{
-    AccountId, Currency, Decimal, Fill, FillId, FundId, OrderId, Position, Timestamp, VenueName,
+    AccountId, Currency, Decimal, Fill, FillId, FundId, OrderId, Position, Symbol, Timestamp, VenueName,
 };
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::BTreeMap;
@@ -28,11 +28,26 @@ pub(super) fn instant(seconds: Decimal) -> Result<Timestamp, Failure> {
     Ok(Timestamp::from_nanos(nanos))
 }
 
+/// What a row is about: the pair of this name, or else that of the order of ours that it belongs to, which may be listed no more.
+pub(super) fn symbol<'a>(
+    name: &str,
+    pairs: &'a Pairs,
+    known: Option<&'a KnownOrder>,
+) -> Result<&'a Symbol, Failure> {
+    let listed = pairs.of_name(name).map(|pair| &pair.symbol);
+    listed.or(known.map(|known| &known.symbol)).ok_or_else(|| strange("pair", name))
+}
+
+/// Our codes of what is bought and what it is paid with.
+fn sides(symbol: &Symbol) -> (&str, &str) {
+    symbol.as_str().split_once('-').unwrap_or_default()
+}
+
 /// An execution, of the stream or the history.
 pub(super) struct Execution<'a> {
     pub(super) id: &'a str,
     pub(super) order: &'a str,
-    pub(super) pair: &'a Pair,
+    pub(super) symbol: &'a Symbol,
     pub(super) side: &'a str,
     pub(super) quantity: Decimal,
     pub(super) price: Decimal,
@@ -44,12 +59,12 @@ pub(super) struct Execution<'a> {
 /// Fees in the currency of account. What was charged in the coin counts at the price of the execution; what was charged in
 /// anything else cannot be told here.
 fn in_currency(execution: &Execution<'_>, currency: &str) -> Option<Decimal> {
-    let pair = execution.pair;
+    let (base, quote) = sides(execution.symbol);
     execution.fees.iter().try_fold(Decimal::ZERO, |sum, (asset, amount)| {
         let value = match asset.as_str() {
             _ if amount.is_zero() => Decimal::ZERO,
             asset if asset == currency => *amount,
-            asset if asset == pair.base && pair.quote == currency => amount.checked_mul(execution.price)?,
+            asset if asset == base && quote == currency => amount.checked_mul(execution.price)?,
             _ => return None,
         };
         sum.checked_add(value)
@@ -79,7 +94,7 @@ pub(super) fn fill(
     let fill = Fill {
         fill_id: FillId::new(execution.id).map_err(|error| unreadable(&error))?,
         order_id,
-        symbol: execution.pair.symbol.clone(),
+        symbol: execution.symbol.clone(),
         side: side(execution.side, known)?,
         quantity: execution.quantity,
         price: execution.price,
@@ -101,23 +116,26 @@ pub(super) fn fees(wire: &[WireFee]) -> Vec<(SmolStr, Decimal)> {
     wire.iter().map(|fee| (fee.asset.clone(), fee.qty)).collect()
 }
 
-/// An execution of the history.
-pub(super) fn of_trade<'a>(
-    id: &'a str,
-    wire: &'a WireTrade,
-    pairs: &'a Pairs,
-) -> Result<Execution<'a>, Failure> {
-    let pair = pairs.of_name(&wire.pair).ok_or_else(|| strange("pair", &wire.pair))?;
-    Ok(Execution {
+/// An execution of the history, and when it was.
+pub(super) fn of_trade(
+    id: &str,
+    wire: &WireTrade,
+    known: Option<&KnownOrder>,
+    account: &AccountId,
+    pairs: &Pairs,
+) -> Result<(Timestamp, BrokerEvent), Failure> {
+    let symbol = symbol(&wire.pair, pairs, known)?;
+    let execution = Execution {
         id,
         order: &wire.ordertxid,
-        pair,
+        symbol,
         side: &wire.side,
         quantity: wire.vol,
         price: wire.price,
         time: instant(wire.time)?,
-        fees: vec![(pair.quote.clone(), wire.fee)],
-    })
+        fees: vec![(sides(symbol).1.into(), wire.fee)],
+    };
+    Ok((execution.time, fill(&execution, known, account, pairs.currency())?))
 }
 
 /// A movement of the account's money without a trade. `None` = it is of another asset, a trade's, or nothing moved.
@@ -127,7 +145,8 @@ pub(super) fn of_entry(
     pairs: &Pairs,
     currency: Currency,
 ) -> Result<Option<BrokerEvent>, Failure> {
-    let amount = wire.amount.saturating_sub(wire.fee.unwrap_or_default());
+    let fee = wire.fee.unwrap_or_default();
+    let amount = wire.amount.checked_sub(fee).ok_or_else(|| strange("amount", wire.amount))?;
     if pairs.code(&wire.asset) != Some(currency.as_str()) || wire.kind == "trade" || amount.is_zero() {
         return Ok(None);
     }
@@ -182,7 +201,7 @@ mod tests {
         let execution = Execution {
             id: "TCCCTY-WJ6EO-4FP4VZ",
             order: "O26VBY-ISGAE-JP5TLU",
-            pair: pairs.of_name(pair).unwrap(),
+            symbol: &pairs.of_name(pair).unwrap().symbol,
             side: "sell",
             quantity: Decimal::TWO,
             price: Decimal::from(100),
@@ -244,5 +263,17 @@ mod tests {
         {
             assert_eq!(entry(kind, asset, amount, "0"), None, "{kind} {asset} {amount}");
         }
+    }
+
+    #[test]
+    fn money_that_cannot_be_counted_is_no_other_amount() {
+        let wire = WireEntry {
+            asset: "ZUSD".into(),
+            kind: "deposit".into(),
+            time: Decimal::ONE,
+            amount: Decimal::MIN,
+            fee: Some(Decimal::MAX),
+        };
+        assert!(of_entry(&"L1".into(), &wire, &pairs(), Currency::USD).is_err());
     }
 }

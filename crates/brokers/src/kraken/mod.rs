@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod error;
 mod history;
+mod listed;
 mod map;
 mod nonce;
 mod order_map;
@@ -19,7 +20,7 @@ mod wire;
 
 pub use capabilities::{PRIVATE, capabilities};
 pub use client::Kraken;
-pub use config::{KrakenConfig, Tier};
+pub use config::{InvalidKrakenConfig, KrakenConfig, Tier};
 pub use pairs::Pairs;
 pub use session::Executions;
 pub use sign::{Key, form, signature};

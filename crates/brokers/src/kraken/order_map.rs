@@ -1,12 +1,13 @@
 //! Orders in Kraken's words and ours. Pure.
 
-use super::map::{instant, strange, unreadable};
+use super::map::{self, instant, strange, unreadable};
 use super::pairs::{Pair, Pairs};
-use super::wire::{WireAdded, WireOrder};
+use super::wire::{WireAdded, WireDescription, WireOrder};
 use crate::kit::{Failure, KnownOrder, KnownOrders, number};
 use mts_foundation::broker::OrderChange;
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{BrokerOrderId, Decimal, Order, OrderState, OrderType, Side, TimeInForce, Timestamp};
+use serde_json::value::RawValue;
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 use std::time::Duration;
 
@@ -17,6 +18,29 @@ fn text(value: Decimal) -> String {
     value.normalize().to_string()
 }
 
+/// Kraken's word for a type.
+fn kind(order_type: OrderType) -> &'static str {
+    match order_type {
+        OrderType::Market => "market",
+        OrderType::Limit | OrderType::MarketableLimit => "limit",
+        OrderType::Stop => "stop-loss",
+        OrderType::StopLimit => "stop-loss-limit",
+    }
+}
+
+/// Kraken's word for a side.
+fn direction(side: Side) -> &'static str {
+    if side.sign() > 0 { "buy" } else { "sell" }
+}
+
+/// Kraken's `price` and `price2`. Of a stop, the first is where it triggers.
+fn prices(order: &Order) -> (Option<Decimal>, Option<Decimal>) {
+    match order.order_type {
+        OrderType::Stop | OrderType::StopLimit => (order.stop_price, order.limit_price),
+        _ => (order.limit_price, None),
+    }
+}
+
 /// The fields of a new order. `now` is the venue's time.
 pub(super) fn new_order(
     order: &Order,
@@ -25,20 +49,10 @@ pub(super) fn new_order(
     now: Timestamp,
     reach_within: Duration,
 ) -> Vec<(&'static str, String)> {
-    let kind = match order.order_type {
-        OrderType::Market => "market",
-        OrderType::Limit | OrderType::MarketableLimit => "limit",
-        OrderType::Stop => "stop-loss",
-        OrderType::StopLimit => "stop-loss-limit",
-    };
-    // Of a stop, `price` is where it triggers.
-    let (price, price2) = match order.order_type {
-        OrderType::Stop | OrderType::StopLimit => (order.stop_price, order.limit_price),
-        _ => (order.limit_price, None),
-    };
+    let (price, price2) = prices(order);
     let mut fields = vec![
-        ("ordertype", kind.to_owned()),
-        ("type", if order.side.sign() > 0 { "buy" } else { "sell" }.to_owned()),
+        ("ordertype", kind(order.order_type).to_owned()),
+        ("type", direction(order.side).to_owned()),
         ("volume", text(order.quantity)),
         ("pair", pair.altname.to_string()),
         ("cl_ord_id", client_id.to_owned()),
@@ -92,10 +106,15 @@ fn next_day(now: Timestamp) -> i64 {
 /// The venue's id of a new order, if the answer is about that order.
 pub(super) fn added(order: &Order, pair: &Pair, wire: &WireAdded) -> Result<BrokerOrderId, Failure> {
     let mut words = wire.descr.order.split_whitespace();
-    let side = if order.side.sign() > 0 { "buy" } else { "sell" };
-    let right = words.next() == Some(side)
-        && words.next().and_then(number::parse) == Some(order.quantity.normalize())
-        && words.next() == Some(pair.altname.as_str());
+    // `stop loss 37400.0 -> limit 37500.0`, of which nobody promises more than the first word and the prices.
+    let kind = kind(order.order_type).split('-').next();
+    let (price, price2) = prices(order);
+    let right = words.next() == Some(direction(order.side))
+        && words.next().and_then(number::parse) == Some(order.quantity)
+        && words.next() == Some(pair.altname.as_str())
+        && words.next() == Some("@")
+        && words.next().and_then(|word| word.split('-').next()) == kind
+        && words.filter_map(number::parse).eq(price.into_iter().chain(price2));
     match wire.txid.as_slice() {
         [id] if right && is_id(id) => venue_id(id),
         _ => Err(Failure::unreadable(format!(
@@ -118,16 +137,31 @@ pub(super) fn venue_id(id: &str) -> Result<BrokerOrderId, Failure> {
 
 /// Whether the venue's order is the one that was meant, as far as it tells.
 pub(super) fn is_of(order: &Order, wire: &WireOrder, id: &str, pair: &Pair) -> Result<(), Failure> {
-    let right = wire.vol == order.quantity.normalize()
+    let told = |raw: &Option<Box<RawValue>>| number::parse(raw.as_ref()?.get().trim_matches('"'));
+    let (price, price2) = prices(order);
+    let right = wire.vol == order.quantity
         && wire.descr.pair == pair.altname
-        && (wire.descr.side == "buy") == (order.side.sign() > 0);
-    match right {
-        true => Ok(()),
-        false => Err(Failure::unreadable(format!(
-            "the key was used for order {id} ({} {} {}), another one than this",
-            wire.descr.side, wire.vol, wire.descr.pair
-        ))),
-    }
+        && wire.descr.side == direction(order.side)
+        && wire.descr.ordertype == kind(order.order_type)
+        && (price.is_none() || told(&wire.descr.price) == price)
+        && (price2.is_none() || told(&wire.descr.price2) == price2);
+    if right { Ok(()) } else { Err(another(wire, id)) }
+}
+
+/// Whether an order with our client id is the one that we know by it. An amendment changes its quantity and prices, and nothing else.
+pub(super) fn is_known(known: &KnownOrder, wire: &WireOrder, id: &str, pairs: &Pairs) -> Result<(), Failure> {
+    let right = pairs.of_name(&wire.descr.pair).is_some_and(|pair| pair.symbol == known.symbol)
+        && wire.descr.side == direction(known.side)
+        && wire.descr.ordertype == kind(known.order_type);
+    if right { Ok(()) } else { Err(another(wire, id)) }
+}
+
+fn another(wire: &WireOrder, id: &str) -> Failure {
+    let WireDescription { pair, side, ordertype, .. } = &wire.descr;
+    Failure::unreadable(format!(
+        "the key was used for order {id} ({side} {} {pair} {ordertype}), another one than this",
+        wire.vol
+    ))
 }
 
 pub(super) fn side(wire: &str, known: Option<&KnownOrder>) -> Result<Side, Failure> {
@@ -143,14 +177,16 @@ pub(super) fn side(wire: &str, known: Option<&KnownOrder>) -> Result<Side, Failu
 }
 
 pub(super) fn order_type(wire: &str, known: Option<&KnownOrder>) -> Result<OrderType, Failure> {
-    let told = match wire {
+    if let Some(known) = known {
+        return Ok(known.order_type);
+    }
+    Ok(match wire {
         "market" | "settle-position" => OrderType::Market,
         "limit" | "iceberg" => OrderType::Limit,
         "stop-loss" | "take-profit" | "trailing-stop" => OrderType::Stop,
         "stop-loss-limit" | "take-profit-limit" | "trailing-stop-limit" => OrderType::StopLimit,
         other => return Err(strange("ordertype", other)),
-    };
-    Ok(known.map_or(told, |known| known.order_type))
+    })
 }
 
 /// Where an order is in its life. A status that nobody has seen before is no end: the order may still fill.
@@ -178,14 +214,14 @@ pub(super) fn report(
         Some(client_id) => orders.meet(client_id, &broker_order_id),
         None => orders.of_venue(&broker_order_id),
     };
-    let pair = pairs.of_name(&wire.descr.pair).ok_or_else(|| strange("pair", &wire.descr.pair))?;
+    let symbol = map::symbol(&wire.descr.pair, pairs, known.as_ref())?.clone();
     let is_known = matches!(wire.status.as_str(), "pending" | "open" | "closed" | "canceled" | "expired");
     let reason: Option<SmolStr> =
         if is_known { wire.reason.clone() } else { Some(format_smolstr!("status {}", wire.status)) };
     Ok(OrderReport {
         broker_order_id,
         side: side(&wire.descr.side, known.as_ref())?,
-        symbol: pair.symbol.clone(),
+        symbol,
         order_type: order_type(&wire.descr.ordertype, known.as_ref())?,
         order_id: known.as_ref().map(|known| known.order_id.clone()),
         idempotency_key: known.map(|known| known.key),
@@ -206,7 +242,11 @@ mod tests {
     use mts_foundation::Symbol;
 
     fn order(order_type: OrderType, tif: TimeInForce) -> Order {
-        let builder = Order::builder().order_id("o1").idempotency_key("k1").symbol("BTC-USD").side(Side::Buy);
+        order_to(Side::Buy, order_type, tif)
+    }
+
+    fn order_to(side: Side, order_type: OrderType, tif: TimeInForce) -> Order {
+        let builder = Order::builder().order_id("o1").idempotency_key("k1").symbol("BTC-USD").side(side);
         let mut builder = builder.quantity(Decimal::new(125, 2)).order_type(order_type).tif(tif);
         if order_type.takes_limit_price() {
             builder = builder.limit_price(Decimal::from(37_500));
@@ -250,10 +290,11 @@ mod tests {
 
     #[test]
     fn an_acceptance_is_believed_of_the_order_that_was_sent_alone() {
-        let answer = |id: &str, words: &str| {
+        let of = |order_type, id: &str, words: &str| {
             let text = serde_json::json!({ "txid": [id], "descr": { "order": words } }).to_string();
-            added(&order(OrderType::Limit, TimeInForce::Gtc), &pair(), &serde_json::from_str(&text).unwrap())
+            added(&order(order_type, TimeInForce::Gtc), &pair(), &serde_json::from_str(&text).unwrap())
         };
+        let answer = |id: &str, words: &str| of(OrderType::Limit, id, words);
         let (id, words) = ("OUF4EM-FRGI2-MQMWZD", "buy 1.25000000 XBTUSD @ limit 37500.0");
         assert_eq!(answer(id, words).unwrap().as_str(), id);
         for (id, words) in [
@@ -261,10 +302,82 @@ mod tests {
             (id, "sell 1.25000000 XBTUSD @ limit 37500.0"),
             (id, "buy 1.24000000 XBTUSD @ limit 37500.0"),
             (id, "buy 1.25000000 ETHUSD @ limit 37500.0"),
+            (id, "buy 1.25000000 XBTUSD @ limit 37500.1"),
+            (id, "buy 1.25000000 XBTUSD @ market"),
+            (id, "buy 1.25000000 XBTUSD @ stop loss 37500.0"),
+            (id, "buy 1.25000000 XBTUSD"),
             (id, ""),
         ] {
             assert!(answer(id, words).is_err(), "{id} {words}");
         }
+        for (order_type, words, right) in [
+            (OrderType::Market, "@ market", true),
+            (OrderType::Market, "@ limit 37500.0", false),
+            (OrderType::MarketableLimit, "@ limit 37500.0", true),
+            (OrderType::Stop, "@ stop loss 37400.0", true),
+            (OrderType::Stop, "@ stop-loss 37400.0", true),
+            (OrderType::Stop, "@ stop loss 37400.0 -> limit 37500.0", false),
+            (OrderType::Stop, "@ take profit 37400.0", false),
+            (OrderType::StopLimit, "@ stop loss 37400.0 -> limit 37500.0", true),
+            (OrderType::StopLimit, "@ stop loss 37400.0 -> limit 37500.1", false),
+            (OrderType::StopLimit, "@ stop loss 37500.0 -> limit 37400.0", false),
+        ] {
+            let words = format!("buy 1.25000000 XBTUSD {words}");
+            assert_eq!(of(order_type, id, &words).is_ok(), right, "{order_type} {words}");
+        }
+    }
+
+    #[test]
+    fn an_order_that_is_found_is_ours_only_where_it_is_as_ordered() {
+        let wire = |pair: &str, side: &str, kind: &str, volume: &str, prices: serde_json::Value| {
+            let mut descr = serde_json::json!({"pair": pair, "type": side, "ordertype": kind});
+            descr.as_object_mut().unwrap().extend(prices.as_object().unwrap().clone());
+            let text = serde_json::json!({
+                "status": "open", "opentm": 1, "descr": descr, "vol": volume, "vol_exec": "0",
+            });
+            serde_json::from_str::<WireOrder>(&text.to_string()).unwrap()
+        };
+        let one = |price: &str| serde_json::json!({"price": price, "price2": "0"});
+        let two = |price: &str, price2: &str| serde_json::json!({"price": price, "price2": price2});
+        let limit = |price: &str| wire("XBTUSD", "buy", "limit", "1.25000000", one(price));
+        let cases = [
+            (OrderType::Limit, limit("37500.0"), true),
+            (OrderType::MarketableLimit, limit("37500"), true),
+            (
+                OrderType::Limit,
+                wire("XBTUSD", "buy", "limit", "1.25", serde_json::json!({"price": 37500})),
+                true,
+            ),
+            (OrderType::Limit, limit("37500.1"), false),
+            (OrderType::Limit, limit("+1.5%"), false),
+            (OrderType::Limit, wire("XBTUSD", "buy", "limit", "1.25", serde_json::json!({})), false),
+            (OrderType::Limit, wire("ETHUSD", "buy", "limit", "1.25", one("37500")), false),
+            (OrderType::Limit, wire("XBTUSD", "sell", "limit", "1.25", one("37500")), false),
+            (OrderType::Limit, wire("XBTUSD", "buy", "limit", "1.24", one("37500")), false),
+            (OrderType::Limit, wire("XBTUSD", "buy", "take-profit", "1.25", one("37500")), false),
+            (OrderType::Market, wire("XBTUSD", "buy", "market", "1.25", one("0")), true),
+            (OrderType::Market, limit("37500"), false),
+            (OrderType::Stop, wire("XBTUSD", "buy", "stop-loss", "1.25", one("37400")), true),
+            (OrderType::Stop, wire("XBTUSD", "buy", "stop-loss", "1.25", one("37500")), false),
+            (
+                OrderType::StopLimit,
+                wire("XBTUSD", "buy", "stop-loss-limit", "1.25", two("37400", "37500")),
+                true,
+            ),
+            (
+                OrderType::StopLimit,
+                wire("XBTUSD", "buy", "stop-loss-limit", "1.25", two("37400", "37501")),
+                false,
+            ),
+            (OrderType::StopLimit, wire("XBTUSD", "buy", "stop-loss", "1.25", two("37400", "37500")), false),
+        ];
+        for (order_type, wire, right) in cases {
+            let found = is_of(&order(order_type, TimeInForce::Gtc), &wire, "O1", &pair());
+            assert_eq!(found.is_ok(), right, "{order_type} {wire:?}");
+        }
+        let sell = order_to(Side::Sell, OrderType::Limit, TimeInForce::Gtc);
+        let strange = wire("XBTUSD", "strange", "limit", "1.25", one("37500"));
+        assert!(is_of(&sell, &strange, "O1", &pair()).is_err(), "what is no purchase is not yet a sale");
     }
 
     #[test]

@@ -60,10 +60,17 @@ impl Call {
     }
 }
 
+/// Where an answer cannot be read. Of what stands there nothing is repeated; a field that is missing has its name from us.
+fn cannot(error: serde_json::Error) -> Failure {
+    let mut what = error.to_string();
+    if !what.starts_with("missing field `") {
+        what = format!("{:?} at line {} column {}", error.classify(), error.line(), error.column());
+    }
+    Failure::unreadable(format!("the answer cannot be read: {what}"))
+}
+
 /// The result in an answer. Of its body nothing is repeated: it may hold the key or a token.
 fn result<T: DeserializeOwned>(body: &[u8], now: mts_foundation::Timestamp) -> Result<T, Failure> {
-    let cannot =
-        |error: serde_json::Error| Failure::unreadable(format!("the answer cannot be read: {error}"));
     let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(cannot)?;
     if let Some(failure) = failure(&envelope.error, now) {
         return Err(failure);
@@ -86,10 +93,19 @@ impl Kraken {
         }
         let id = secret(&self.connections, "api_key", &self.config.api_key).await?;
         let text = secret(&self.connections, "api_secret", &self.config.api_secret).await?;
+        let malformed =
+            |message| BrokerError::new("connect", BrokerErrorKind::Auth, ErrorStatus::Permanent, message);
+        if HeaderValue::from_str(id.expose_secret()).is_err() {
+            return Err(malformed(format!(
+                "api_key: what {} holds has characters that no key has; store it again",
+                self.config.api_key
+            )));
+        }
         let key = Key::new(id, &text).ok_or_else(|| {
-            let message =
-                format!("api_secret: what {} holds is not in base64; store it again", self.config.api_secret);
-            BrokerError::new("connect", BrokerErrorKind::Auth, ErrorStatus::Permanent, message)
+            malformed(format!(
+                "api_secret: what {} holds is not in base64; store it again",
+                self.config.api_secret
+            ))
         })?;
         self.known().key = Some(key.clone());
         Ok(key)
@@ -100,7 +116,8 @@ impl Kraken {
         let request = Request::builder().method(Method::GET).uri(self.rest.url(&format!("/0/public/{path}")));
         let request = request.body(Bytes::new()).map_err(|error| not_sent(format!("{path}: {error}")))?;
         let options = RequestOptions { deadline: self.config.deadline(), ..RequestOptions::read() };
-        self.read(self.rest.send(request, &options).await?)
+        let reply = self.rest.send(request, &options).await?;
+        self.read(&reply, self.rest.failure(&reply, |_| None).message)
     }
 
     /// Asks or does something of the account.
@@ -109,12 +126,18 @@ impl Kraken {
         call: Call,
         fields: &[(&str, String)],
     ) -> Result<T, Failure> {
-        let key = self.key().await.map_err(|error| Failure::new(FailureKind::Auth, error.message))?;
+        let key = self.key().await.map_err(|error| match error.status {
+            // Where the key is kept cannot be reached now.
+            ErrorStatus::Temporary => not_sent(error.message),
+            ErrorStatus::Permanent => Failure::new(FailureKind::Auth, error.message),
+        })?;
         let mut tries = 1;
         loop {
             let options = call.options(self.config.deadline());
             let reply = self.rest.send(self.signed(&key, call, fields)?, &options).await?;
-            match self.read(reply) {
+            // Whatever stands before the venue: of an answer to a private call nothing is repeated.
+            let words = format!("{}: the answer is not Kraken's", reply.status);
+            match self.read(&reply, words) {
                 // The venue says itself that it has done nothing.
                 Err(failure) if failure.message.starts_with(INVALID_NONCE) && tries < NONCE_TRIES => {
                     let pause = NONCE_PAUSE.saturating_mul(u32::try_from(tries).unwrap_or(1));
@@ -148,12 +171,13 @@ impl Kraken {
         Ok(request)
     }
 
-    fn read<T: DeserializeOwned>(&self, reply: Reply) -> Result<T, Failure> {
+    /// The result in an answer; `words` are for one that is not the venue's own.
+    fn read<T: DeserializeOwned>(&self, reply: &Reply, words: String) -> Result<T, Failure> {
         if reply.status.is_success() {
             result(&reply.body, self.venue_now())
         } else {
             // What stands before the venue: it says nothing about what the venue has done.
-            Err(self.rest.failure(&reply, |_| None))
+            Err(Failure { message: words, ..self.rest.failure(reply, |_| None) })
         }
     }
 }
@@ -177,10 +201,16 @@ mod tests {
             r#"{"error":[]}"#,
             r#"{"error":[],"result":{"token":"secret"}}"#,
             r#"{"result":[1]}"#,
+            r#"{"error":[],"result":"secret"}"#,
+            r#"{"error":[],"result":["secret"]}"#,
+            r#"{"error":"secret","result":[1]}"#,
+            r#""secret""#,
         ] {
             let failure = result::<Vec<u32>>(text.as_bytes(), Timestamp::EPOCH).unwrap_err();
             assert_eq!(failure.kind, FailureKind::Unreadable, "{text}");
             assert!(!failure.message.contains("secret"), "{}", failure.message);
         }
+        let told = result::<super::super::wire::WireTime>(br#"{"error":[],"result":{}}"#, Timestamp::EPOCH);
+        assert!(told.unwrap_err().message.contains("missing field `unixtime`"));
     }
 }

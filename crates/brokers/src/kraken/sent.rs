@@ -14,6 +14,11 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// Whether an order was sent, or may have been.
+    pub(super) fn has(&self, id: &SmolStr) -> bool {
+        self.ids.contains(id)
+    }
+
     /// Notes an order before it is sent; whether it is new.
     pub(super) fn insert(&mut self, id: SmolStr) -> bool {
         if !self.ids.insert(id.clone()) {
@@ -44,8 +49,9 @@ mod tests {
     fn what_was_sent_is_remembered_and_the_oldest_is_forgotten_first() {
         let mut sent = Sent::default();
         let id = |number: usize| SmolStr::new(number.to_string());
-        assert!(sent.insert(id(0)) && !sent.insert(id(0)));
+        assert!(sent.insert(id(0)) && !sent.insert(id(0)) && sent.has(&id(0)));
         sent.remove(&id(0));
+        assert!(!sent.has(&id(0)));
         assert!(sent.insert(id(0)));
         assert!((1..=MAX_SENT).all(|number| sent.insert(id(number))));
         assert!(!sent.insert(id(1)) && sent.insert(id(0)));

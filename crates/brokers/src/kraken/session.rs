@@ -1,6 +1,6 @@
 //! The talk with the private stream: a subscription to the executions, their snapshot, and what happens after it, numbered.
 
-use super::map::{self, Execution, strange};
+use super::map::{self, Execution};
 use super::order_map::{order_type, side, venue_id};
 use super::pairs::Pairs;
 use super::wire::{Message, WireExecution};
@@ -102,13 +102,20 @@ impl Executions {
         let told = self.told.entry(row.order_id.clone()).or_default();
         told.take(row);
         let told = told.clone();
+        if matches!(row.exec_type.as_str(), "filled" | "canceled" | "expired") {
+            self.told.remove(&row.order_id);
+        }
         let id = venue_id(&row.order_id)?;
         let known = match &told.client_id {
             Some(client_id) => self.orders.meet(client_id, &id),
             None => self.orders.of_venue(&id),
         };
-        if is_snapshot {
-            // What rests is asked for beside the stream, and so is what happened before it.
+        // Somebody else's, in a pair without a name of ours: the next look at the history tells of a gap.
+        let is_nameless = || {
+            told.symbol.as_deref().is_some_and(|name| map::symbol(name, &self.pairs, known.as_ref()).is_err())
+        };
+        // What rests is asked for beside the stream, and so is what happened before it.
+        if is_snapshot || is_nameless() {
             return Ok(());
         }
         let event = match row.exec_type.as_str() {
@@ -121,9 +128,6 @@ impl Executions {
             Some(event) => steps.push(Step::Event(Box::new(event))),
             // In case it stands for a fill.
             None => steps.push(Step::Look),
-        }
-        if matches!(row.exec_type.as_str(), "filled" | "canceled" | "expired") {
-            self.told.remove(&row.order_id);
         }
         Ok(())
     }
@@ -145,7 +149,7 @@ impl Executions {
         let execution = Execution {
             id,
             order: &row.order_id,
-            pair: self.pairs.of_name(symbol).ok_or_else(|| strange("symbol", symbol))?,
+            symbol: map::symbol(symbol, &self.pairs, known)?,
             side: told.side.as_deref().unwrap_or_default(),
             quantity,
             price,
@@ -181,7 +185,7 @@ impl Executions {
         Ok(Some(OrderReport {
             broker_order_id: venue_id(&row.order_id)?,
             side: side(wire_side, known.as_ref())?,
-            symbol: self.pairs.of_name(symbol).ok_or_else(|| strange("symbol", symbol))?.symbol.clone(),
+            symbol: map::symbol(symbol, &self.pairs, known.as_ref())?.clone(),
             order_type: order_type(wire_type, known.as_ref())?,
             order_id: known.as_ref().map(|known| known.order_id.clone()),
             idempotency_key: known.map(|known| known.key),
@@ -209,6 +213,24 @@ impl Session for Executions {
     }
 
     fn take(&mut self, frame: &[u8], _now: Timestamp, steps: &mut Vec<Step>) -> Result<(), BrokerError> {
+        // The venue may repeat what the subscription was asked with.
+        self.read(frame, steps).map_err(|error| {
+            let message = error.message.replace(self.token.expose_secret(), "(the token)");
+            BrokerError { message, ..error }
+        })
+    }
+
+    fn longest_silence(&self) -> Option<Duration> {
+        Some(self.silence)
+    }
+
+    fn heartbeat(&self) -> Option<(Duration, Frame)> {
+        Some((PING, Frame::Text(r#"{"method":"ping"}"#.into())))
+    }
+}
+
+impl Executions {
+    fn read(&mut self, frame: &[u8], steps: &mut Vec<Step>) -> Result<(), BrokerError> {
         let message: Message<'_> = serde_json::from_slice(frame).map_err(|error| unreadable(&error))?;
         if message.method.as_deref() == Some("subscribe") {
             if message.success != Some(true) {
@@ -237,14 +259,6 @@ impl Session for Executions {
             self.row(row, is_snapshot, steps).map_err(|failure| unreadable(&failure.message))?;
         }
         Ok(())
-    }
-
-    fn longest_silence(&self) -> Option<Duration> {
-        Some(self.silence)
-    }
-
-    fn heartbeat(&self) -> Option<(Duration, Frame)> {
-        Some((PING, Frame::Text(r#"{"method":"ping"}"#.into())))
     }
 }
 
@@ -319,6 +333,50 @@ mod tests {
         // Of an order that was never told of nothing can be said.
         assert_eq!(take(&mut session, &update(4, FILLED)).unwrap(), [Step::Look]);
         assert!(take(&mut session, &update(5, TRADE)).is_err(), "a trade of nobody knows what");
+    }
+
+    #[test]
+    fn what_has_no_name_here_is_passed_over_unless_it_is_ours() {
+        let nameless = |row: &str| row.replace("BTC/USD", "TSLAx/USD");
+        let mut stranger = session();
+        assert_eq!(take(&mut stranger, &update(1, &nameless(NEW))).unwrap(), []);
+        assert_eq!(take(&mut stranger, &update(2, TRADE)).unwrap(), [], "the stream goes on");
+        assert_eq!(take(&mut stranger, &update(3, FILLED)).unwrap(), []);
+        assert!(stranger.told.is_empty());
+        assert_eq!(take(&mut stranger, &update(4, NEW)).unwrap().len(), 1);
+        // Ours is known by what was ordered, although its pair was taken off the list.
+        let order = mts_foundation::Order::builder().order_id("o1").idempotency_key("k1").symbol("SOL-USD");
+        let order = order.side(mts_foundation::Side::Sell).quantity(Decimal::new(5, 3)).fund_id("f");
+        let order = order.order_type(mts_foundation::OrderType::Limit).limit_price(Decimal::from(26_500));
+        let order = order.strategy_id("s").broker("kraken").actor("s").created_at(Timestamp::EPOCH);
+        let order = order.build().unwrap();
+        let mut ours = session();
+        let client_id = ours.orders.insert(&order);
+        let own = format!(r#"{{"cl_ord_id":"{client_id}","#);
+        assert_eq!(take(&mut ours, &update(1, &nameless(NEW).replacen('{', &own, 1))).unwrap().len(), 1);
+        match event(&take(&mut ours, &update(2, TRADE)).unwrap()) {
+            BrokerEvent::Fill { fill, .. } => {
+                assert_eq!((&fill.order_id, &fill.symbol), (&order.order_id, &order.symbol));
+                assert_eq!(fill.fees, Decimal::new(3_458, 4));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_token_is_not_repeated_whatever_the_venue_says() {
+        let account = AccountId::new("a").unwrap();
+        let canary = "c4n4ry/t0ken";
+        let mut session = Executions::new(canary.into(), account, Arc::default(), Arc::new(pairs()), PING);
+        for text in [
+            r#"{"method":"subscribe","success":false,"error":"ESession:Invalid session c4n4ry/t0ken"}"#,
+            r#"{"method":"subscribe","success":"c4n4ry/t0ken"}"#,
+            r#"{"channel":"executions","sequence":"c4n4ry/t0ken"}"#,
+            r#"{"channel":"executions","sequence":1,"data":[{"order_id":"O1","exec_type":"trade","order_qty":"c4n4ry/t0ken"}]}"#,
+        ] {
+            let error = take(&mut session, text).unwrap_err();
+            assert!(!error.message.contains(canary) && error.message.contains("(the token)"), "{error}");
+        }
     }
 
     #[test]

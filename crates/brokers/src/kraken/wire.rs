@@ -150,6 +150,11 @@ pub(super) struct WireDescription {
     #[serde(rename = "type")]
     pub(super) side: SmolStr,
     pub(super) ordertype: SmolStr,
+    /// As they are: somebody else's may lie relative to the market, which is no number.
+    #[serde(default)]
+    pub(super) price: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) price2: Option<Box<RawValue>>,
 }
 
 /// `TradesHistory`.

@@ -13,7 +13,7 @@ use kraken_world::{World, order, session};
 use mts_brokers::Kraken;
 use mts_brokers::kit::{EventSource, Session, Step};
 use mts_foundation::broker::{Broker, BrokerOrderRef, OrderRef, SubmitOutcome};
-use mts_foundation::broker_event::{BrokerEvent, Cursor};
+use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::ready::ready;
 use mts_foundation::{BrokerOrderId, Decimal, Timestamp};
 
@@ -77,8 +77,8 @@ fn answers(world: &World) {
     ready(broker.open_orders()).unwrap().ok();
     ready(broker.positions()).unwrap().ok();
     ready(broker.account()).unwrap().ok();
-    let cursor = Cursor::new("2023-11-14T22:13:20Z").unwrap();
-    for event in ready(Kraken::since(&broker, &cursor)).unwrap().unwrap_or_default() {
+    let from = Timestamp::from_millis(1_700_000_000_000);
+    for event in ready(Kraken::since(&broker, from)).unwrap().unwrap_or_default() {
         sane(&event);
     }
     ready(broker.connect()).unwrap().ok();

@@ -15,7 +15,7 @@ use mts_foundation::secret::{SecretRef, SecretSource, SecretUnavailable};
 use mts_foundation::time::Clock;
 use mts_foundation::{AccountId, Currency, Decimal, Order, OrderType, Side, TimeInForce, Timestamp};
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,12 +32,30 @@ pub type Answers = dyn Fn(&str, &str) -> Option<Bytes> + Send + Sync;
 pub struct World {
     answers: Arc<Answers>,
     state: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    turns: Arc<Mutex<Turns>>,
     is_live: bool,
+}
+
+/// What a test changes in the midst of it.
+#[derive(Default)]
+pub struct Turns {
+    /// Seconds that have passed.
+    pub passed: u32,
+    /// The status of answers to come; `None` = that of a success.
+    pub status: Option<http::StatusCode>,
+    /// Secrets cannot be had; whether trying again can help.
+    pub no_secrets: Option<bool>,
+    /// What the stream says after it has confirmed.
+    pub frames: VecDeque<String>,
 }
 
 impl World {
     pub fn new(answers: impl Fn(&str, &str) -> Option<Bytes> + Send + Sync + 'static) -> Self {
-        Self { answers: Arc::new(answers), state: Arc::default(), is_live: false }
+        Self { answers: Arc::new(answers), state: Arc::default(), turns: Arc::default(), is_live: false }
+    }
+
+    pub fn turn(&self, change: impl FnOnce(&mut Turns)) {
+        change(&mut self.turns.lock().unwrap());
     }
 
     /// One that lists pairs, and answers everything else with the same bytes.
@@ -57,7 +75,13 @@ impl HttpClient for World {
         let is_order = matches!(call, "AddOrder" | "CancelOrder" | "AmendOrder");
         assert!(!(is_order && options.idempotent), "{call} would be repeated");
         let body = std::str::from_utf8(request.body()).unwrap();
-        (self.answers)(call, body).map(http::Response::new).ok_or_else(|| TransportError {
+        let status = self.turns.lock().unwrap().status.unwrap_or_default();
+        let answered = |body| {
+            let mut response = http::Response::new(body);
+            *response.status_mut() = status;
+            response
+        };
+        (self.answers)(call, body).map(answered).ok_or_else(|| TransportError {
             departure: Departure::MayHaveLeft,
             timed_out: true,
             message: "no answer".to_owned(),
@@ -72,7 +96,7 @@ impl SocketConnector for World {
     }
 }
 
-/// A stream that confirms, says nothing more, and ends.
+/// A stream that confirms, says what it was given, and ends.
 impl Socket for World {
     fn send(&mut self, _: mts_foundation::io::Frame) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(std::future::ready(Ok(())))
@@ -80,14 +104,16 @@ impl Socket for World {
 
     fn receive(&mut self) -> BoxFuture<'_, Result<Option<mts_foundation::io::Frame>, TransportError>> {
         let first = !std::mem::replace(&mut self.is_live, true);
-        let live = mts_foundation::io::Frame::Text(r#"{"method":"subscribe","success":true}"#.into());
-        Box::pin(std::future::ready(Ok(first.then_some(live))))
+        let live = || Some(r#"{"method":"subscribe","success":true}"#.to_owned());
+        let text = if first { live() } else { self.turns.lock().unwrap().frames.pop_front() };
+        Box::pin(std::future::ready(Ok(text.map(|text| mts_foundation::io::Frame::Text(text.into())))))
     }
 }
 
 impl Clock for World {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_700_000_000_000)
+        let passed = Duration::from_secs(self.turns.lock().unwrap().passed.into());
+        Timestamp::from_millis(1_700_000_000_000).plus(passed)
     }
 }
 
@@ -98,8 +124,11 @@ impl Sleep for World {
 }
 
 impl SecretSource for World {
-    fn secret<'a>(&'a self, _: &'a SecretRef) -> BoxFuture<'a, Result<SecretString, SecretUnavailable>> {
-        Box::pin(std::future::ready(Ok("a2V5a2V5a2V5a2V5".into())))
+    fn secret<'a>(&'a self, name: &'a SecretRef) -> BoxFuture<'a, Result<SecretString, SecretUnavailable>> {
+        let unavailable =
+            |temporary| SecretUnavailable { name: name.clone(), message: "no answer".to_owned(), temporary };
+        let missing = self.turns.lock().unwrap().no_secrets.map(unavailable);
+        Box::pin(std::future::ready(missing.map_or_else(|| Ok("a2V5a2V5a2V5a2V5".into()), Err)))
     }
 }
 

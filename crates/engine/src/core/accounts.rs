@@ -309,10 +309,14 @@ impl Core {
         funds.fold(Decimal::ZERO, |sum, (_, book)| sum.saturating_add(book.positions().quantity(symbol)))
     }
 
-    /// A fill was booked: what the account says now may or may not have it.
+    /// A fill was booked: what the account says now may or may not have it. It may explain what nobody could, which is soon
+    /// looked at.
     pub(crate) fn position_changed(&mut self, broker: &BrokerName, symbol: &Symbol) {
-        if let Some(watch) = self.state.accounts.get_mut(broker) {
-            watch.changed.insert(symbol.clone());
+        let soon = self.state.now.plus(SETTLE);
+        let Some(watch) = self.state.accounts.get_mut(broker) else { return };
+        watch.changed.insert(symbol.clone());
+        if watch.unexplained.contains_key(symbol) && watch.next.is_none_or(|next| next > soon) {
+            self.ask_account_in(broker, SETTLE);
         }
     }
 }

@@ -31,7 +31,12 @@ impl Core {
             }
             BrokerEvent::FeesKnown { cursor, account, fill_id, fees } => {
                 self.state.cursors.insert(broker.clone(), cursor.clone());
-                self.fees_known((broker.clone(), account.clone(), fill_id.clone()), *fees, event, output)
+                let key = (broker.clone(), account.clone(), fill_id.clone());
+                if self.awaits_fees(&key) || self.has_fees(&key) {
+                    return self.settle_fees(key, *fees, output);
+                }
+                self.unbooked_event(event, output);
+                Ok(())
             }
             BrokerEvent::Corrected { cursor, .. } | BrokerEvent::Busted { cursor, .. } => {
                 self.state.cursors.insert(broker.clone(), cursor.clone());
@@ -133,8 +138,13 @@ impl Core {
                     fill.fill_id, fill.order_id, fill.quantity, fill.price
                 );
                 self.incident("FILL_DIFFERS", message, Some(&fill.order_id), output);
+                return Ok(());
             }
-            return Ok(());
+            // A history may know the fees that the stream did not.
+            return match fees {
+                FeeStatus::Known if self.awaits_fees(&key) => self.settle_fees(key, fill.fees, output),
+                _ => Ok(()),
+            };
         }
         if !self.state.orders.contains_key(&fill.order_id) {
             self.set_aside(key, fill, "FILL_WITHOUT_ORDER", "belongs to no known order", output);

@@ -5,7 +5,6 @@ use super::fill_memory::{FillName, name_of_parts};
 use super::state::{Amount, FillKey, MAX_PENDING_FEES, PendingFees};
 use super::{Core, CoreError};
 use crate::output::Output;
-use mts_foundation::broker_event::BrokerEvent;
 use mts_foundation::risk::RiskEvent;
 use mts_foundation::{ActorId, BrokerName, CashFlow, CashKind, Decimal, Fill, FundId, OrderId, Side, Symbol};
 
@@ -128,16 +127,25 @@ impl Core {
         }
     }
 
+    /// Whether the fees of a fill are to follow.
+    pub(super) fn awaits_fees(&self, key: &FillKey) -> bool {
+        self.state.accounts.get(&key.0).is_some_and(|watch| watch.pending_fees.contains_key(key))
+    }
+
+    /// Whether the fees of a fill followed.
+    pub(super) fn has_fees(&self, key: &FillKey) -> bool {
+        self.booked_as(&key.0, &name_of_fees(key)).is_some()
+    }
+
     /// The fees of a fill became known: what was booked for them is put right, once.
-    pub(super) fn fees_known(
+    pub(super) fn settle_fees(
         &mut self,
         key: FillKey,
         fees: Decimal,
-        event: &BrokerEvent,
         output: &mut Output,
     ) -> Result<(), CoreError> {
-        let (broker, account, fill_id) = &key;
-        let name = name_of_parts(&["fees", broker.as_str(), account.as_str(), fill_id.as_str()]);
+        let (broker, _, fill_id) = &key;
+        let name = name_of_fees(&key);
         if let Some(known) = self.booked_as(broker, &name) {
             if known != fees {
                 let message = format!(
@@ -149,10 +157,7 @@ impl Core {
             return Ok(());
         }
         let watch = self.state.accounts.get_mut(broker);
-        let Some(pending) = watch.and_then(|watch| watch.pending_fees.remove(&key)) else {
-            self.unbooked_event(event, output);
-            return Ok(());
-        };
+        let Some(pending) = watch.and_then(|watch| watch.pending_fees.remove(&key)) else { return Ok(()) };
         let correction = pending.booked.saturating_sub(fees);
         if let Err(error) = self.state.ledger.flow(&pending.fund_id, correction) {
             let message = format!("the fees {fees} of fill {fill_id} at {broker} are not booked: {error}");
@@ -241,4 +246,9 @@ impl Core {
         }
         self.risk_event(&RiskEvent::Flowed { fund_id: fund_id.clone(), amount }, output)
     }
+}
+
+/// Under which name the fees of a fill are remembered.
+fn name_of_fees((broker, account, fill_id): &FillKey) -> FillName {
+    name_of_parts(&["fees", broker.as_str(), account.as_str(), fill_id.as_str()])
 }

@@ -98,7 +98,8 @@ pub(super) fn description(wanted: &Wanted, pair: &Pair) -> Value {
         side(wanted.buys),
         fixed(wanted.quantity, 8),
         pair.altname(),
-        order_type(wanted).replacen("stop-loss", "stop loss", 1)
+        // Of a stop with a limit the limit stands at the end.
+        order_type(wanted).trim_end_matches("-limit").replace('-', " ")
     );
     if first.is_some() {
         text = format!("{text} {}", price(first));

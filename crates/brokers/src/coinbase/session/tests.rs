@@ -1,5 +1,6 @@
 //! The talk, frame by frame.
 
+use super::super::watch::Found;
 use super::*;
 use mts_foundation::{BrokerEvent, BrokerOrderId, OrderState};
 use serde_json::{Value, json};
@@ -86,21 +87,22 @@ fn what_has_filled_is_looked_for_and_what_the_history_has_is_not() {
     );
     // Until the history shows it, each heartbeat looks again.
     assert_eq!(talk.take("heartbeats", &json!([{"heartbeat_counter": 1}])), ["look"]);
-    talk.watch.shown(&id, Decimal::from(7));
+    let shown = vec![(id, Decimal::from(7))];
+    talk.watch.note(Found { shown, ..Found::default() }, Timestamp::EPOCH);
     assert!(talk.take("heartbeats", &json!([])).is_empty());
     assert_eq!(talk.order("update", "OPEN", "7", "3"), [state(OrderState::PartiallyFilled, "7/10")]);
     // What comes late says nothing, and an end leaves nothing of what was wanted.
     assert!(talk.order("update", "OPEN", "4", "6").is_empty());
     assert_eq!(talk.order("update", "CANCELLED", "7", "0"), [state(OrderState::Canceled, "7/10")]);
     assert!(talk.order("update", "OPEN", "7", "3").is_empty());
-    assert!(!talk.watch.is_due());
+    assert!(!talk.watch.is_due(Timestamp::EPOCH));
 }
 
 #[test]
 fn a_snapshot_tells_what_was_wanted_and_no_news() {
     let mut talk = Talk::new();
     assert!(talk.order("snapshot", "OPEN", "4", "6").is_empty());
-    assert!(!talk.watch.is_due());
+    assert!(!talk.watch.is_due(Timestamp::EPOCH));
     let looks = talk.order("update", "CANCELLED", "4", "0");
     assert_eq!(looks.last(), Some(&state(OrderState::Canceled, "4/10")));
 }
@@ -125,7 +127,7 @@ fn what_is_not_understood_is_looked_up() {
     let row = json!({"order_id": "v1", "product_id": "BTC-USD", "order_side": "HOLD", "status": "OPEN",
         "cumulative_quantity": "4", "leaves_quantity": "6"});
     assert_eq!(talk.take("user", &json!([{"type": "update", "orders": [row]}])), ["look"]);
-    assert!(talk.watch.is_due());
+    assert!(talk.watch.is_due(Timestamp::EPOCH));
     assert_eq!(talk.take("level9", &json!([{"a": 1}])), ["look"]);
     // A new status is no end.
     assert_eq!(Talk::new().order("update", "ON_HOLIDAY", "0", "10"), [state(OrderState::Accepted, "0/10")]);
