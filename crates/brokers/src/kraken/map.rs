@@ -29,7 +29,7 @@ pub(super) fn instant(seconds: Decimal) -> Result<Timestamp, Failure> {
 }
 
 /// What a row is about: the pair of this name, or else that of the order of ours that it belongs to, which may be listed no more.
-pub(super) fn symbol<'a>(
+pub(super) fn traded<'a>(
     name: &str,
     pairs: &'a Pairs,
     known: Option<&'a KnownOrder>,
@@ -124,7 +124,7 @@ pub(super) fn of_trade(
     account: &AccountId,
     pairs: &Pairs,
 ) -> Result<(Timestamp, BrokerEvent), Failure> {
-    let symbol = symbol(&wire.pair, pairs, known)?;
+    let symbol = traded(&wire.pair, pairs, known)?;
     let execution = Execution {
         id,
         order: &wire.ordertxid,

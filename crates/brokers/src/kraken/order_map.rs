@@ -214,7 +214,7 @@ pub(super) fn report(
         Some(client_id) => orders.meet(client_id, &broker_order_id),
         None => orders.of_venue(&broker_order_id),
     };
-    let symbol = map::symbol(&wire.descr.pair, pairs, known.as_ref())?.clone();
+    let symbol = map::traded(&wire.descr.pair, pairs, known.as_ref())?.clone();
     let is_known = matches!(wire.status.as_str(), "pending" | "open" | "closed" | "canceled" | "expired");
     let reason: Option<SmolStr> =
         if is_known { wire.reason.clone() } else { Some(format_smolstr!("status {}", wire.status)) };

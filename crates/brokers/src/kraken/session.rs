@@ -112,7 +112,7 @@ impl Executions {
         };
         // Somebody else's, in a pair without a name of ours: the next look at the history tells of a gap.
         let is_nameless = || {
-            told.symbol.as_deref().is_some_and(|name| map::symbol(name, &self.pairs, known.as_ref()).is_err())
+            told.symbol.as_deref().is_some_and(|name| map::traded(name, &self.pairs, known.as_ref()).is_err())
         };
         // What rests is asked for beside the stream, and so is what happened before it.
         if is_snapshot || is_nameless() {
@@ -149,7 +149,7 @@ impl Executions {
         let execution = Execution {
             id,
             order: &row.order_id,
-            symbol: map::symbol(symbol, &self.pairs, known)?,
+            symbol: map::traded(symbol, &self.pairs, known)?,
             side: told.side.as_deref().unwrap_or_default(),
             quantity,
             price,
@@ -185,7 +185,7 @@ impl Executions {
         Ok(Some(OrderReport {
             broker_order_id: venue_id(&row.order_id)?,
             side: side(wire_side, known.as_ref())?,
-            symbol: map::symbol(symbol, &self.pairs, known.as_ref())?.clone(),
+            symbol: map::traded(symbol, &self.pairs, known.as_ref())?.clone(),
             order_type: order_type(wire_type, known.as_ref())?,
             order_id: known.as_ref().map(|known| known.order_id.clone()),
             idempotency_key: known.map(|known| known.key),
