@@ -173,9 +173,20 @@ async fn what_may_be_there_is_never_not_sent() {
     assert!(unknown(named.submit(&sent).await));
     assert!(not_sent(named.submit(&order("new", 5)).await));
     double.act(&Act::Outage(false)).unwrap();
-    named.connect().await.unwrap();
+    until_connected(&named).await;
     assert!(matches!(named.submit(&sent).await, SubmitOutcome::Accepted(_)));
     assert_eq!(double.orders().len(), 1);
+}
+
+/// The double needs a moment to listen again.
+async fn until_connected(broker: &Ibkr) {
+    for _ in 0..100 {
+        if broker.connect().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    broker.connect().await.unwrap();
 }
 
 /// The account's number, by the name of what is remembered of its orders.
