@@ -38,13 +38,14 @@ impl Ibkr {
             events.push(BrokerEvent::Gap { from: place, to: kept, recoverable: false });
         }
         let base = self.base(&link).await?;
-        for (execution, mut fees) in link.executions(from, now).await? {
-            if let Some(fees) = &mut fees {
-                self.rates.price(&link, fees, &base).await?;
-            }
-            let (orders, book) = (&self.shared.orders, &self.shared.book);
-            let known = (&**orders, &**book);
-            events.extend(map::of_execution(&execution, fees.as_ref(), known, &link.account, now));
+        let mut executions = link.executions(from, now).await?;
+        for fees in executions.iter_mut().filter_map(|(_, fees)| fees.as_mut()) {
+            self.rates.price(&link, fees, &base).await?;
+        }
+        // From here on nothing fails: what is told is noted as told.
+        let known = (&*self.shared.orders, &*self.shared.book);
+        for (execution, fees) in &executions {
+            events.extend(map::of_execution(execution, fees.as_ref(), known, &link.account, now));
         }
         let mut known = self.known();
         let before = known.asked.filter(|asked| asked.connection == link.since);
@@ -77,6 +78,8 @@ impl EventSource for Ibkr {
         let base = self.base(&link).await.map_err(failed)?;
         let (account, clock) = (link.account.clone(), self.connections.clock.clone());
         let fees_within = Duration::from_millis(self.config.fees_within_ms);
+        // Nobody has listened since the listener before this one ended.
+        self.known().asked = None;
         let feed = Feed::open(link.clone(), clock, self.rates.clone(), base, fees_within).map_err(failed)?;
         // Statuses come without the order that they are about.
         for order in link.open_orders().await.map_err(failed)? {

@@ -224,7 +224,6 @@ fn fill_of(
         None => OrderId::new(format!("ibkr:{venue_id}")).map_err(unreadable)?,
     };
     let time = time_of(execution)?;
-    book.has_traded(time);
     let paid = paid(fees);
     let mut raw = BTreeMap::from_iter([
         (SmolStr::new_static("execution_id"), execution.id.clone()),
@@ -249,6 +248,8 @@ fn fill_of(
     let fill = fill.checked().map_err(unreadable)?;
     let status = if paid.is_some() { FeeStatus::Known } else { FeeStatus::Pending };
     let cursor = cursor(time)?;
+    // Only what moves the stream's place: a gap does not.
+    book.has_traded(time);
     let first = |fill: Fill| BrokerEvent::Fill {
         account: account.clone(),
         cursor: cursor.clone(),

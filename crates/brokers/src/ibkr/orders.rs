@@ -45,7 +45,8 @@ impl Ibkr {
         let Some(account) = self.account_id() else { return told_of };
         let order_ids = OrderIds::new(&*self.connections.state, &account, self.config.client_id);
         match order_ids.recall(order_ref, order.created_at) {
-            Ok(memory) => memory != Memory::New,
+            // Memory may have been lost.
+            Ok(memory) => told_of || memory != Memory::New,
             // What it has sent an engine recalls; a key that nobody has heard of is of no earlier call.
             Err(_) => told_of,
         }
@@ -62,7 +63,7 @@ impl Ibkr {
         let link = self.link().await.map_err(not_sent)?;
         let order_ids = OrderIds::new(&*self.connections.state, link.account.as_str(), self.config.client_id);
         let memory = order_ids.recall(order_ref, order.created_at).map_err(unkept)?;
-        *may_be_there = memory != Memory::New;
+        *may_be_there |= memory != Memory::New;
         if *may_be_there {
             // An earlier call has been here; what it did is not known, so a failure leaves it unknown.
             let found = self.find(&link, |there| there.order_ref == *order_ref).await.map_err(lost_with)?;
@@ -85,8 +86,7 @@ impl Ibkr {
                 "TWS has lost Interactive Brokers; it connects again by itself",
             ));
         }
-        self.shared.orders.insert(order);
-        let (mut used, mut floor, mut was_known) = (None, link.floor, false);
+        let (mut used, mut floor, mut was_known) = (None, link.floor, *may_be_there);
         loop {
             let (id, sent) = {
                 // TWS takes no number that is lower than one before: they leave in their order.
@@ -99,6 +99,7 @@ impl Ibkr {
                 let reserved = reserved.map_err(unkept)?;
                 was_known |= !reserved.is_new;
                 *may_be_there |= was_known;
+                self.shared.orders.insert(order);
                 (reserved.order_id, self.send(&link, order, reserved.order_id, &contract, order_ref).await?)
             };
             *may_be_there = true;
