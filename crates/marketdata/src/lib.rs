@@ -2,6 +2,7 @@
 //!
 //! Market data sources. Sources take text or connections and never open files or sockets themselves.
 
+pub mod aggregate;
 pub mod closes;
 pub mod instruments;
 mod lines;
