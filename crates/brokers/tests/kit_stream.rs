@@ -210,6 +210,14 @@ fn a_subscription_that_is_never_confirmed_is_given_up() {
 }
 
 #[test]
+fn an_old_row_that_comes_late_does_not_move_the_place_back() {
+    let frames = [Some("live"), Some("fill z 9"), Some("look"), Some("look"), Some("fill y 10")];
+    let world = World::of(&frames, &[("x", 7), ("z", 9)]);
+    assert_eq!(world.all(None).0, ["v", "z", "x", "y"]);
+    assert_eq!(*world.asked.lock().unwrap(), [8, 8]);
+}
+
+#[test]
 fn without_a_cursor_the_fills_of_orders_that_were_sent_come_first() {
     let world = World::of(&[Some("live"), Some("fill b 65")], &[("strange", 63), ("a", 64), ("b", 65)]);
     let order = Order::builder().order_id("o").idempotency_key("k").symbol("AAPL").side(Side::Buy);
@@ -218,9 +226,10 @@ fn without_a_cursor_the_fills_of_orders_that_were_sent_come_first() {
     world.orders.insert(&order.created_at(Timestamp::from_millis(70_000)).build().unwrap());
     let (told, _) = world.all(None);
     assert_eq!(told, ["a", "b", "v"], "what others did is in the account's positions");
+    // The venue's clock says 5 seconds, that of the order 70: it is ahead.
     assert_eq!(
         *world.asked.lock().unwrap(),
-        [9],
+        [-56],
         "from before the order, by a clock that is a minute behind"
     );
 }

@@ -8,11 +8,14 @@ use mts_brokers::{LoopbackBroker, LoopbackConfig};
 use mts_foundation::broker::{
     BoxFuture, Broker, BrokerErrorKind, BrokerOrderRef, CancelOutcome, OrderRef, SubmitOutcome,
 };
-use mts_foundation::broker_event::{BrokerEvent, Cursor};
+use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
 use mts_foundation::io::{Departure, Frame, Socket, SocketConnector, TransportError};
 use mts_foundation::ready::ready;
-use mts_foundation::{BrokerOrderId, Decimal, Order, OrderType, Side, TimeInForce, Timestamp};
-use std::collections::VecDeque;
+use mts_foundation::{
+    AccountId, BrokerOrderId, Decimal, Fill, FillId, Order, OrderId, OrderType, Side, Symbol, TimeInForce,
+    Timestamp, VenueName,
+};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -124,6 +127,21 @@ fn an_order_that_never_left_is_told_from_one_that_may_have() {
     assert!(matches!(submitted(vec![vec![welcome(), cut]]), SubmitOutcome::Unknown { .. }));
 }
 
+/// The order of the key may live: that nobody listens now says nothing of it.
+#[test]
+fn an_order_that_was_sent_before_is_never_called_not_sent() {
+    let (broker, _) = broker(vec![vec![welcome()]]);
+    let submit = |order: &Order| ready(broker.submit(order)).unwrap();
+    // The connection ends before the answer; then nobody listens.
+    for _ in 0..2 {
+        let outcome = submit(&order("k"));
+        assert!(matches!(outcome, SubmitOutcome::Unknown { .. }), "{outcome:?}");
+    }
+    assert!(matches!(submit(&order("another")), SubmitOutcome::NotSent { .. }));
+    broker.recall(&[order("recalled")]);
+    assert!(matches!(submit(&order("recalled")), SubmitOutcome::Unknown { .. }));
+}
+
 #[test]
 fn what_the_venue_does_not_take_is_refused_here() {
     let (broker, scripted) = broker(vec![vec![welcome()]]);
@@ -170,6 +188,36 @@ fn a_connection_that_broke_is_not_used_again() {
         symbol: order("k").symbol.clone(),
     };
     assert!(matches!(ready(broker.cancel(&reference)).unwrap(), CancelOutcome::Unknown { .. }));
+}
+
+#[test]
+fn a_fill_of_an_order_that_was_sent_since_is_told_whatever_the_venues_clock_says() {
+    let fill = |order: &str| {
+        let fill = Fill {
+            fill_id: FillId::new(order).unwrap(),
+            order_id: OrderId::new(order).unwrap(),
+            symbol: Symbol::new("AAPL").unwrap(),
+            side: Side::Buy,
+            quantity: Decimal::TEN,
+            price: Decimal::ONE,
+            fees: Decimal::ZERO,
+            venue: VenueName::new("loopback").unwrap(),
+            // No later than the stream began.
+            timestamp: Timestamp::EPOCH,
+            raw: BTreeMap::new(),
+        };
+        let (account, cursor) = (AccountId::new("a").unwrap(), Cursor::new("1").unwrap());
+        line(&Answer::Event(Box::new(BrokerEvent::Fill { account, cursor, fill, fees: FeeStatus::Known })))
+            .unwrap()
+    };
+    let gap = BrokerEvent::Gap { from: Timestamp::EPOCH, to: Timestamp::EPOCH, recoverable: false };
+    let gap = line(&Answer::Event(Box::new(gap))).unwrap();
+    let (broker, _) = broker(vec![vec![welcome(), gap, fill("others"), fill("o-1")], vec![welcome()]]);
+    let mut events = broker.events(None);
+    let mut next = || ready(poll_fn(|context| events.as_mut().poll_next(context))).unwrap().unwrap().unwrap();
+    assert!(matches!(next(), BrokerEvent::Gap { .. }));
+    assert!(matches!(ready(broker.submit(&order("k"))).unwrap(), SubmitOutcome::Unknown { .. }));
+    assert!(matches!(next(), BrokerEvent::Fill { fill, .. } if fill.order_id.as_str() == "o-1"));
 }
 
 #[test]

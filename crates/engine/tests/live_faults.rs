@@ -250,6 +250,19 @@ fn a_broker_that_never_answers_a_connection_is_told_as_disconnected() {
     });
 }
 
+#[test]
+fn a_trade_between_the_questions_for_cash_and_positions_is_no_money_that_nobody_can_explain() {
+    let scene = Scene::new();
+    let (desk, heard) = (scene.desk(), Arc::clone(&scene.heard));
+    desk.trades_after.store(true, Ordering::SeqCst);
+    let (_, told) = beside(scene.engine(vec![(fund_id(), nothing())]), async move |_| {
+        until("somebody has traded", || !desk.trades_after.load(Ordering::SeqCst)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        heard.lock().unwrap().clone()
+    });
+    assert!(told.iter().all(|line| !line.starts_with("CASH_DIFFERS")), "{told:?}");
+}
+
 /// A strategy that notes when its quotes are of and what time it is for it.
 fn noting(seen: &Arc<Mutex<Vec<(i64, i64)>>>) -> Doer {
     let seen = Arc::clone(seen);

@@ -553,12 +553,19 @@ fn a_difference_that_never_looks_the_same_is_not_waited_for_for_ever() {
     let refused = step(&mut core, &decide(7, vec![buy("k2", 1)]));
     assert_eq!(code(&refused), Some(RejectCode::PositionUnexplained));
     // It was fills after all, and that is looked at at once, not a minute later.
-    step(&mut core, &fill(&order, "x6", 12, 8));
-    let said = wait(&mut core, at(8).plus(Duration::from_secs(2)));
-    let asks =
-        |output: &Output| output.actions.iter().any(|action| matches!(action, Action::Snapshot { .. }));
-    assert!(said.iter().any(|(_, output)| asks(output)), "{said:?}");
-    assert_eq!(incidents(&step(&mut core, &seen(&[("AAPL", 17)], &[], 8))), ["POSITION_EXPLAINED"]);
+    step(&mut core, &fill(&order, "x6", 5, 8));
+    let asked = |core: &mut Core, until| {
+        let said = wait(core, until);
+        let asks = |action: &&Action| matches!(action, Action::Snapshot { .. });
+        said.iter().map(|(_, output)| output.actions.iter().filter(asks).count()).sum::<usize>()
+    };
+    assert_eq!(asked(&mut core, at(8).plus(Duration::from_secs(2))), 1);
+    // One question at a time.
+    let Input::Broker { broker, event, time } = fill(&order, "x7", 7, 8) else { panic!("it is a fill") };
+    let time = time.plus(Duration::from_secs(3));
+    step(&mut core, &Input::Broker { broker, event, time });
+    assert_eq!(asked(&mut core, at(8).plus(Duration::from_secs(30))), 0);
+    assert_eq!(incidents(&step(&mut core, &seen(&[("AAPL", 17)], &[], 9))), ["POSITION_EXPLAINED"]);
 }
 
 /// Both sides shrink with every exit; after the last nothing more may leave as a way out.

@@ -56,11 +56,13 @@ pub struct Alpaca {
 
 /// What was learnt by connecting.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     key: Option<(SecretString, SecretString)>,
     account: Option<(AccountId, Currency)>,
     since: Option<Timestamp>,
     clock_skew_ms: Option<i64>,
+    /// Others' fills that were told as a gap in this stream.
+    pub(super) untold: BTreeSet<SmolStr>,
 }
 
 impl std::fmt::Debug for Alpaca {
@@ -85,7 +87,7 @@ impl Alpaca {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,7 +158,7 @@ impl Alpaca {
     }
 
     /// Reads something that need not exist.
-    async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
         match self.get(path).await {
             Ok(found) => Ok(Some(found)),
             Err(Failure { kind: FailureKind::NotFound, .. }) => Ok(None),
@@ -233,6 +235,29 @@ impl Alpaca {
         };
         map::is_of(order, &wire, id, native)?;
         Ok(wire)
+    }
+
+    /// Hands an order over; what has come of this try.
+    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
+        let native = match accepted(&self.capabilities, order) {
+            Ok(native) => native,
+            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
+        };
+        let id = self.orders.insert(order);
+        let wire = match self.send(order, &native, &id).await {
+            Ok(wire) => wire,
+            Err(failure) => return failure.of_submit(),
+        };
+        match map::report(&wire, &self.orders) {
+            Ok(report) if report.state == OrderState::Rejected => {
+                SubmitOutcome::Rejected { reason: report.reason.unwrap_or_default() }
+            }
+            Ok(report) => {
+                let at = wire.submitted_at.unwrap_or(report.timestamp);
+                SubmitOutcome::Accepted(order.clone().accepted(at, report.broker_order_id))
+            }
+            Err(failure) => failure.of_submit(),
+        }
     }
 
     /// What the venue says after it was asked to cancel.
@@ -319,24 +344,13 @@ impl Broker for Alpaca {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        let native = match accepted(&self.capabilities, order) {
-            Ok(native) => native,
-            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
-        };
-        let id = self.orders.insert(order);
-        let wire = match self.send(order, &native, &id).await {
-            Ok(wire) => wire,
-            Err(failure) => return failure.of_submit(),
-        };
-        match map::report(&wire, &self.orders) {
-            Ok(report) if report.state == OrderState::Rejected => {
-                SubmitOutcome::Rejected { reason: report.reason.unwrap_or_default() }
+        // An order of this key that was sent before may live, whatever hinders this one.
+        let is_again = self.orders.knows(&order.idempotency_key);
+        match self.hand_over(order).await {
+            SubmitOutcome::NotSent { reason } if is_again => {
+                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
             }
-            Ok(report) => {
-                let at = wire.submitted_at.unwrap_or(report.timestamp);
-                SubmitOutcome::Accepted(order.clone().accepted(at, report.broker_order_id))
-            }
-            Err(failure) => failure.of_submit(),
+            outcome => outcome,
         }
     }
 

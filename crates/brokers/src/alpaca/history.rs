@@ -3,7 +3,7 @@
 use super::client::Alpaca;
 use super::map;
 use super::session::TradeUpdates;
-use super::wire::{CashActivity, FillActivity, WireOrder};
+use super::wire::{CashActivity, FillActivity, Owner};
 use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
@@ -44,22 +44,23 @@ impl Alpaca {
         Err(Failure::unreadable(format!("{path} has more than {} rows", rows.len())))
     }
 
-    /// Whose order a fill is of; the venue is asked where this process does not know.
+    /// Whose order a fill is of; the venue is asked where this process does not know. What the venue does not know either is
+    /// somebody else's.
     async fn owner(
         &self,
         order: &str,
         strangers: &mut BTreeMap<SmolStr, Option<KnownOrder>>,
     ) -> Result<Option<KnownOrder>, Failure> {
-        let unreadable = |error: mts_foundation::ids::InvalidId| Failure::unreadable(error.to_string());
-        let id = BrokerOrderId::new(order).map_err(unreadable)?;
+        // What is no id is of no order of ours.
+        let Ok(id) = BrokerOrderId::new(order) else { return Ok(None) };
         if let Some(known) = self.orders.of_venue(&id) {
             return Ok(Some(known));
         }
         if let Some(looked_up) = strangers.get(order) {
             return Ok(looked_up.clone());
         }
-        let wire: WireOrder = self.get(&format!("/v2/orders/{order}")).await?;
-        let known = self.orders.meet(&wire.client_order_id, &id);
+        let owner: Option<Owner> = self.find(&format!("/v2/orders/{order}")).await?;
+        let known = owner.and_then(|owner| self.orders.meet(&owner.client_order_id, &id));
         strangers.insert(order.into(), known.clone());
         Ok(known)
     }
@@ -71,15 +72,35 @@ impl Alpaca {
         // Rows of one moment come in any order.
         fills.sort_by_key(|row| (row.transaction_time, row.cum_qty));
         let (mut events, mut strangers) = (Vec::with_capacity(fills.len()), BTreeMap::new());
+        let mut untold = BTreeMap::new();
         for row in &fills {
             let known = self.owner(&row.order_id, &mut strangers).await?;
-            events.push(map::of_activity(row, known.as_ref(), &account)?);
+            match map::of_activity(row, known.as_ref(), &account) {
+                Ok(fill) => events.push(fill),
+                Err(failure) if known.is_some() => return Err(failure),
+                // Somebody else's that cannot be said in our words must not keep ours from being told.
+                Err(_) => {
+                    untold.insert(row.id.clone(), row.transaction_time);
+                }
+            }
         }
         let path = format!("/v2/account/activities?activity_types={CASH}&after={from}");
         for row in self.rows(&path, |row: &CashActivity| &row.id).await? {
             events.extend(map::of_cash(&row, currency)?);
         }
+        events.extend(self.gap(untold));
         Ok(events)
+    }
+
+    /// A gap in place of fills that cannot be told, once for each of them in a stream: what they did to the account is found by
+    /// comparing it.
+    fn gap(&self, untold: BTreeMap<SmolStr, Timestamp>) -> Option<BrokerEvent> {
+        let to = self.connections.clock.now();
+        let mut known = self.known();
+        let new = untold.iter().filter(|(id, _)| !known.untold.contains(*id)).map(|(_, time)| *time).min();
+        // What has left the window is not asked for again.
+        known.untold = untold.into_keys().collect();
+        new.map(|from| BrokerEvent::Gap { from: from.min(to), to, recoverable: false })
     }
 }
 
@@ -89,6 +110,7 @@ impl EventSource for Alpaca {
     async fn open(&self) -> Result<(Box<dyn Socket>, TradeUpdates), BrokerError> {
         let key = self.key().await?;
         let (account, _) = self.account_id().await.map_err(|failure| failure.of_query("events"))?;
+        self.known().untold.clear();
         let temporary = |kind, message| BrokerError::new("events", kind, ErrorStatus::Temporary, message);
         let request = http::Request::builder()
             .uri(self.config.stream_url())
@@ -122,3 +144,6 @@ impl EventSource for Alpaca {
         LATE
     }
 }
+
+#[cfg(test)]
+mod tests;

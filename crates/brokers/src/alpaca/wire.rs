@@ -54,6 +54,12 @@ pub(super) struct WireOrder {
     pub(super) replaced_by: Option<SmolStr>,
 }
 
+/// Whose an order is: all that is read of it where a fill's owner is asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Owner {
+    pub(super) client_order_id: SmolStr,
+}
+
 /// A row of `/v2/account/activities/FILL`.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct FillActivity {

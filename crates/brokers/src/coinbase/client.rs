@@ -231,7 +231,7 @@ impl Coinbase {
         AccountId::new(&permissions.portfolio_uuid).map_err(|error| Failure::unreadable(error.to_string()))
     }
 
-    /// Hands an order over; the venue's id of it.
+    /// Sends an order; the venue's id of it.
     async fn send(&self, order: &Order, native: &str, signer: &Signer) -> Result<BrokerOrderId, Failure> {
         // An order of this key may be there: the venue answers a used key with it, whatever is asked for now.
         let is_again = self.orders.knows(&order.idempotency_key);
@@ -264,6 +264,23 @@ impl Coinbase {
             return Err(Failure::new(FailureKind::Refused, reason));
         }
         Ok(report.broker_order_id)
+    }
+
+    /// Hands an order over; what has come of this try.
+    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
+        let native = match accepted(&self.capabilities, order) {
+            Ok(native) => native,
+            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
+        };
+        // A key that cannot be had signs nothing.
+        let signer = match self.signer().await {
+            Ok(signer) => signer,
+            Err(error) => return SubmitOutcome::NotSent { reason: error.message.into() },
+        };
+        match self.send(order, &native, &signer).await {
+            Ok(id) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), id)),
+            Err(failure) => failure.of_submit(),
+        }
     }
 
     /// What the venue says after it was asked to cancel.
@@ -341,18 +358,13 @@ impl Broker for Coinbase {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        let native = match accepted(&self.capabilities, order) {
-            Ok(native) => native,
-            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
-        };
-        // A key that cannot be had signs nothing.
-        let signer = match self.signer().await {
-            Ok(signer) => signer,
-            Err(error) => return SubmitOutcome::NotSent { reason: error.message.into() },
-        };
-        match self.send(order, &native, &signer).await {
-            Ok(id) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), id)),
-            Err(failure) => failure.of_submit(),
+        // An order of this key that was sent before may live, whatever hinders this one.
+        let is_again = self.orders.knows(&order.idempotency_key);
+        match self.hand_over(order).await {
+            SubmitOutcome::NotSent { reason } if is_again => {
+                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
+            }
+            outcome => outcome,
         }
     }
 

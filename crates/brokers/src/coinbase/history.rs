@@ -58,14 +58,14 @@ impl Coinbase {
         now: Timestamp,
         found: &mut Found,
     ) -> Result<Vec<WireFill>, Failure> {
-        let mut lagging = caught_up(self.watch.lagging(now), listed, found)?;
+        let mut lagging = caught_up(self.watch.lagging(now), listed, found);
         let (mut late, mut pauses) = (Vec::new(), LOOKS.iter());
         while !lagging.is_empty() {
             let mut rows = Vec::new();
             for some in lagging.chunks(ORDERS) {
                 rows.extend(self.fills(&order_ids(some.iter().map(|order| &order.id))).await?);
             }
-            lagging = caught_up(lagging, &rows, found)?;
+            lagging = caught_up(lagging, &rows, found);
             // The newest answer has all rows of its orders in their order.
             rows.append(&mut late);
             late = rows;
@@ -86,10 +86,9 @@ impl Coinbase {
     async fn meet_owners(&self, rows: &[WireFill]) -> Result<(), Failure> {
         let mut strangers = BTreeSet::new();
         for row in rows.iter().filter(|row| map::is_fill(row)) {
-            let id = map::venue_id(&row.order_id)?;
-            if self.orders.of_venue(&id).is_none() {
-                strangers.insert(id);
-            }
+            // What is no id is of no order of ours.
+            strangers
+                .extend(map::venue_id(&row.order_id).ok().filter(|id| self.orders.of_venue(id).is_none()));
         }
         let strangers: Vec<BrokerOrderId> = strangers.into_iter().collect();
         for (id, wire) in self.orders_by_id(&strangers).await? {
@@ -103,7 +102,11 @@ impl Coinbase {
         let mut events = Vec::new();
         for (id, wire) in self.orders_by_id(&self.watch.doubtful()).await? {
             let wire = wire.filter(|wire| map::is_named(&wire.product_id));
-            let report = wire.map(|wire| map::report(&wire, &self.orders)).transpose()?;
+            let report = match wire.map(|wire| map::report(&wire, &self.orders)).transpose() {
+                // Somebody else's that cannot be said in our words.
+                Err(_) if self.orders.of_venue(&id).is_none() => None,
+                report => report?,
+            };
             found.settled.push((id, report.as_ref().is_some_and(|report| !report.state.is_terminal())));
             events.extend(report.map(BrokerEvent::Order));
         }
@@ -128,12 +131,19 @@ impl Coinbase {
         let overdue = found.behind.iter().filter(|order| order.is_overdue);
         let mut gap = overdue.map(|order| order.since).min();
         for row in &rows {
-            if map::is_fill(row) {
-                let known = self.orders.of_venue(&map::venue_id(&row.order_id)?);
-                events.push(map::of_fill(row, known.as_ref(), &account, self.config.currency)?);
-            } else if !self.watch.is_told(&row.entry_id) {
-                found.strange.insert(row.entry_id.clone());
-                gap = Some(gap.map_or(row.trade_time, |gap| gap.min(row.trade_time)));
+            let known = map::venue_id(&row.order_id).ok().and_then(|id| self.orders.of_venue(&id));
+            let fill = map::is_fill(row)
+                .then(|| map::of_fill(row, known.as_ref(), &account, self.config.currency))
+                .transpose();
+            match fill {
+                Ok(Some(fill)) => events.push(fill),
+                Err(failure) if known.is_some() => return Err(failure),
+                // Somebody else's that cannot be said in our words must not keep ours from being told.
+                Ok(None) | Err(_) if !self.watch.is_told(&row.entry_id) => {
+                    found.strange.insert(row.entry_id.clone());
+                    gap = Some(gap.map_or(row.trade_time, |gap| gap.min(row.trade_time)));
+                }
+                Ok(None) | Err(_) => {}
             }
         }
         let to = self.connections.clock.now();
@@ -144,13 +154,13 @@ impl Coinbase {
     }
 }
 
-/// The orders whose plain fills do not come to what the stream has told.
-fn caught_up(lagging: Vec<Lagging>, rows: &[WireFill], found: &mut Found) -> Result<Vec<Lagging>, Failure> {
+/// The orders whose plain fills do not come to what the stream has told. A row whose units cannot be said shows none.
+fn caught_up(lagging: Vec<Lagging>, rows: &[WireFill], found: &mut Found) -> Vec<Lagging> {
     let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
     let lags: BTreeSet<&str> = lagging.iter().map(|order| order.id.as_str()).collect();
     for row in rows.iter().filter(|row| map::is_plain(row) && lags.contains(row.order_id.as_str())) {
         let sum = sums.entry(row.order_id.as_str()).or_default();
-        *sum = sum.saturating_add(map::units(row)?);
+        *sum = sum.saturating_add(map::units(row).unwrap_or_default());
     }
     let mut behind = Vec::new();
     for order in lagging {
@@ -161,7 +171,7 @@ fn caught_up(lagging: Vec<Lagging>, rows: &[WireFill], found: &mut Found) -> Res
             behind.push(order);
         }
     }
-    Ok(behind)
+    behind
 }
 
 impl EventSource for Coinbase {

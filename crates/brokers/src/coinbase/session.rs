@@ -78,6 +78,10 @@ impl UserChannel {
         (time, now): (Timestamp, Timestamp),
         steps: &mut Vec<Step>,
     ) {
+        // Of others. Nothing of them is told but their fills, as a gap of an ordinary look.
+        if !map::is_named(&row.product_id) {
+            return;
+        }
         let before = self.last.get(&row.order_id).copied();
         let filled = row.cumulative_quantity;
         // What comes late says nothing new.

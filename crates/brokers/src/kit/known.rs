@@ -103,6 +103,11 @@ impl KnownOrders {
         self.inner().orders.contains_key(&client_id(key))
     }
 
+    /// Whether an order with this id of ours was taken.
+    pub(crate) fn has(&self, order: &OrderId) -> bool {
+        self.inner().orders.values().any(|(known, _)| known.order_id == *order)
+    }
+
     /// Takes orders of an earlier process.
     pub fn recall(&self, orders: &[Order]) {
         let mut inner = self.inner();

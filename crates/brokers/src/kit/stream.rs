@@ -188,7 +188,7 @@ impl<S: Session> Following<S> {
             }
             None => {
                 let (open, now) = source.present().await?;
-                let mut ready = VecDeque::from(first_fills(source).await?);
+                let mut ready = VecDeque::from(first_fills(source, now).await?);
                 ready.extend(open.into_iter().map(BrokerEvent::Order));
                 (ready, now)
             }
@@ -287,9 +287,10 @@ async fn history<S: EventSource>(source: &S, place: Timestamp) -> Result<Vec<Bro
 
 /// The fills of the orders that were sent or recalled, for a consumer that has not heard of any. Cash and other people's fills
 /// are in what it asks the account for.
-async fn first_fills<S: EventSource>(source: &S) -> Result<Vec<BrokerEvent>, BrokerError> {
+async fn first_fills<S: EventSource>(source: &S, now: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
     let Some((since, ours)) = source.orders().since() else { return Ok(Vec::new()) };
-    let mut events = history(source, reach_back(since, Duration::ZERO, SKEW)).await?;
+    // An order's age may be of a clock that was far ahead.
+    let mut events = history(source, reach_back(since.min(now), Duration::ZERO, SKEW)).await?;
     let mut fills = BTreeSet::new();
     events.retain(|event| match event {
         BrokerEvent::Fill { fill, .. } => {

@@ -150,9 +150,13 @@ pub(super) fn is_of(order: &Order, wire: &WireOrder, id: &str, pair: &Pair) -> R
 
 /// Whether an order with our client id is the one that we know by it. An amendment changes its quantity and prices, and nothing else.
 pub(super) fn is_known(known: &KnownOrder, wire: &WireOrder, id: &str, pairs: &Pairs) -> Result<(), Failure> {
-    let right = pairs.of_name(&wire.descr.pair).is_some_and(|pair| pair.symbol == known.symbol)
-        && wire.descr.side == direction(known.side)
-        && wire.descr.ordertype == kind(known.order_type);
+    let is_pair = match pairs.of_name(&wire.descr.pair) {
+        Some(pair) => pair.symbol == known.symbol,
+        // A pair that is listed no more has lost its name.
+        None => pairs.of_symbol(&known.symbol).is_none(),
+    };
+    let right =
+        is_pair && wire.descr.side == direction(known.side) && wire.descr.ordertype == kind(known.order_type);
     if right { Ok(()) } else { Err(another(wire, id)) }
 }
 
@@ -378,6 +382,36 @@ mod tests {
         let sell = order_to(Side::Sell, OrderType::Limit, TimeInForce::Gtc);
         let strange = wire("XBTUSD", "strange", "limit", "1.25", one("37500"));
         assert!(is_of(&sell, &strange, "O1", &pair()).is_err(), "what is no purchase is not yet a sale");
+    }
+
+    /// Ours stay ours when their pair is listed no more; an order in another pair is another one.
+    #[test]
+    fn an_order_of_ours_is_known_by_what_was_ordered() {
+        let known = |symbol: &str| {
+            let orders = KnownOrders::default();
+            let builder =
+                Order::builder().order_id("o1").idempotency_key("k1").symbol(symbol).side(Side::Buy);
+            let builder = builder.quantity(Decimal::ONE).order_type(OrderType::Market).tif(TimeInForce::Gtc);
+            let builder = builder.fund_id("f").strategy_id("s").broker("kraken").actor("s");
+            let order = builder.created_at(Timestamp::EPOCH).build().unwrap();
+            let client = orders.insert(&order);
+            orders.meet(&client, &venue_id("OUF4EM-FRGI2-MQMWZD").unwrap()).unwrap()
+        };
+        let wire = |pair: &str| {
+            let descr = serde_json::json!({"pair": pair, "type": "buy", "ordertype": "market"});
+            let order = serde_json::json!({"status": "open", "opentm": 1, "descr": descr, "vol": "1", "vol_exec": "0"});
+            serde_json::from_str::<WireOrder>(&order.to_string()).unwrap()
+        };
+        for (symbol, pair, right) in [
+            ("BTC-USD", "XBTUSD", true),
+            ("BTC-USD", "USDTUSD", false),
+            ("BTC-USD", "LUNAUSD", false),
+            ("LUNA-USD", "LUNAUSD", true),
+            ("LUNA-USD", "XBTUSD", false),
+        ] {
+            let found = is_known(&known(symbol), &wire(pair), "O1", &pairs());
+            assert_eq!(found.is_ok(), right, "{symbol} {pair}");
+        }
     }
 
     #[test]

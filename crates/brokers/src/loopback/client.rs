@@ -27,7 +27,7 @@ pub struct LoopbackBroker {
     connector: Arc<dyn DynSocketConnector>,
     capabilities: Capabilities,
     known: Mutex<Known>,
-    orders: KnownOrders,
+    orders: Arc<KnownOrders>,
 }
 
 /// What is known of the connection.
@@ -59,7 +59,7 @@ impl LoopbackBroker {
             connector,
             capabilities: capabilities(),
             known: Mutex::default(),
-            orders: KnownOrders::default(),
+            orders: Arc::default(),
         })
     }
 
@@ -98,6 +98,29 @@ impl LoopbackBroker {
             known.idle.push(connection);
         }
         Ok(answer)
+    }
+
+    /// Hands an order over; what has come of this try.
+    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
+        if !self.capabilities.takes(order.order_type, order.tif) {
+            let reason = format!("the rehearsal venue takes no {} {} orders", order.order_type, order.tif);
+            return SubmitOutcome::NotSent { reason: reason.into() };
+        }
+        self.orders.insert(order);
+        match self.call(&Request::Submit(Box::new(order.clone()))).await {
+            Ok(Answer::Submitted(outcome)) => match *outcome {
+                SubmitOutcome::Accepted(accepted) if accepted.idempotency_key != order.idempotency_key => {
+                    let cause = format!("the venue answers for order {}", accepted.order_id);
+                    SubmitOutcome::Unknown { cause: cause.into() }
+                }
+                outcome => outcome,
+            },
+            Ok(_) => SubmitOutcome::Unknown { cause: "the venue answers something else".into() },
+            Err(NoAnswer { departure: Departure::NotSent, message, .. }) => {
+                SubmitOutcome::NotSent { reason: message.into() }
+            }
+            Err(error) => SubmitOutcome::Unknown { cause: error.message.into() },
+        }
     }
 
     /// A question that changes nothing.
@@ -181,24 +204,13 @@ impl Broker for LoopbackBroker {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        if !self.capabilities.takes(order.order_type, order.tif) {
-            let reason = format!("the rehearsal venue takes no {} {} orders", order.order_type, order.tif);
-            return SubmitOutcome::NotSent { reason: reason.into() };
-        }
-        self.orders.insert(order);
-        match self.call(&Request::Submit(Box::new(order.clone()))).await {
-            Ok(Answer::Submitted(outcome)) => match *outcome {
-                SubmitOutcome::Accepted(accepted) if accepted.idempotency_key != order.idempotency_key => {
-                    let cause = format!("the venue answers for order {}", accepted.order_id);
-                    SubmitOutcome::Unknown { cause: cause.into() }
-                }
-                outcome => outcome,
-            },
-            Ok(_) => SubmitOutcome::Unknown { cause: "the venue answers something else".into() },
-            Err(NoAnswer { departure: Departure::NotSent, message, .. }) => {
-                SubmitOutcome::NotSent { reason: message.into() }
+        // An order of this key that was sent before may live, whatever hinders this one.
+        let is_again = self.orders.knows(&order.idempotency_key);
+        match self.hand_over(order).await {
+            SubmitOutcome::NotSent { reason } if is_again => {
+                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
             }
-            Err(error) => SubmitOutcome::Unknown { cause: error.message.into() },
+            outcome => outcome,
         }
     }
 
@@ -246,9 +258,9 @@ impl Broker for LoopbackBroker {
         let open = async move {
             let (mut connection, time) = self.open().await.map_err(no_events)?;
             // The venue tells all that ever filled, also what others had before.
-            let ours = after.is_none().then(|| self.orders.since().map(|(_, ours)| ours).unwrap_or_default());
+            let before = after.is_none().then(|| Before { time, orders: self.orders.clone() });
             connection.send(&Request::Events(after)).await.map_err(no_events)?;
-            Ok((connection, ours.map(|ours| Before { time, ours })))
+            Ok((connection, before))
         };
         Box::pin(EventStream::new(open))
     }

@@ -3,25 +3,26 @@
 use super::client::no_events;
 use super::connection::{Connection, NoAnswer};
 use super::wire::Answer;
+use crate::kit::KnownOrders;
 use futures_core::Stream;
+use mts_foundation::Timestamp;
 use mts_foundation::broker::{BoxFuture, BrokerError};
 use mts_foundation::broker_event::BrokerEvent;
-use mts_foundation::{OrderId, Timestamp};
-use std::collections::BTreeSet;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// What is told of the past: fills of these orders, and no other.
+/// What is told of the past: fills of our orders, and no other.
 pub(super) struct Before {
     /// The venue's time when the stream began.
     pub(super) time: Timestamp,
-    /// Our ids.
-    pub(super) ours: BTreeSet<OrderId>,
+    /// Ours, as they are when the fill comes: the venue's clock may be set back.
+    pub(super) orders: Arc<KnownOrders>,
 }
 
 impl Before {
     fn hides(&self, event: &BrokerEvent) -> bool {
-        matches!(event, BrokerEvent::Fill { fill, .. } if fill.timestamp <= self.time && !self.ours.contains(&fill.order_id))
+        matches!(event, BrokerEvent::Fill { fill, .. } if fill.timestamp <= self.time && !self.orders.has(&fill.order_id))
     }
 }
 

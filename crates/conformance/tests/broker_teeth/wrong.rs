@@ -6,7 +6,9 @@ use mts_foundation::broker::{
     Broker, BrokerError, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities, Check, Health,
     OrderRef, SubmitOutcome,
 };
-use mts_foundation::{Account, BrokerEvent, Cursor, IdempotencyKey, Order, OrderReport, Position, Symbol};
+use mts_foundation::{
+    Account, BrokerEvent, Cursor, IdempotencyKey, Order, OrderReport, Position, Symbol, Timestamp,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
 use std::pin::Pin;
@@ -29,7 +31,7 @@ pub(crate) enum Flaw {
     TooLateIsConfirmed,
     /// Does not tell fees that come late.
     SwallowsFees,
-    /// Begins anew whatever the cursor.
+    /// Tells what happens from now on alone, whatever the cursor.
     ForgetsCursors,
     /// Takes the venue's clock for ours.
     TrustsClocks,
@@ -92,6 +94,33 @@ impl Stream for WithoutFees<'_> {
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an adapter that reads the clock is one of those that are tried"
+)]
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap())
+}
+
+struct FromNowOn<'a> {
+    events: BrokerEventStream<'a>,
+    began: Timestamp,
+}
+
+impl Stream for FromNowOn<'_> {
+    type Item = Result<BrokerEvent, BrokerError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match self.events.as_mut().poll_next(context) {
+                Poll::Ready(Some(Ok(BrokerEvent::Fill { fill, .. }))) if fill.timestamp < self.began => {}
+                other => return other,
+            }
+        }
+    }
+}
+
 impl Broker for Wrong {
     fn name(&self) -> &str {
         self.honest.name()
@@ -99,6 +128,10 @@ impl Broker for Wrong {
 
     fn capabilities(&self) -> &Capabilities {
         Broker::capabilities(&self.honest)
+    }
+
+    fn recall(&self, orders: &[Order]) {
+        Broker::recall(&self.honest, orders);
     }
 
     async fn connect(&self) -> Result<(), BrokerError> {
@@ -162,7 +195,10 @@ impl Broker for Wrong {
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
         match self.flaw {
-            Flaw::ForgetsCursors => Broker::events(&self.honest, None),
+            Flaw::ForgetsCursors => {
+                let began = now();
+                Box::pin(FromNowOn { events: Broker::events(&self.honest, None), began })
+            }
             Flaw::SwallowsFees => Box::pin(WithoutFees(Broker::events(&self.honest, after))),
             _ => Broker::events(&self.honest, after),
         }

@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Pause before a difference is looked at a second time: a fill may be on its way.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// Least time between two looks of which fills are the reason.
+const EXPLAIN: Duration = Duration::from_secs(5);
+
 /// First pause after a failed question; it doubles up to [`INTERVAL`].
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -267,6 +270,7 @@ impl Core {
             self.groups_go_on(output)?;
         }
         self.ask_account_in(broker, if settled { INTERVAL } else { SETTLE });
+        self.look_for_an_explanation(broker);
         Ok(())
     }
 
@@ -312,11 +316,23 @@ impl Core {
     /// A fill was booked: what the account says now may or may not have it. It may explain what nobody could, which is soon
     /// looked at.
     pub(crate) fn position_changed(&mut self, broker: &BrokerName, symbol: &Symbol) {
-        let soon = self.state.now.plus(SETTLE);
-        let Some(watch) = self.state.accounts.get_mut(broker) else { return };
-        watch.changed.insert(symbol.clone());
-        if watch.unexplained.contains_key(symbol) && watch.next.is_none_or(|next| next > soon) {
-            self.ask_account_in(broker, SETTLE);
+        if let Some(watch) = self.state.accounts.get_mut(broker) {
+            watch.changed.insert(symbol.clone());
+        }
+        self.look_for_an_explanation(broker);
+    }
+
+    /// Asks soon where fills may have explained what nobody could; a question under way is waited for.
+    fn look_for_an_explanation(&mut self, broker: &BrokerName) {
+        let now = self.state.now;
+        let Some(watch) = self.state.accounts.get(broker) else { return };
+        if watch.asked || !watch.changed.iter().any(|symbol| watch.unexplained.contains_key(symbol)) {
+            return;
+        }
+        let looked = watch.looked.unwrap_or(Timestamp::EPOCH);
+        let soon = now.plus(SETTLE).max(looked.plus(EXPLAIN));
+        if watch.next.is_none_or(|next| next > soon) {
+            self.ask_account_in(broker, soon.since(now));
         }
     }
 }

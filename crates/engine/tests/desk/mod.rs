@@ -167,6 +167,8 @@ pub(crate) struct Desk {
     pub(crate) deaf: AtomicBool,
     /// Its account cannot be read.
     pub(crate) unreadable: AtomicBool,
+    /// After the next question for cash or for positions somebody buys a unit at 10.
+    pub(crate) trades_after: AtomicBool,
 }
 
 impl Desk {
@@ -181,11 +183,20 @@ impl Desk {
             hangs: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             unreadable: AtomicBool::new(false),
+            trades_after: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn sent(&self) -> usize {
         self.book.lock().unwrap().sent.len()
+    }
+
+    fn answered(&self) {
+        if self.trades_after.swap(false, Ordering::SeqCst) {
+            let mut book = self.book.lock().unwrap();
+            book.held += Decimal::ONE;
+            book.cash -= Decimal::TEN;
+        }
     }
 
     /// Fills an order that works here.
@@ -295,14 +306,15 @@ impl Broker for Desk {
         Ok(book.orders.values().filter(|report| !report.state.is_terminal()).cloned().collect())
     }
     async fn positions(&self) -> Result<Vec<Position>, BrokerError> {
-        let book = self.book.lock().unwrap();
-        if book.held.is_zero() {
+        let held = self.book.lock().unwrap().held;
+        self.answered();
+        if held.is_zero() {
             return Ok(Vec::new());
         }
         Ok(vec![Position {
             fund_id: "f".parse().unwrap(),
             symbol: Symbol::new("AAPL").unwrap(),
-            quantity: book.held,
+            quantity: held,
             avg_price: Decimal::TEN,
             last_price: Decimal::TEN,
             market_value_usd: Decimal::ZERO,
@@ -317,6 +329,7 @@ impl Broker for Desk {
             return Err(unreachable());
         }
         let cash = self.book.lock().unwrap().cash;
+        self.answered();
         Ok(Account {
             base_currency: Currency::USD,
             cash,

@@ -168,9 +168,13 @@ fn order(id: &str, status: &str, filled: &str) -> Value {
 
 /// An order of ours.
 fn own() -> Order {
-    let order = Order::builder().order_id("o1").idempotency_key("k1").symbol("BTC-USD").side(Side::Buy);
+    own_with("k1", TimeInForce::Gtc)
+}
+
+fn own_with(key: &str, tif: TimeInForce) -> Order {
+    let order = Order::builder().order_id("o1").idempotency_key(key).symbol("BTC-USD").side(Side::Buy);
     let order = order.quantity(Decimal::TEN).order_type(OrderType::Limit).limit_price(Decimal::ONE_HUNDRED);
-    let order = order.tif(TimeInForce::Gtc).fund_id("f").strategy_id("s").broker("coinbase").actor("a");
+    let order = order.tif(tif).fund_id("f").strategy_id("s").broker("coinbase").actor("a");
     order.created_at(at(0)).build().unwrap()
 }
 
@@ -361,6 +365,44 @@ fn rows_without_a_name_of_ours_do_not_stop_the_others() {
     assert_eq!(world.count("order_ids=v1&order_ids=v3&limit"), 1);
     let open = ready(Broker::open_orders(&broker)).unwrap();
     assert_eq!(open.iter().map(|report| report.broker_order_id.as_str()).collect::<Vec<_>>(), ["v2"]);
+}
+
+#[test]
+fn a_row_of_others_that_cannot_be_said_is_a_gap_once_and_stops_nothing() {
+    let mine = own();
+    let client = crate::kit::client_id(&mine.idempotency_key);
+    let odd = |entry: &str, order: &str| changed(fill(entry, order, "1"), "side", "HOLD");
+    let (world, broker) = World::with(|books| {
+        books.orders = vec![
+            changed(order("v1", "OPEN", "1"), "client_order_id", &client),
+            changed(order("v2", "OPEN", "1"), "side", "HOLD"),
+        ];
+        // One whose units cannot be found either.
+        let mut free = changed(fill("e4", "v4", "1"), "price", "0");
+        free["size_in_quote"] = json!(true);
+        books.fills = vec![odd("e3", ""), odd("e2", "v2"), free, fill("e1", "v1", "1")];
+    });
+    broker.recall(std::slice::from_ref(&mine));
+    broker.watch.doubt(&id("v2"));
+    lags(&broker, "v4", 1);
+    assert_eq!(look(&broker).unwrap(), ["fill e1", "gap"]);
+    assert_eq!(look(&broker).unwrap(), ["fill e1"]);
+    assert!(broker.watch.doubtful().is_empty());
+    // One of ours is an error.
+    world.books().fills.push(odd("e5", "v1"));
+    assert!(look(&broker).is_err());
+}
+
+#[test]
+fn an_order_that_was_sent_before_is_never_called_not_sent() {
+    let (_, broker) = World::with(|books| books.secret = None);
+    broker.recall(&[own()]);
+    let outcome = ready(Broker::submit(&broker, &own()));
+    assert!(matches!(outcome, SubmitOutcome::Unknown { .. }), "{outcome:?}");
+    for tif in [TimeInForce::Gtc, TimeInForce::Opg] {
+        let outcome = ready(Broker::submit(&broker, &own_with("k2", tif)));
+        assert!(matches!(outcome, SubmitOutcome::NotSent { .. }), "{outcome:?}");
+    }
 }
 
 #[test]

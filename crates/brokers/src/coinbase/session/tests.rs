@@ -134,6 +134,18 @@ fn what_is_not_understood_is_looked_up() {
 }
 
 #[test]
+fn what_others_do_in_futures_is_never_looked_for() {
+    let mut talk = Talk::new();
+    for (kind, filled) in [("snapshot", 0), ("update", 0), ("update", 4), ("update", 5), ("update", 5)] {
+        let row = json!({"order_id": "v1", "client_order_id": "c", "product_id": "BIT-28JUL23-CDE", "order_side": "BUY",
+            "status": "OPEN", "cumulative_quantity": filled.to_string(), "leaves_quantity": "6"});
+        assert!(talk.take("user", &json!([{"type": kind, "orders": [row]}])).is_empty(), "{kind} {filled}");
+    }
+    talk.watch.missed();
+    assert!(!talk.watch.is_due(Timestamp::EPOCH) && talk.watch.doubtful().is_empty());
+}
+
+#[test]
 fn refusals_and_nonsense_end_the_talk() {
     let of = |text: &str| {
         Talk::new().channel.take(text.as_bytes(), Timestamp::EPOCH, &mut Vec::new()).unwrap_err()

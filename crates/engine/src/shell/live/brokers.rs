@@ -194,8 +194,10 @@ async fn one(broker: BrokerName, venue: &Venue, call: Call, deadline: Duration) 
 async fn snapshot(broker: &dyn DynBroker) -> Result<AccountSnapshot, String> {
     let text = |error: mts_foundation::broker::BrokerError| error.to_string();
     let open_orders = broker.open_orders().await.map_err(text)?;
-    let positions = broker.positions().await.map_err(text)?;
+    // Cash before positions: a fill between the two shows as units that differ, which are looked at again, and not as money that
+    // nobody can explain.
     let account = broker.account().await.map_err(text)?;
+    let positions = broker.positions().await.map_err(text)?;
     Ok(AccountSnapshot { open_orders, positions, account })
 }
 

@@ -1,0 +1,180 @@
+//! Looks at the history of a venue that the test writes.
+
+use super::*;
+use crate::alpaca::AlpacaConfig;
+use crate::kit::{Connections, client_id};
+use bytes::Bytes;
+use mts_foundation::broker::{BoxFuture, Broker, SubmitOutcome};
+use mts_foundation::io::{
+    HttpClient, RequestOptions, SharedState, Sleep, SocketConnector, StateChange, StateError, TransportError,
+};
+use mts_foundation::ready::ready;
+use mts_foundation::secret::{SecretRef, SecretSource, SecretUnavailable};
+use mts_foundation::time::Clock;
+use mts_foundation::{Decimal, Order, OrderType, Side, TimeInForce};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What the venue has.
+#[derive(Default)]
+struct Books {
+    orders: Vec<Value>,
+    fills: Vec<Value>,
+    /// Nobody answers who is asked for a secret.
+    no_secrets: bool,
+}
+
+#[derive(Clone, Default)]
+struct World(Arc<Mutex<Books>>);
+
+impl World {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.0.lock().unwrap()
+    }
+
+    fn broker(&self) -> Alpaca {
+        let shared = Arc::new(self.clone());
+        let connections = Connections {
+            http: shared.clone(),
+            sockets: shared.clone(),
+            clock: shared.clone(),
+            sleep: shared.clone(),
+            secrets: shared.clone(),
+            state: shared,
+        };
+        Alpaca::new(AlpacaConfig::default(), connections)
+    }
+}
+
+impl HttpClient for World {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: &RequestOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let books = self.books();
+        let place = request.uri().path().rsplit('/').next().unwrap();
+        let body = match place {
+            "account" => {
+                Some(json!({"account_number": "A", "status": "ACTIVE", "currency": "USD", "cash": "1",
+                "equity": "1"}))
+            }
+            "FILL" => Some(json!(books.fills)),
+            "activities" => Some(json!([])),
+            id => books.orders.iter().find(|order| order["id"] == id).cloned(),
+        };
+        let status = if body.is_some() { 200 } else { 404 };
+        let body = body.unwrap_or_else(|| json!({"code": 40_410_000, "message": "order not found"}));
+        let mut response = http::Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+        Ok(response)
+    }
+}
+
+impl SocketConnector for World {
+    async fn connect(&self, _: http::Request<()>, _: Duration) -> Result<Box<dyn Socket>, TransportError> {
+        panic!("nobody listens here")
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000)
+    }
+}
+
+impl Sleep for World {
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl SecretSource for World {
+    fn secret<'a>(&'a self, name: &'a SecretRef) -> BoxFuture<'a, Result<SecretString, SecretUnavailable>> {
+        let unavailable =
+            || SecretUnavailable { name: name.clone(), message: "no answer".to_owned(), temporary: true };
+        let secret = if self.books().no_secrets { Err(unavailable()) } else { Ok("secret".into()) };
+        Box::pin(std::future::ready(secret))
+    }
+}
+
+impl SharedState for World {
+    fn update(&self, _: &str, _: &mut StateChange<'_>) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(None)
+    }
+}
+
+/// An order of ours.
+fn own(key: &str) -> Order {
+    own_for(key, TimeInForce::Gtc)
+}
+
+fn own_for(key: &str, tif: TimeInForce) -> Order {
+    let order = Order::builder().order_id("o1").idempotency_key(key).symbol("AAPL").side(Side::Buy);
+    let order = order.quantity(Decimal::TEN).order_type(OrderType::StopLimit);
+    let order = order.limit_price(Decimal::ONE_HUNDRED).stop_price(Decimal::ONE_HUNDRED);
+    let order = order.tif(tif).fund_id("f").strategy_id("s").broker("alpaca").actor("a");
+    order.created_at(Timestamp::from_millis(1_699_999_000_000)).build().unwrap()
+}
+
+fn fill(id: &str, order: &str, side: &str) -> Value {
+    json!({"id": id, "transaction_time": "2023-11-14T22:13:10Z", "price": "100", "qty": "1", "cum_qty": "1",
+        "side": side, "symbol": "AAPL", "order_id": order})
+}
+
+/// A look; its events in words.
+fn look(broker: &Alpaca) -> Result<Vec<String>, Failure> {
+    let events = ready(broker.happened(Timestamp::EPOCH)).unwrap()?;
+    let word = |event: &BrokerEvent| match event {
+        BrokerEvent::Fill { fill, .. } => format!("{} {}", fill.order_id, fill.fill_id),
+        BrokerEvent::Gap { from, recoverable: false, .. } => format!("gap {from}"),
+        other => panic!("{other:?}"),
+    };
+    Ok(events.iter().map(word).collect())
+}
+
+#[test]
+fn a_row_of_others_that_cannot_be_said_is_a_gap_once_and_stops_nothing() {
+    let world = World::default();
+    let own = own("k");
+    {
+        let mut books = world.books();
+        // Of a stranger's order nothing is read but whose it is: one of several legs has no symbol.
+        books.orders = vec![
+            json!({"id": "v1", "client_order_id": client_id(&own.idempotency_key)}),
+            json!({"id": "v2", "client_order_id": "theirs", "symbol": null}),
+        ];
+        books.fills = vec![fill("f1", "v1", "buy"), fill("f2", "v2", "hold"), fill("f3", "", "hold")];
+        // The venue has forgotten its order.
+        books.fills.push(fill("f4", "v4", "sell"));
+    }
+    let broker = world.broker();
+    broker.recall(std::slice::from_ref(&own));
+    let fills = ["o1 v1:1", "alpaca:v4 v4:1"];
+    let gap = "gap 2023-11-14T22:13:10Z";
+    assert_eq!(look(&broker).unwrap(), [fills[0], fills[1], gap]);
+    assert_eq!(look(&broker).unwrap(), fills);
+    world.books().fills.push(fill("f5", "v2", "hold"));
+    assert_eq!(look(&broker).unwrap(), [fills[0], fills[1], gap]);
+    assert_eq!(look(&broker).unwrap(), fills);
+    // One of ours is an error.
+    world.books().fills.push(fill("f6", "v1", "hold"));
+    assert!(look(&broker).is_err());
+}
+
+#[test]
+fn an_order_that_was_sent_before_is_never_called_not_sent() {
+    let world = World::default();
+    world.books().no_secrets = true;
+    let broker = world.broker();
+    broker.recall(&[own("k")]);
+    let submit = |order: &Order| ready(Broker::submit(&broker, order)).unwrap();
+    let outcome = submit(&own("k"));
+    assert!(matches!(outcome, SubmitOutcome::Unknown { .. }), "{outcome:?}");
+    let outcome = submit(&own("another"));
+    assert!(matches!(outcome, SubmitOutcome::NotSent { .. }), "{outcome:?}");
+    // Alpaca takes no such order: it never left.
+    let outcome = submit(&own_for("third", TimeInForce::Fok));
+    assert!(matches!(outcome, SubmitOutcome::NotSent { .. }), "{outcome:?}");
+}
