@@ -47,16 +47,6 @@ async fn client(double: &Double, state: &Path, client_id: i32) -> Ibkr {
     broker
 }
 
-/// Connects after an outage; the double opens its door a moment after it was told to.
-async fn again(broker: &Ibkr) {
-    let connected = async {
-        while broker.connect().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), connected).await.unwrap();
-}
-
 /// An order that rests.
 fn order(key: &str, quantity: i64) -> Order {
     let order = Order::builder().order_id(key).idempotency_key(key).symbol("AAPL").side(Side::Buy);
@@ -184,7 +174,7 @@ async fn what_may_be_there_is_never_not_sent() {
     assert!(unknown(named.submit(&sent).await));
     assert!(not_sent(named.submit(&order("new", 5)).await));
     double.act(&Act::Outage(false)).unwrap();
-    again(&named).await;
+    until_connected(&named).await;
     assert!(matches!(named.submit(&sent).await, SubmitOutcome::Accepted(_)));
     assert_eq!(double.orders().len(), 1);
 }
@@ -202,7 +192,7 @@ async fn an_order_that_was_recalled_is_looked_for_although_its_number_was_lost()
     let unknown = broker.submit(&sent).await;
     assert!(matches!(unknown, SubmitOutcome::Unknown { .. }), "{unknown:?}");
     double.act(&Act::Outage(false)).unwrap();
-    again(&broker).await;
+    until_connected(&broker).await;
     assert_eq!(place(&broker, &sent).await.broker_order_id, there.broker_order_id);
     assert_eq!(double.orders().len(), 1);
 }
@@ -227,6 +217,17 @@ async fn an_order_that_got_no_number_was_not_sent() {
     // The connection is known to be lost then.
     broker.account().await.unwrap_err();
     assert!(not_sent(broker.submit(&order("k", 5)).await));
+}
+
+/// The double needs a moment to listen again.
+async fn until_connected(broker: &Ibkr) {
+    for _ in 0..100 {
+        if broker.connect().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    broker.connect().await.unwrap();
 }
 
 /// The account's number, by the name of what is remembered of its orders.
