@@ -6,6 +6,7 @@
 
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
+use super::revisions::{Memory, Outcome};
 use mts_foundation::calendar::CalendarError;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct Closed {
     pub bar: FixedBar,
     /// It began before the data did, or the data ended before it did.
     pub partial: bool,
+    /// It takes the place of a bar that was handed out before, see [`TimeBars::remember`].
+    pub revision: bool,
 }
 
 /// A tick for a bar that has closed.
@@ -65,6 +68,10 @@ pub struct Counts {
     pub outside: u64,
     /// Bars in which nothing had a price.
     pub without_price: u64,
+    /// Bars that were handed out anew.
+    pub revisions: u64,
+    /// Ticks of bars by ticks that were earlier than one before, and counted with that one's time.
+    pub unsorted: u64,
 }
 
 /// Why something cannot become part of a bar.
@@ -106,6 +113,7 @@ struct Slot {
     latest: i64,
     /// Bars before the open one that may still change, oldest first.
     waiting: VecDeque<Building>,
+    memory: Memory,
 }
 
 /// Bars by time.
@@ -113,6 +121,8 @@ struct Slot {
 pub struct TimeBars {
     lateness: i64,
     flush_after: i64,
+    /// How many closed bars of each instrument are remembered.
+    remembered: usize,
     /// The open bar of each instrument, apart from what is seldom needed: these are what a tick touches.
     open: Vec<Building>,
     slots: Vec<Slot>,
@@ -130,6 +140,7 @@ impl TimeBars {
         Self {
             lateness: nanos(patience.lateness),
             flush_after: nanos(patience.flush_after.max(patience.lateness)),
+            remembered: 0,
             open: Vec::new(),
             slots: Vec::new(),
             closed: Vec::new(),
@@ -144,9 +155,15 @@ impl TimeBars {
     pub fn add(&mut self, hours: Hours, since: Option<i64>) -> usize {
         let began = since.unwrap_or(i64::MAX);
         self.open.push(Building::NONE);
-        let waiting = VecDeque::new();
-        self.slots.push(Slot { hours, closed: i64::MIN, began, latest: i64::MIN, waiting });
+        let (waiting, memory) = (VecDeque::new(), Memory::default());
+        self.slots.push(Slot { hours, closed: i64::MIN, began, latest: i64::MIN, waiting, memory });
         self.slots.len() - 1
+    }
+
+    /// How many closed bars of each instrument are remembered, with the smaller bars they are of, so that
+    /// [`revise`](Self::revise) can correct them; none unless this says otherwise. What came before it was said is not remembered.
+    pub fn remember(&mut self, bars: usize) {
+        self.remembered = bars;
     }
 
     /// Takes a tick.
@@ -156,7 +173,7 @@ impl TimeBars {
     #[inline]
     pub fn push(&mut self, slot: usize, tick: Tick) -> Result<(), AggregationError> {
         match self.open.get_mut(slot) {
-            Some(open) if open.has(tick.time) => {
+            Some(open) if open.takes(tick.time) => {
                 open.add(tick);
                 Ok(())
             }
@@ -171,7 +188,7 @@ impl TimeBars {
     #[inline]
     pub fn push_part(&mut self, slot: usize, tick: Tick, part: Part) -> Result<(), AggregationError> {
         match self.open.get_mut(slot) {
-            Some(open) if open.has(tick.time) => {
+            Some(open) if open.takes(tick.time) => {
                 open.add_part(tick, part);
                 Ok(())
             }
@@ -209,16 +226,74 @@ impl TimeBars {
         }
         let Some(building) = self.bar_for(slot, bar.start)? else {
             if self.is_closed(slot, bar.start) {
-                let size = i64::try_from(bar.volume).unwrap_or(i64::MAX);
-                self.is_late(Late { slot, tick: Tick { time: bar.start, price: bar.close, size } });
+                self.late_bar(slot, bar);
             } else {
                 self.counts.outside += 1;
             }
             return Ok(());
         };
         building.merge(bar);
+        let window = (building.start, building.end());
+        if self.remembered > 0
+            && let Some(known) = self.slots.get_mut(slot)
+        {
+            known.memory.note(window, bar);
+        }
         self.close_due(slot);
         Ok(())
+    }
+
+    /// Takes a smaller bar that takes the place of the one that began with it, as a venue corrects what it has sent. The bar it is
+    /// part of is made anew of the smaller ones: where it is open still, that is all; where it has closed and is remembered
+    /// ([`remember`](Self::remember)), it is handed out once more, as a revision. Who acts on bars has acted on the first; who
+    /// stores them stores the last.
+    ///
+    /// What is not remembered, or is of ticks too, cannot be made anew: the correction is late. Where there is no bar yet it is a
+    /// smaller bar as any other.
+    ///
+    /// # Errors
+    /// As [`push_bar`](Self::push_bar).
+    pub fn revise(&mut self, slot: usize, bar: &FixedBar) -> Result<(), AggregationError> {
+        let (Some(known), Some(open)) = (self.slots.get_mut(slot), self.open.get_mut(slot)) else {
+            return Err(AggregationError::UnknownSlot { slot });
+        };
+        let Slot { memory, waiting, .. } = known;
+        let mut building = [open].into_iter().chain(waiting).find(|building| building.has(bar.start));
+        if let Some(window) = memory.at(bar.start) {
+            if bar.end > window.end() || bar.end <= bar.start {
+                let (start, end) = (bar.start, bar.end);
+                let (ours_start, ours_end) = (window.start(), window.end());
+                return Err(AggregationError::DoesNotFit { start, end, ours_start, ours_end });
+            }
+            match (window.closed, &mut building) {
+                (Some(outcome), _) if window.is_all_of(outcome.count) => {
+                    if let Some(anew) = window.replace(bar).done() {
+                        window.closed = Some(Outcome { count: anew.count, ..outcome });
+                        self.counts.revisions += 1;
+                        let partial = outcome.partial;
+                        self.closed.push(Closed { slot, bar: anew, partial, revision: true });
+                    }
+                    return Ok(());
+                }
+                (None, Some(building)) if window.is_all_of(building.count()) => {
+                    let mut anew = window.replace(bar);
+                    anew.reaches_as(building);
+                    **building = anew;
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        if building.is_none() {
+            return self.push_bar(slot, bar);
+        }
+        self.late_bar(slot, bar);
+        Ok(())
+    }
+
+    fn late_bar(&mut self, slot: usize, bar: &FixedBar) {
+        let size = i64::try_from(bar.volume).unwrap_or(i64::MAX);
+        self.is_late(Late { slot, tick: Tick { time: bar.start, price: bar.close, size } });
     }
 
     /// The bar that an instant belongs to, opened where there is none; `None` = it has closed, or the market is.
@@ -277,6 +352,10 @@ impl TimeBars {
             let due = known.latest.saturating_sub(self.lateness);
             let most = known.waiting.len() >= MAX_OPEN;
             if known.waiting.front().is_none_or(|bar| bar.end() > due && !most) {
+                let patient = known.waiting.front().map(|bar| bar.end().saturating_add(self.lateness));
+                if let Some(open) = self.open.get_mut(slot) {
+                    open.look_from(patient);
+                }
                 return;
             }
             let Some(bar) = known.waiting.pop_front() else { return };
@@ -291,7 +370,11 @@ impl TimeBars {
         match bar.done() {
             Some(bar) => {
                 self.counts.bars += 1;
-                self.closed.push(Closed { slot, bar, partial: cut || bar.start < known.began });
+                let partial = cut || bar.start < known.began;
+                if self.remembered > 0 {
+                    known.memory.close(bar.start, Outcome { partial, count: bar.count }, self.remembered);
+                }
+                self.closed.push(Closed { slot, bar, partial, revision: false });
             }
             None => self.counts.without_price += 1,
         }
@@ -340,9 +423,10 @@ impl TimeBars {
             return false;
         };
         let (mut fresh, mut waiting) = (*open, known.waiting.clone());
+        let Some(memory) = known.memory.rescaled(by) else { return false };
         let fits = fresh.rescale(by) && waiting.iter_mut().all(|bar| bar.rescale(by));
         if fits {
-            (*open, known.waiting) = (fresh, waiting);
+            (*open, known.waiting, known.memory) = (fresh, waiting, memory);
         }
         fits
     }
@@ -370,6 +454,6 @@ impl TimeBars {
     }
 }
 
-fn nanos(time: Duration) -> i64 {
+pub(crate) fn nanos(time: Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
