@@ -5,7 +5,10 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mts_foundation::calendar::MarketCalendar;
 use mts_foundation::{Decimal, Symbol, Timestamp};
-use mts_marketdata::aggregate::{Aggregator, Hours, Part, Patience, Tick, TimeBars, Trading};
+use mts_marketdata::aggregate::{
+    Activity, Aggregator, BarKind, Cut, Expectations, Hours, Information, Measure, Part, Patience, Renko,
+    Rule, Tape, Theta, Tick, TickAggregator, TickBars, TimeBars, TradeFilter, Trading,
+};
 use std::hint::black_box;
 
 const TICKS: usize = 100_000;
@@ -45,6 +48,7 @@ fn time_bars(criterion: &mut Criterion) {
         });
     });
     let calendar = MarketCalendar::builtin("XNYS").unwrap();
+    let filter = black_box(TradeFilter::default());
     group.bench_function("full", |bench| {
         bench.iter(|| {
             let patience = Patience { lateness: std::time::Duration::from_secs(1), ..Patience::default() };
@@ -53,13 +57,45 @@ fn time_bars(criterion: &mut Criterion) {
                 bars.add(Hours::of(calendar, "1m".parse().unwrap(), Trading::Regular), Some(OPEN));
             }
             for (number, tick) in black_box(&ticks).iter().enumerate() {
-                let part = if number % 20 == 0 { Part::VOLUME } else { Part::ALL };
-                bars.push_part(number % 100, *tick, part).unwrap();
+                let codes = if number % 20 == 0 { *b"@FI" } else { *b"@F " };
+                bars.push_part(number % 100, *tick, filter.part(Tape::Utp, codes)).unwrap();
             }
             bars.finish();
             bars.closed().count()
         });
     });
+    group.finish();
+}
+
+fn tick_bars(criterion: &mut Criterion) {
+    let ticks = walk();
+    let mut group = criterion.benchmark_group("tick bars");
+    group.throughput(Throughput::Elements(TICKS as u64));
+    let around = Expectations::around(100.0);
+    for (name, rule) in [
+        ("trades", Rule::Activity(Activity::new(Measure::Trades, 100, Cut::Overshoot))),
+        ("volume, overshoot", Rule::Activity(Activity::new(Measure::Volume, 25_000, Cut::Overshoot))),
+        ("volume, split", Rule::Activity(Activity::new(Measure::Volume, 25_000, Cut::Split))),
+        ("value, split", Rule::Activity(Activity::new(Measure::Value, 450_000_000, Cut::Split))),
+        (
+            "imbalance of volume",
+            Rule::Information(Information::new(Theta::Imbalance, Measure::Volume, around)),
+        ),
+        ("runs of value", Rule::Information(Information::new(Theta::Runs, Measure::Value, around))),
+        ("renko", Rule::Renko(Renko::new(5))),
+    ] {
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                let mut bars = TickBars::new(std::time::Duration::ZERO);
+                let slot = bars.add(rule.clone(), None);
+                for tick in black_box(&ticks) {
+                    bars.push(slot, *tick).unwrap();
+                }
+                bars.finish();
+                bars.closed().count()
+            });
+        });
+    }
     group.finish();
 }
 
@@ -86,8 +122,19 @@ fn decimals(criterion: &mut Criterion) {
             bars.closed().count()
         });
     });
+    group.bench_function("bars of volume, 100 symbols", |bench| {
+        bench.iter(|| {
+            let kind = BarKind::Volume(Decimal::from(25_000), Cut::Split);
+            let mut bars = TickAggregator::new(kind, None, std::time::Duration::ZERO, []).unwrap();
+            for (symbol, time, price, size) in black_box(&ticks) {
+                bars.tick(&symbols[*symbol], *time, (*price, *size), Part::ALL, None).unwrap();
+            }
+            bars.finish();
+            bars.closed().count()
+        });
+    });
     group.finish();
 }
 
-criterion_group!(all, time_bars, decimals);
+criterion_group!(all, time_bars, tick_bars, decimals);
 criterion_main!(all);

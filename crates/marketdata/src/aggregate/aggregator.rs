@@ -2,10 +2,10 @@
 
 use super::building::{FixedBar, Part, Tick};
 use super::fixed::Scale;
+use super::fixed::decimal;
 use super::hours::Hours;
 use super::symbols::{NotTaken, Symbols};
 use super::time_bars::{Closed, Counts, Late, Patience, TimeBars};
-use super::fixed::decimal;
 use mts_foundation::{Bar, Decimal, Quote, Symbol, Timestamp, Trade};
 
 /// Digits that the average price of a smaller bar is kept to, beyond those of its prices.

@@ -244,6 +244,11 @@ impl Building {
         true
     }
 
+    /// Whether nothing is in it.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        self.count == 0 && self.low > self.high
+    }
+
     /// Whether open and close are known.
     pub(crate) const fn has_price(&self) -> bool {
         self.last >= self.first

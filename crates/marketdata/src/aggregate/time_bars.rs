@@ -7,6 +7,7 @@
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
 use super::revisions::{Memory, Outcome};
+use super::tick_bars::MAX_BARS_OF_A_TICK;
 use mts_foundation::calendar::CalendarError;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -55,6 +56,23 @@ pub struct Late {
     pub tick: Tick,
 }
 
+impl Late {
+    fn rescaled(&self, by: Factors) -> Option<Self> {
+        let Tick { time, price, size } = self.tick;
+        let (price, size) = (price.checked_mul(by.price)?, size.checked_mul(by.size)?);
+        Some(Self { slot: self.slot, tick: Tick { time, price, size } })
+    }
+}
+
+/// Bars that nobody has collected, those of one instrument with more digits; `None` = one does not fit.
+pub(crate) fn rescaled(bars: &[Closed], slot: usize, by: Factors) -> Option<Vec<Closed>> {
+    let one = |closed: &Closed| match closed.slot == slot {
+        true => closed.bar.rescaled(by).map(|bar| Closed { bar, ..*closed }),
+        false => Some(*closed),
+    };
+    bars.iter().map(one).collect()
+}
+
 /// What was done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -96,6 +114,14 @@ pub enum AggregationError {
         ours_start: i64,
         /// The end of that.
         ours_end: i64,
+    },
+    /// One tick would make too many bars.
+    #[error(
+        "one tick would make {bars} bars, more than {MAX_BARS_OF_A_TICK}: check the source, or make larger bars"
+    )]
+    TooManyBars {
+        /// How many.
+        bars: i128,
     },
     /// The calendar does not cover the time.
     #[error(transparent)]
@@ -417,16 +443,23 @@ impl TimeBars {
         self.next_end = next_end;
     }
 
-    /// Gives the numbers of an instrument more digits. Whether its open bars still fit; nothing has changed where they do not.
+    /// Gives the numbers of an instrument more digits, with those of its bars and late ticks that nobody has collected. Whether they
+    /// still fit; nothing has changed where they do not.
     pub(crate) fn rescale(&mut self, slot: usize, by: Factors) -> bool {
         let (Some(known), Some(open)) = (self.slots.get_mut(slot), self.open.get_mut(slot)) else {
             return false;
         };
         let (mut fresh, mut waiting) = (*open, known.waiting.clone());
-        let Some(memory) = known.memory.rescaled(by) else { return false };
+        let (Some(memory), Some(closed)) = (known.memory.rescaled(by), rescaled(&self.closed, slot, by))
+        else {
+            return false;
+        };
+        let tick = |late: &Late| if late.slot == slot { late.rescaled(by) } else { Some(*late) };
+        let Some(late) = self.late.iter().map(tick).collect() else { return false };
         let fits = fresh.rescale(by) && waiting.iter_mut().all(|bar| bar.rescale(by));
         if fits {
             (*open, known.waiting, known.memory) = (fresh, waiting, memory);
+            (self.closed, self.late) = (closed, late);
         }
         fits
     }
