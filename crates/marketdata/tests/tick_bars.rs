@@ -457,7 +457,8 @@ fn runs_are_counted_within_the_bar_and_not_in_a_row() {
     assert_eq!(made, [(4, true), (7, false)]);
 }
 
-/// With sides by chance the threshold neither runs away nor falls to a tick, be they a coin's or last over ticks that leave the price.
+/// With sides by chance the threshold neither runs away nor falls to a tick, be they a coin's or last over ticks that leave
+/// the price.
 #[test]
 fn what_is_expected_stays_within_its_bounds() {
     let mut state = 42_u64;

@@ -1,7 +1,7 @@
 //! Bars by how much is traded: so many trades, units, or so much money each.
 
 use super::building::{Building, Factors, Tick};
-use super::tick_bars::{MAX_BARS_OF_A_TICK, Print, Sink};
+use super::tick_bars::{Print, Sink, bars_of_a_tick};
 use super::time_bars::AggregationError;
 
 /// What is counted.
@@ -21,8 +21,10 @@ pub enum Cut {
     /// It stays whole, and the bar holds more than it should (AFML).
     #[default]
     Overshoot,
-    /// It is spread over as many bars as it fills, and counts as a trade in each. Every bar of volume holds exactly its units; one of
-    /// value ends with the first whole unit that fills it.
+    /// It is spread over as many bars as it fills, and counts as a trade in each; one that would fill more than
+    /// [`MAX_BARS_OF_A_TICK`](super::MAX_BARS_OF_A_TICK) is refused whole, as it is a fault of the source or of the choice of bars.
+    /// Every bar of volume holds exactly its units; one of value ends with the first unit of the last digit of the sizes that fills
+    /// it.
     Split,
 }
 
@@ -35,7 +37,8 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Bars of so many trades, units, or units times price, in the whole numbers of the instrument; of one where less is said.
+    /// Bars of so many trades, units, or units times price, in the whole numbers of the instrument; of one where less is
+    /// said.
     #[must_use]
     pub fn new(measure: Measure, most: i128, cut: Cut) -> Self {
         Self { measure, most: most.max(1), cut }
@@ -46,8 +49,8 @@ impl Activity {
         Some(Self { most, ..*self })
     }
 
-    /// A bar without a price waits for one, and holds more than it should; a trade that sets no price is not split, as its later
-    /// pieces would have none.
+    /// A bar without a price waits for one, and holds more than it should; a trade that sets no price is not split, as its
+    /// later pieces would have none.
     #[inline]
     pub(crate) fn take(
         &self,
@@ -92,13 +95,14 @@ impl Activity {
         worth: i128,
         sink: &mut Sink<'_>,
     ) -> Result<(), AggregationError> {
-        let units = |room: i128| room.saturating_add(worth - 1) / worth;
-        let (mut room, full) = (units(self.most.saturating_sub(self.so_far(building))), units(self.most));
-        let mut rest = i128::from(print.tick.size);
-        let bars = if rest < room { 0 } else { 1 + (rest - room) / full };
-        if bars > MAX_BARS_OF_A_TICK {
-            return Err(AggregationError::TooManyBars { bars });
+        let (so_far, mut rest) = (self.so_far(building), i128::from(print.tick.size));
+        if so_far.saturating_add(rest * worth) < self.most {
+            building.add_part(print.tick, print.part);
+            return Ok(());
         }
+        let units = |room: i128| room.saturating_add(worth - 1) / worth;
+        let (mut room, full) = (units(self.most - so_far), units(self.most));
+        bars_of_a_tick(1 + (rest - room) / full)?;
         let piece = |units: i128| Tick { size: i64::try_from(units).unwrap_or(i64::MAX), ..print.tick };
         while rest >= room {
             building.add_part(piece(room), print.part);
@@ -106,7 +110,7 @@ impl Activity {
             rest -= room;
             room = full;
         }
-        if rest > 0 || bars == 0 {
+        if rest > 0 {
             building.add_part(piece(rest), print.part);
         }
         Ok(())

@@ -38,8 +38,8 @@ impl Aggregator {
         Self { hours, bars: TimeBars::new(patience), symbols: Symbols::new(assets), since: None }
     }
 
-    /// Says from when on the data is whole; bars that begin before are partial. Without it each instrument's is whole from its
-    /// first tick on.
+    /// Says from when on the data is whole; bars that begin before are partial. Without it each instrument's is whole from
+    /// its first tick on.
     pub fn whole_since(&mut self, since: Timestamp) {
         self.since = Some(since.nanos());
     }
@@ -57,7 +57,8 @@ impl Aggregator {
         self.trade_with(trade, Part::ALL)
     }
 
-    /// Takes of a print what it may change: what [`TradeFilter::part`](super::TradeFilter::part) says of its sale conditions.
+    /// Takes of a print what it may change: what [`TradeFilter::part`](super::TradeFilter::part) says of its sale
+    /// conditions.
     ///
     /// # Errors
     /// [`NotTaken`].
@@ -135,8 +136,8 @@ impl Aggregator {
         }
         let prices = [bar.open, bar.high, bar.low, bar.close];
         self.fit(slot, &prices, bar.volume)?;
-        // Where the source does not say what was paid, its close stands for it. To the digits of its own prices: those of the
-        // instrument hold averages already, and would grow with each bar.
+        // Where the source does not say what was paid, its close stands for it. To the digits of its own prices: those of
+        // the instrument hold averages already, and would grow with each bar.
         let own = prices.iter().map(|price| Scale::of(*price, bar.volume).price).max().unwrap_or(0);
         let average = bar.vwap.unwrap_or(bar.close).round_dp(own + VWAP_DIGITS);
         let scale = self.fit(slot, &[average], bar.volume)?;

@@ -227,8 +227,8 @@ impl Building {
         self.count = self.count.saturating_add(bar.count);
     }
 
-    /// The same bar in numbers with more digits: prices and sizes grow by these factors. Whether it still fits; nothing has changed
-    /// where it does not.
+    /// The same bar in numbers with more digits: prices and sizes grow by these factors. Whether it still fits; nothing has
+    /// changed where it does not.
     pub(crate) fn rescale(&mut self, by: Factors) -> bool {
         let Self { start, open, high, low, close, volume, value, count, .. } = *self;
         // Where nothing had a price, high and low may be none.

@@ -1,8 +1,8 @@
 //! Which part of a bar a print of the American tapes may change, by its sale conditions.
 //!
-//! The rules are those by which the two tapes' own consolidated open, high, low, last and volume are made. Some conditions set the
-//! last price only as the first of the day, or as the market's own last: here these set high and low and never open or close, as a
-//! print that is out of its order must not become the price of a bar.
+//! The rules are those by which the two tapes' own consolidated open, high, low, last and volume are made. Some conditions
+//! set the last price only as the first of the day, or as the market's own last: here these set high and low and never open
+//! or close, as a print that is out of its order must not become the price of a bar.
 //!
 //! | code | CTA (tapes A, B) | UTP (tape C) | checked against |
 //! |---|---|---|---|
@@ -19,9 +19,9 @@
 //! | M official close, Q official open | nothing | nothing | Polygon |
 //! | 9 corrected consolidated close | prices | prices | Barchart, Polygon (no volume) |
 //!
-//! Barchart: appendix A of the ddfplus specification, 2017-09-01. Polygon: its glossary of conditions, consolidated columns, which
-//! quote the UTP specification. dxFeed: its table of raw sale conditions. IBKR: its page of trade conditions. The specifications of the
-//! tapes themselves were not at hand.
+//! Barchart: appendix A of the ddfplus specification, 2017-09-01. Polygon: its glossary of conditions, consolidated columns,
+//! which quote the UTP specification. dxFeed: its table of raw sale conditions. IBKR: its page of trade conditions. The
+//! specifications of the tapes themselves were not at hand.
 
 use super::building::Part;
 
@@ -37,11 +37,11 @@ pub enum Tape {
 /// What may become of a print. The parts of all its codes must agree: what one forbids is forbidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TradeFilter {
-    /// Of a code that no table has: the volume alone unless told otherwise. It was traded; but a price that is off the market makes
-    /// a high or a low that stops fire at, while one that is missing is made good by the next print.
+    /// Of a code that no table has: the volume alone unless told otherwise. It was traded; but a price that is off the
+    /// market makes a high or a low that stops fire at, while one that is missing is made good by the next print.
     pub unknown: Part,
-    /// Prints before and after the session (T) count whole. For bars over [`Trading::Extended`](super::Trading) hours, which have no
-    /// prices otherwise.
+    /// Prints before and after the session (T) count whole. For bars over [`Trading::Extended`](super::Trading) hours, which
+    /// have no prices otherwise.
     pub extended_hours: bool,
 }
 
@@ -52,8 +52,8 @@ impl Default for TradeFilter {
 }
 
 impl TradeFilter {
-    /// What a print with these codes may change: one letter or digit each, as the tapes have them. Blanks say nothing; no code at all is
-    /// a regular sale.
+    /// What a print with these codes may change: one letter or digit each, as the tapes have them. Blanks say nothing; no
+    /// code at all is a regular sale.
     #[must_use]
     pub fn part(&self, tape: Tape, codes: impl IntoIterator<Item = u8>) -> Part {
         codes.into_iter().fold(Part::ALL, |part, code| part.and(self.of(tape, code)))

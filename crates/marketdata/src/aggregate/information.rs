@@ -1,26 +1,27 @@
-//! Imbalance bars and run bars (M. López de Prado, Advances in Financial Machine Learning, chapter 2): a bar closes when what was traded
-//! on one side is more than was expected of a bar.
+//! Imbalance bars and run bars (M. López de Prado, Advances in Financial Machine Learning, chapter 2): a bar closes when
+//! what was traded on one side is more than was expected of a bar.
 //!
-//! Each tick has a weight (one, its units, or its money) and a side: who crossed the spread where that is known, else the direction of the
-//! last change of the price (the tick rule), which is carried over from bar to bar; before the first change it has none.
+//! Each tick has a weight (one, its units, or its money) and a side: who crossed the spread where that is known, else the
+//! direction of the last change of the price (the tick rule), which is carried over from bar to bar; before the first change
+//! it has none.
 //!
 //! | | θ | closes at |
 //! |---|---|---|
 //! | imbalance | weight bought less weight sold | \|θ\| ≥ E\[T\] · \|E\[bw\]\| |
 //! | runs | the larger of weight bought and weight sold within the bar, not in a row | θ ≥ E\[T\] · max(E\[w bought\], E\[w sold\]) |
 //!
-//! What is expected comes of the bars before: T is the ticks of a bar, the others are means of a tick, and each is an average over bars
-//! with exponentially falling weights, α = 2 / (window + 1). It changes when a bar closes by the rule, and not within one. Sums are exact
-//! whole numbers; expectations are floating point.
+//! What is expected comes of the bars before: T is the ticks of a bar, the others are means of a tick, and each is an
+//! average over bars with exponentially falling weights, α = 2 / (window + 1). It changes when a bar closes by the rule, and
+//! not within one. Sums are exact whole numbers; expectations are floating point.
 //!
 //! The rule feeds on itself, and without care its threshold runs away or falls to one tick. So:
 //!
 //! - E\[T\] stays within `shortest` and `longest`.
-//! - Of a tick no less imbalance is expected than `floor` times what chance alone gives, E\[w\] / √E\[T\]; and of runs no less on the
-//!   larger side than half of the weight and `floor` times what chance adds to that, 0.4 · E\[w\] / √E\[T\]. So ticks whose sides are a
-//!   coin's make bars about as long as those before, where without it each would be shorter. Sides that last over several ticks, as
-//!   those of the tick rule do, and weights that differ much have more of chance: with a floor below it (1.4 for a price that stays
-//!   every third time) their bars still shrink to `shortest`.
+//! - Of a tick no less imbalance is expected than `floor` times what chance alone gives, E\[w\] / √E\[T\]; and of runs no
+//!   less on the larger side than half of the weight and `floor` times what chance adds to that, 0.4 · E\[w\] / √E\[T\]. So
+//!   ticks whose sides are a coin's make bars about as long as those before, where without it each would be shorter. Sides
+//!   that last over several ticks, as those of the tick rule do, and weights that differ much have more of chance: with a
+//!   floor below it (1.4 for a price that stays every third time) their bars still shrink to `shortest`.
 //! - The first bar closes after `length` ticks, whatever they are, and is partial: what is expected begins with it.
 //! - A bar that its hours or the end of the data cut says nothing about what to expect.
 //!
@@ -182,8 +183,8 @@ impl Information {
         }
     }
 
-    /// Who crossed the spread for a tick, and so for those to come that leave the price as it is. A price that is not one of the market
-    /// at that time tells nothing.
+    /// Who crossed the spread for a tick, and so for those to come that leave the price as it is. A price that is not one of
+    /// the market at that time tells nothing.
     #[inline]
     fn side_of(&mut self, print: &Print) -> Option<Aggressor> {
         if !print.part.price {

@@ -1,16 +1,16 @@
 //! Renko bricks: bars of one height, on a grid of prices.
 //!
-//! The grid is the multiples of the brick. A brick goes up when a price reaches the grid's next line above the last brick, and down
-//! when one reaches the next line below it: so a reversal takes two bricks' height from where the last one ended. A tick that goes
-//! further makes several.
+//! The grid is the multiples of the brick. A brick goes up when a price reaches the grid's next line above the last brick,
+//! and down when one reaches the next line below it: so a reversal takes two bricks' height from where the last one ended. A
+//! tick that goes further makes several.
 //!
-//! A brick's prices are lines of the grid and not what was paid. Its volume, value and count are of all that was traded since the
-//! brick before, and say nothing about the brick's height: of bricks that one tick makes, the first has all of it and the others none,
-//! so that their sum is what was traded. The average price may lie outside of the brick. What is left at the end is a partial bar with
-//! the prices that were paid.
+//! A brick's prices are lines of the grid and not what was paid. Its volume, value and count are of all that was traded
+//! since the brick before, and say nothing about the brick's height: of bricks that one tick makes, the first has all of it
+//! and the others none, so that their sum is what was traded. The average price may lie outside of the brick. What is left
+//! at the end is a partial bar with the prices that were paid.
 
 use super::building::{Building, Factors, FixedBar};
-use super::tick_bars::{MAX_BARS_OF_A_TICK, Print, Sink};
+use super::tick_bars::{Print, Sink, bars_of_a_tick};
 use super::time_bars::AggregationError;
 
 /// Bricks of one height.
@@ -52,14 +52,11 @@ impl Renko {
         let (bottom, top) = self.last.unwrap_or((line, line));
         // The line that a brick begins at, and how far each goes.
         let (edge, step) = if price >= top { (top, brick) } else { (bottom, -brick) };
-        let bars = (i128::from(price) - i128::from(edge)) / i128::from(step);
-        if bars > MAX_BARS_OF_A_TICK {
-            return Err(AggregationError::TooManyBars { bars });
-        }
+        let bars = bars_of_a_tick((i128::from(price) - i128::from(edge)) / i128::from(step))?;
         self.last = Some((bottom, top));
         building.add_part(print.tick, print.part);
         let mut open = edge;
-        for _ in 0..bars.max(0) {
+        for _ in 0..bars {
             let close = open.saturating_add(step);
             let (high, low) = (open.max(close), open.min(close));
             let time = print.tick.time;

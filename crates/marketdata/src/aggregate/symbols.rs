@@ -74,7 +74,8 @@ impl Symbols {
         self.known.get(slot)
     }
 
-    /// The number of an instrument; `None` = it is not wanted. `add` takes one with these digits, and returns those it then has; `None` = it cannot.
+    /// The number of an instrument; `None` = it is not wanted. `add` takes one with these digits, and returns those it then
+    /// has; `None` = it cannot.
     pub(crate) fn slot(
         &mut self,
         symbol: &Symbol,

@@ -108,7 +108,8 @@ pub struct TickBar {
     pub vwap: Option<Decimal>,
     /// How many trades.
     pub n_trades: u64,
-    /// Something other than its rule ended it: its hours, the end of the data, or that it was the first of a kind that learns.
+    /// Something other than its rule ended it: its hours, the end of the data, or that it was the first of a kind that
+    /// learns.
     pub partial: bool,
 }
 
@@ -155,8 +156,8 @@ impl TickAggregator {
         self.trade_with(trade, Part::ALL, None)
     }
 
-    /// Takes of a print what it may change, by [`TradeFilter::part`](super::TradeFilter::part), and says who crossed the spread for
-    /// it, where the venue tells.
+    /// Takes of a print what it may change, by [`TradeFilter::part`](super::TradeFilter::part), and says who crossed the
+    /// spread for it, where the venue tells.
     ///
     /// # Errors
     /// [`NotTaken`].

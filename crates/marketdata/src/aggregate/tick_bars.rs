@@ -1,19 +1,19 @@
 //! Bars by ticks, of any number of instruments: each closes when its own rule says so, and not by the clock.
 //!
-//! A bar begins with the time of its first tick and ends with that of its last; of bars that one tick makes, several have one time.
-//! Ticks count in the order in which they come. One that is earlier than one before counts with that one's time, and is counted as
-//! unsorted: these bars lose no volume, and their times never go back.
+//! A bar begins with the time of its first tick and ends with that of its last; of bars that one tick makes, several have
+//! one time. Ticks count in the order in which they come. One that is earlier than one before counts with that one's time,
+//! and is counted as unsorted: these bars lose no volume, and their times never go back.
 
 use super::activity::Activity;
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
 use super::information::Information;
 use super::renko::Renko;
-use super::time_bars::{AggregationError, Closed, Counts, nanos, rescaled};
+use super::time_bars::{AggregationError, Closed, Counts, nanos};
 use std::time::Duration;
 
 /// Most bars that one tick may make.
-pub const MAX_BARS_OF_A_TICK: i128 = 10_000;
+pub const MAX_BARS_OF_A_TICK: u64 = 10_000;
 
 /// Who crossed the spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,12 @@ pub enum Rule {
     Information(Information),
     /// By how far the price goes.
     Renko(Renko),
+}
+
+/// So many bars of one tick, where they are not too many; none where less than that is said.
+pub(crate) fn bars_of_a_tick(bars: i128) -> Result<u64, AggregationError> {
+    let bars = u64::try_from(bars.max(0)).unwrap_or(u64::MAX);
+    if bars > MAX_BARS_OF_A_TICK { Err(AggregationError::TooManyBars { bars }) } else { Ok(bars) }
 }
 
 /// Where a rule leaves its bars.
@@ -103,8 +109,8 @@ impl TickBars {
         }
     }
 
-    /// Adds an instrument, whose number is returned. With hours, no bar goes beyond one of theirs (of days: a session), its last is
-    /// partial, and what comes at other times is counted and left out.
+    /// Adds an instrument, whose number is returned. With hours, no bar goes beyond one of theirs (of days: a session), its
+    /// last is partial, and what comes at other times is counted and left out.
     pub fn add(&mut self, rule: Rule, hours: Option<Hours>) -> usize {
         let stretch = if hours.is_some() { (i64::MIN, i64::MIN) } else { (i64::MIN, i64::MAX) };
         let (building, latest) = (Building::NONE, i64::MIN);
@@ -121,8 +127,8 @@ impl TickBars {
         self.push_part(slot, tick, Part::ALL, None)
     }
 
-    /// Takes of a tick what it may change. `aggressor` is who crossed the spread; where it is not known, imbalance and run bars go by
-    /// the change of the price.
+    /// Takes of a tick what it may change. `aggressor` is who crossed the spread; where it is not known, imbalance and run
+    /// bars go by the change of the price.
     ///
     /// # Errors
     /// [`AggregationError`]; nothing has changed then.
@@ -230,11 +236,11 @@ impl TickBars {
             Rule::Information(rule) => rule.rescaled(by).map(Rule::Information),
             Rule::Renko(rule) => rule.rescaled(by).map(Rule::Renko),
         };
-        let Some((rule, closed)) = rule.zip(rescaled(&self.closed, slot, by)) else { return false };
-        if !building.rescale(by) {
+        let Some(rule) = rule.filter(|_| building.rescale(by)) else { return false };
+        if !Closed::rescale_all(&mut self.closed, slot, by) {
             return false;
         }
-        (known.rule, known.building, self.closed) = (rule, building, closed);
+        (known.rule, known.building) = (rule, building);
         true
     }
 

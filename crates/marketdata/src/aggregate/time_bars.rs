@@ -1,8 +1,8 @@
 //! Bars by time, of any number of instruments, each with a clock of its own.
 //!
-//! A bar closes when something of its instrument comes that is later than its end by `lateness`, when somebody says that so much
-//! time has passed, or when the source has ended. What comes for a bar that has closed is late: it is counted and handed out apart,
-//! and changes nothing (decision M2).
+//! A bar closes when something of its instrument comes that is later than its end by `lateness`, when somebody says that so
+//! much time has passed, or when the source has ended. What comes for a bar that has closed is late: it is counted and
+//! handed out apart, and changes nothing (decision M2).
 
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
@@ -64,13 +64,21 @@ impl Late {
     }
 }
 
-/// Bars that nobody has collected, those of one instrument with more digits; `None` = one does not fit.
-pub(crate) fn rescaled(bars: &[Closed], slot: usize, by: Factors) -> Option<Vec<Closed>> {
-    let one = |closed: &Closed| match closed.slot == slot {
-        true => closed.bar.rescaled(by).map(|bar| Closed { bar, ..*closed }),
-        false => Some(*closed),
-    };
-    bars.iter().map(one).collect()
+impl Closed {
+    fn rescaled(&self, by: Factors) -> Option<Self> {
+        self.bar.rescaled(by).map(|bar| Self { bar, ..*self })
+    }
+
+    /// Gives more digits to those of one instrument among bars that nobody has collected. Whether they all fit; nothing has
+    /// changed where one does not.
+    pub(crate) fn rescale_all(bars: &mut [Self], slot: usize, by: Factors) -> bool {
+        let of_slot = |closed: &&mut Self| closed.slot == slot;
+        let fit = bars.iter_mut().filter(of_slot).all(|closed| closed.rescaled(by).is_some());
+        for closed in bars.iter_mut().filter(of_slot).filter(|_| fit) {
+            *closed = closed.rescaled(by).unwrap_or(*closed);
+        }
+        fit
+    }
 }
 
 /// What was done so far.
@@ -121,7 +129,7 @@ pub enum AggregationError {
     )]
     TooManyBars {
         /// How many.
-        bars: i128,
+        bars: u64,
     },
     /// The calendar does not cover the time.
     #[error(transparent)]
@@ -176,8 +184,8 @@ impl TimeBars {
         }
     }
 
-    /// Adds an instrument, whose number is returned. `since` says from when on its data is whole; without it that is from its
-    /// first tick on, and the bar that this lies in is partial.
+    /// Adds an instrument, whose number is returned. `since` says from when on its data is whole; without it that is from
+    /// its first tick on, and the bar that this lies in is partial.
     pub fn add(&mut self, hours: Hours, since: Option<i64>) -> usize {
         let began = since.unwrap_or(i64::MAX);
         self.open.push(Building::NONE);
@@ -187,7 +195,8 @@ impl TimeBars {
     }
 
     /// How many closed bars of each instrument are remembered, with the smaller bars they are of, so that
-    /// [`revise`](Self::revise) can correct them; none unless this says otherwise. What came before it was said is not remembered.
+    /// [`revise`](Self::revise) can correct them; none unless this says otherwise. What came before it was said is not
+    /// remembered.
     pub fn remember(&mut self, bars: usize) {
         self.remembered = bars;
     }
@@ -269,13 +278,13 @@ impl TimeBars {
         Ok(())
     }
 
-    /// Takes a smaller bar that takes the place of the one that began with it, as a venue corrects what it has sent. The bar it is
-    /// part of is made anew of the smaller ones: where it is open still, that is all; where it has closed and is remembered
-    /// ([`remember`](Self::remember)), it is handed out once more, as a revision. Who acts on bars has acted on the first; who
-    /// stores them stores the last.
+    /// Takes a smaller bar that takes the place of the one that began with it, as a venue corrects what it has sent. The bar
+    /// it is part of is made anew of the smaller ones: where it is open still, that is all; where it has closed and is
+    /// remembered ([`remember`](Self::remember)), it is handed out once more, as a revision. Who acts on bars has acted on
+    /// the first; who stores them stores the last.
     ///
-    /// What is not remembered, or is of ticks too, cannot be made anew: the correction is late. Where there is no bar yet it is a
-    /// smaller bar as any other.
+    /// What is not remembered, or is of ticks too, cannot be made anew: the correction is late. Where there is no bar yet it
+    /// is a smaller bar as any other.
     ///
     /// # Errors
     /// As [`push_bar`](Self::push_bar).
@@ -443,23 +452,21 @@ impl TimeBars {
         self.next_end = next_end;
     }
 
-    /// Gives the numbers of an instrument more digits, with those of its bars and late ticks that nobody has collected. Whether they
-    /// still fit; nothing has changed where they do not.
+    /// Gives the numbers of an instrument more digits, with those of its bars and late ticks that nobody has collected.
+    /// Whether they still fit; nothing has changed where they do not.
     pub(crate) fn rescale(&mut self, slot: usize, by: Factors) -> bool {
         let (Some(known), Some(open)) = (self.slots.get_mut(slot), self.open.get_mut(slot)) else {
             return false;
         };
         let (mut fresh, mut waiting) = (*open, known.waiting.clone());
-        let (Some(memory), Some(closed)) = (known.memory.rescaled(by), rescaled(&self.closed, slot, by))
-        else {
-            return false;
-        };
+        let Some(memory) = known.memory.rescaled(by) else { return false };
         let tick = |late: &Late| if late.slot == slot { late.rescaled(by) } else { Some(*late) };
         let Some(late) = self.late.iter().map(tick).collect() else { return false };
-        let fits = fresh.rescale(by) && waiting.iter_mut().all(|bar| bar.rescale(by));
+        let fits = fresh.rescale(by)
+            && waiting.iter_mut().all(|bar| bar.rescale(by))
+            && Closed::rescale_all(&mut self.closed, slot, by);
         if fits {
-            (*open, known.waiting, known.memory) = (fresh, waiting, memory);
-            (self.closed, self.late) = (closed, late);
+            (*open, known.waiting, known.memory, self.late) = (fresh, waiting, memory, late);
         }
         fits
     }
