@@ -85,10 +85,11 @@ impl Aggregator {
         Self { hours, assets, bars, slots: BTreeMap::new(), known: Vec::new(), since: None }
     }
 
-    /// Says from when on the data is whole; bars that begin before are partial. Without it each instrument's is whole from its
-    /// first tick on.
+    /// Says from when on the data is whole: when the source began, or where a gap ended. Bars that begin before and have not
+    /// closed are partial. Without it each instrument's is whole from its first tick on.
     pub fn whole_since(&mut self, since: Timestamp) {
         self.since = Some(since.nanos());
+        self.bars.whole_since(since.nanos());
     }
 
     /// Takes a print.
@@ -248,6 +249,12 @@ impl Aggregator {
         self.bars.next_due().map(Timestamp::from_nanos)
     }
 
+    /// The earliest end of an open bar; `None` = no bar is open.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.bars.next_end().map(Timestamp::from_nanos)
+    }
+
     /// The bars that have closed since this was asked last. A sum beyond 96 bits has no decimal: its bar says no volume.
     pub fn closed(&mut self) -> impl Iterator<Item = Made> {
         let (known, interval) = (&self.known, self.hours.interval());
@@ -268,6 +275,7 @@ impl Aggregator {
                 n_trades: Some(bar.count),
                 timestamp: Timestamp::from_nanos(bar.end),
                 close_only: false,
+                partial,
             };
             Some(Made { bar, partial })
         })
