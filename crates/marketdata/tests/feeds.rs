@@ -223,6 +223,10 @@ fn each_instrument_closes_by_its_own_ticks_and_the_end_loses_nothing() {
     ];
     let expected = ["A@60 5-5 v1", "B@60 7-7 v2", "A@120 4-6 v4* B@120 8-8 v1*"];
     assert_eq!(replayed("1m", source), expected);
+
+    // Time has reached the end of A's bar, though no tick of A has.
+    let source = [trade("A", 10.0, 5, 1), trade("B", 60.5, 7, 2)];
+    assert_eq!(replayed("1m", source), ["A@60 5-5 v1", "B@120 7-7 v2*"]);
 }
 
 #[test]
@@ -316,6 +320,13 @@ fn what_cannot_be_taken_ends_a_replay_and_is_counted_live() {
 #[test]
 fn live_a_bar_comes_two_seconds_after_its_end_though_nothing_else_does() {
     let world = World::of([(0.5, trade("A", 0.5, 5, 1)), (500.0, trade("A", 500.0, 5, 1))]);
+    *world.now.lock().unwrap() = at(0.5);
+    let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
+    assert_eq!(told(&events(&mut feed, 1)), ["A@60 5-5 v1"]);
+    assert_eq!(*world.now.lock().unwrap(), at(62.0));
+
+    // Nor earlier, though something is stamped an hour ahead.
+    let world = World::of([(0.5, trade("A", 0.5, 5, 1)), (1.0, trade("B", 3_601.0, 5, 1))]);
     *world.now.lock().unwrap() = at(0.5);
     let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
     assert_eq!(told(&events(&mut feed, 1)), ["A@60 5-5 v1"]);
