@@ -1,6 +1,10 @@
 //! Bars of smaller bars are those of the ticks: on data made here, and on LEAN's own seconds and minutes where they are.
 
+mod common;
+
 use mts_marketdata::aggregate::{FixedBar, Hours, Patience, Tick, TimeBars};
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -115,4 +119,61 @@ fn seconds_of_quotes_give_the_vendors_own_minutes() {
     }
     println!("{compared} minutes are the vendor's");
     assert_eq!(compared, 8_667);
+}
+
+/// A price of the walk, in dollars.
+fn dollars(price: &i64) -> String {
+    format!("{}.{:03}", price / 1_000, price % 1_000)
+}
+
+/// A run over prints with `data.bars` is the run over the bars that they make.
+#[test]
+fn the_program_makes_bars_of_prints() {
+    let time =
+        |nanos: i64| chrono::DateTime::from_timestamp_nanos(1_767_623_400_000_000_000 + nanos).to_rfc3339();
+    let (mut prints, mut minutes) = (String::new(), BTreeMap::<i64, Vec<(i64, i64)>>::new());
+    for (count, tick) in ticks().into_iter().take(5_000).enumerate() {
+        // The first print begins its minute, so that this one is whole.
+        let at = if count == 0 { 0 } else { tick.time };
+        let line = json!({"type": "trade", "trade_id": count.to_string(), "symbol": "AAPL", "price": dollars(&tick.price),
+            "size": tick.size.to_string(), "venue": "x", "timestamp": time(at)});
+        prints += &format!("{line}\n");
+        minutes.entry(at / 60_000_000_000).or_default().push((tick.price, tick.size));
+    }
+    minutes.pop_last();
+    let bars = minutes.iter().map(|(minute, ticks)| {
+        let prices = || ticks.iter().map(|(price, _)| price);
+        let volume: i64 = ticks.iter().map(|(_, size)| size).sum();
+        let line = json!({"type": "bar", "symbol": "AAPL", "interval": "1m", "open": prices().next().map(dollars),
+            "high": prices().max().map(dollars), "low": prices().min().map(dollars),
+            "close": prices().last().map(dollars), "volume": volume.to_string(),
+            "timestamp": time((minute + 1) * 60_000_000_000)});
+        format!("{line}\n")
+    });
+    let bars: String = bars.collect();
+
+    let folder = common::folder();
+    let run = |name: &str, lines: &str, section: &str| {
+        let file = folder.path().join(format!("{name}.jsonl"));
+        std::fs::write(&file, lines).unwrap();
+        let data = format!("kind = \"ticks\"\npath = \"{}\"\n{section}", common::text(&file));
+        let (_example, config) = common::changed(
+            "live-day.toml",
+            &[
+                ("mode = \"paper\"", "mode = \"replay\""),
+                ("path = \"data/day/instruments.csv\"", "path = \"data/us20/instruments.csv\""),
+                (
+                    "kind = \"minutes\"\npath = \"data/day/closes.csv\"\nparams = { every_ms = 50, seed = 1 }",
+                    &data,
+                ),
+                ("bars = 39", "bars = 3"),
+            ],
+        );
+        let out = folder.path().join(name);
+        common::run(["run", common::text(&config), "--out", common::text(&out), "--json"]).json()
+    };
+    let (of_bars, of_prints) = (run("bars", &bars, ""), run("prints", &prints, "bars = \"1m\""));
+    assert!(of_bars["fills"].as_u64().unwrap() > 3, "{of_bars}");
+    assert_eq!(of_prints["fills"], of_bars["fills"], "{of_prints}");
+    assert_eq!(of_prints["nav"], of_bars["nav"]);
 }

@@ -209,7 +209,7 @@ fn bars_of(interval: &str) -> Aggregator {
 }
 
 fn replayed(interval: &str, source: impl IntoIterator<Item = MarketEvent>) -> Vec<String> {
-    told(&events(&mut AggregatedFeed::new(Recorded::of(source), bars_of(interval)), 100))
+    told(&events(&mut AggregatedFeed::new(Box::new(Recorded::of(source)), bars_of(interval)), 100))
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_source_that_fails_and_is_started_again_leaves_a_partial_bar() {
     source.1.push_back(None);
     let after = [trade("A", 65.0, 5, 1), trade("A", 125.0, 5, 1), trade("A", 185.0, 5, 1)];
     source.1.extend(after.into_iter().map(Some));
-    let mut feed = AggregatedFeed::new(source, bars_of("1m")).whole_bars_only();
+    let mut feed = AggregatedFeed::new(Box::new(source), bars_of("1m")).whole_bars_only();
     done(feed.start()).unwrap();
     assert!(done(feed.next()).unwrap_err().to_string().contains("cut"));
     done(feed.stop()).unwrap();
@@ -297,20 +297,21 @@ fn smaller_bars_keep_their_range_and_quotes_can_be_bars_too() {
     let quotes =
         [quote("A", 1.0, 10, 12), trade("A", 2.0, 99, 1), quote("A", 3.0, 20, 22), quote("A", 61.0, 1, 1)];
     let mut feed =
-        AggregatedFeed::new(Recorded::of(quotes), bars_of("1m")).of(Prices::Mids).whole_bars_only();
+        AggregatedFeed::new(Box::new(Recorded::of(quotes)), bars_of("1m")).of(Prices::Mids).whole_bars_only();
     assert_eq!(told(&events(&mut feed, 9)), ["A@60 11-21 v0"]);
 }
 
 #[test]
 fn what_cannot_be_taken_ends_a_replay_and_is_counted_live() {
     let source = [trade("A", 1.0, 0, 1), trade("A", 2.0, 5, 1), trade("A", 61.0, 5, 1)];
-    let mut feed = AggregatedFeed::new(Recorded::of(source.clone()), bars_of("1m"));
+    let mut feed = AggregatedFeed::new(Box::new(Recorded::of(source.clone())), bars_of("1m"));
     done(feed.start()).unwrap();
     let error = done(feed.next()).unwrap_err().to_string();
     assert!(error.contains("recorded") && error.contains("price 0"), "{error}");
 
     let world = World::of([1.0, 2.0, 61.0].into_iter().zip(source));
-    let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
     *world.now.lock().unwrap() = at(61.0);
     assert_eq!(told(&events(&mut feed, 1)), ["A@60 5-5 v1"]);
     let (refused, why) = feed.refused();
@@ -321,14 +322,16 @@ fn what_cannot_be_taken_ends_a_replay_and_is_counted_live() {
 fn live_a_bar_comes_two_seconds_after_its_end_though_nothing_else_does() {
     let world = World::of([(0.5, trade("A", 0.5, 5, 1)), (500.0, trade("A", 500.0, 5, 1))]);
     *world.now.lock().unwrap() = at(0.5);
-    let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
     assert_eq!(told(&events(&mut feed, 1)), ["A@60 5-5 v1"]);
     assert_eq!(*world.now.lock().unwrap(), at(62.0));
 
     // Nor earlier, though something is stamped an hour ahead.
     let world = World::of([(0.5, trade("A", 0.5, 5, 1)), (1.0, trade("B", 3_601.0, 5, 1))]);
     *world.now.lock().unwrap() = at(0.5);
-    let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
     assert_eq!(told(&events(&mut feed, 1)), ["A@60 5-5 v1"]);
     assert_eq!(*world.now.lock().unwrap(), at(62.0));
 }
@@ -341,7 +344,8 @@ fn live_a_source_that_lags_by_minutes_is_not_cut_and_a_stamp_of_the_future_close
     coming.insert(1, (302.0, trade("B", 3_900.0, 5, 1)));
     let world = World::of(coming);
     *world.now.lock().unwrap() = at(301.0);
-    let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
     // The stamp makes time that of the clock: what lags is then late, and handed out as such.
     let first = told(&events(&mut feed, 1));
     assert_eq!(first, ["A@60 5-5 v1"]);
@@ -349,7 +353,8 @@ fn live_a_source_that_lags_by_minutes_is_not_cut_and_a_stamp_of_the_future_close
 
     let world = World::of(ticks.map(|time| (time + 300.0, trade("A", time, 5, 1))));
     *world.now.lock().unwrap() = at(301.0);
-    let mut feed = AggregatedFeed::new(LiveSource(Arc::clone(&world)), bars_of("1m")).passing(live(&world));
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
     assert_eq!(told(&events(&mut feed, 2)), ["A@60 5-5 v4", "A@120 5-5 v2"]);
     assert_eq!((feed.counts().late, feed.late().count()), (0, 0));
 }
@@ -410,7 +415,7 @@ fn a_throttle_of_one_instrument_does_not_concern_another() {
         quote("A", 0.06, 1, 2),
         trade("B", 0.2, 8, 8),
     ];
-    let mut feed = ThrottledFeed::new(Recorded::of(source), Duration::from_millis(100));
+    let mut feed = ThrottledFeed::new(Box::new(Recorded::of(source)), Duration::from_millis(100));
     let all = events(&mut feed, 9);
     let tell = |event: &MarketEvent| match event {
         MarketEvent::Trade(trade) => Some(format!("{} {} {}", trade.symbol, trade.price, trade.size)),
@@ -424,8 +429,8 @@ fn a_throttle_of_one_instrument_does_not_concern_another() {
 #[test]
 fn live_what_a_throttle_holds_comes_when_its_time_is_over() {
     let world = World::of([(0.0, trade("A", 0.0, 1, 1)), (0.01, trade("A", 0.01, 2, 2))]);
-    let mut feed =
-        ThrottledFeed::new(LiveSource(Arc::clone(&world)), Duration::from_millis(100)).passing(live(&world));
+    let mut feed = ThrottledFeed::new(Box::new(LiveSource(Arc::clone(&world))), Duration::from_millis(100))
+        .passing(live(&world));
     assert_eq!(events(&mut feed, 1).len(), 1);
     *world.now.lock().unwrap() = at(0.01);
     assert_eq!(events(&mut feed, 1).len(), 1);
@@ -445,7 +450,7 @@ proptest! {
             trade(name, now, 5, *size)
         }).collect();
         let count = source.len();
-        let mut feed = ThrottledFeed::new(Recorded::of(source), Duration::from_millis(40));
+        let mut feed = ThrottledFeed::new(Box::new(Recorded::of(source)), Duration::from_millis(40));
         let mut out: BTreeMap<Symbol, Decimal> = BTreeMap::new();
         let all = events(&mut feed, 1_000);
         for event in &all {

@@ -69,6 +69,8 @@ pub enum NotTaken {
 #[derive(Debug)]
 pub struct Aggregator {
     hours: Hours,
+    /// Of instruments whose market is another.
+    own_hours: BTreeMap<Symbol, Hours>,
     /// Empty = all.
     assets: BTreeSet<Symbol>,
     bars: TimeBars,
@@ -82,7 +84,22 @@ impl Aggregator {
     #[must_use]
     pub fn new(hours: Hours, patience: Patience, assets: impl IntoIterator<Item = Symbol>) -> Self {
         let (assets, bars) = (assets.into_iter().collect(), TimeBars::new(patience));
-        Self { hours, assets, bars, slots: BTreeMap::new(), known: Vec::new(), since: None }
+        Self {
+            hours,
+            own_hours: BTreeMap::new(),
+            assets,
+            bars,
+            slots: BTreeMap::new(),
+            known: Vec::new(),
+            since: None,
+        }
+    }
+
+    /// Gives an instrument that has not come yet the hours of its own market. Their length is that of all.
+    #[must_use]
+    pub fn with_hours(mut self, symbol: Symbol, hours: Hours) -> Self {
+        self.own_hours.insert(symbol, hours.with_interval(self.hours.interval()));
+        self
     }
 
     /// Says from when on the data is whole: when the source began, or where a gap ended. Bars that begin before and have not
@@ -186,7 +203,8 @@ impl Aggregator {
         if self.known.len() >= MAX_SYMBOLS {
             return Err(NotTaken::TooMany { symbol: symbol.clone() });
         }
-        let slot = self.bars.add(self.hours.clone(), self.since);
+        let hours = self.own_hours.get(symbol).unwrap_or(&self.hours).clone();
+        let slot = self.bars.add(hours, self.since);
         self.known.push((symbol.clone(), Scale::of(price, size)));
         self.slots.insert(symbol.clone(), slot);
         Ok(Some(slot))

@@ -2,7 +2,7 @@
 
 use super::passing::{Passing, SourceTime};
 use crate::aggregate::{Aggregator, Counts, Made, NotTaken};
-use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{DataFeed, DynDataFeed, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::{Bar, Decimal, Symbol, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,9 +23,8 @@ pub enum Prices {
 /// one instant may come in several events. Ends never go back: a bar waits for one that ends before it. Bars that a gap of the
 /// source touches are partial. What cannot be taken (a price of zero, a bar longer than ours) is an error in a replay; live it is
 /// counted, and the feed goes on.
-#[derive(Debug)]
-pub struct AggregatedFeed<F> {
-    source: F,
+pub struct AggregatedFeed {
+    source: Box<dyn DynDataFeed>,
     aggregator: Aggregator,
     prices: Prices,
     partial: bool,
@@ -40,10 +39,10 @@ pub struct AggregatedFeed<F> {
     stats: FeedStats,
 }
 
-impl<F: DataFeed> AggregatedFeed<F> {
+impl AggregatedFeed {
     /// Bars of the prints of a recorded source; partial bars are handed out, flagged.
     #[must_use]
-    pub fn new(source: F, aggregator: Aggregator) -> Self {
+    pub fn new(source: Box<dyn DynDataFeed>, aggregator: Aggregator) -> Self {
         Self {
             source,
             aggregator,
@@ -168,7 +167,13 @@ impl<F: DataFeed> AggregatedFeed<F> {
     }
 }
 
-impl<F: DataFeed> DataFeed for AggregatedFeed<F> {
+impl std::fmt::Debug for AggregatedFeed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("AggregatedFeed").field("source", &self.source.name()).finish_non_exhaustive()
+    }
+}
+
+impl DataFeed for AggregatedFeed {
     fn name(&self) -> &str {
         self.source.name()
     }
@@ -192,7 +197,7 @@ impl<F: DataFeed> DataFeed for AggregatedFeed<F> {
             if self.ended {
                 return Ok(None);
             }
-            match self.time.next(&mut self.source, self.aggregator.next_due()).await? {
+            match self.time.next(&mut *self.source, self.aggregator.next_due()).await? {
                 Some(Some(event)) => self.take(event)?,
                 Some(None) => {
                     self.ended = true;

@@ -2,9 +2,8 @@
 
 use futures_util::future::{Either, select};
 use mts_foundation::io::Sleep;
-use mts_foundation::market_data::{DataFeed, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{DynDataFeed, MarketDataError, MarketEvent};
 use mts_foundation::{Clock, Timestamp};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,14 +73,14 @@ impl SourceTime {
     /// The next event of the source, if it has not ended; `None` = it is `due` before there is one.
     pub(super) async fn next(
         &self,
-        source: &mut impl DataFeed,
+        source: &mut dyn DynDataFeed,
         due: Option<Timestamp>,
     ) -> Result<Option<Option<MarketEvent>>, MarketDataError> {
         let (Passing::Live { sleep, .. }, Some(due), Some(now)) = (&self.passing, due, self.now()) else {
             return source.next().await.map(Some);
         };
         let wait = sleep.sleep(due.since(now).max(SHORTEST_WAIT));
-        match select(pin!(source.next()), wait).await {
+        match select(source.next(), wait).await {
             Either::Left((event, _)) => event.map(Some),
             Either::Right(_) => Ok(None),
         }

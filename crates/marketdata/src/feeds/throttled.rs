@@ -1,7 +1,7 @@
 //! Fewer events of each instrument.
 
 use super::passing::{Passing, SourceTime};
-use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{DataFeed, DynDataFeed, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::{Quote, Symbol, Timestamp, Trade};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -13,9 +13,8 @@ const MAX_SYMBOLS: usize = 100_000;
 /// counts, prints become one with the last price and the sum of the sizes. Instruments do not concern each other. What is held
 /// back comes when its time is over, with the time of its last part. Bars, gaps and silences pass; what was held comes before a
 /// gap.
-#[derive(Debug)]
-pub struct ThrottledFeed<F> {
-    source: F,
+pub struct ThrottledFeed {
+    source: Box<dyn DynDataFeed>,
     every: Duration,
     time: SourceTime,
     held: BTreeMap<Symbol, Held>,
@@ -70,10 +69,10 @@ impl Held {
     }
 }
 
-impl<F: DataFeed> ThrottledFeed<F> {
+impl ThrottledFeed {
     /// Holds back for so long.
     #[must_use]
-    pub fn new(source: F, every: Duration) -> Self {
+    pub fn new(source: Box<dyn DynDataFeed>, every: Duration) -> Self {
         Self {
             source,
             every,
@@ -141,7 +140,13 @@ impl<F: DataFeed> ThrottledFeed<F> {
     }
 }
 
-impl<F: DataFeed> DataFeed for ThrottledFeed<F> {
+impl std::fmt::Debug for ThrottledFeed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ThrottledFeed").field("source", &self.source.name()).finish_non_exhaustive()
+    }
+}
+
+impl DataFeed for ThrottledFeed {
     fn name(&self) -> &str {
         self.source.name()
     }
@@ -163,7 +168,7 @@ impl<F: DataFeed> DataFeed for ThrottledFeed<F> {
                 return Ok(None);
             }
             let due = self.due.first().map(|(due, _)| *due);
-            match self.time.next(&mut self.source, due).await? {
+            match self.time.next(&mut *self.source, due).await? {
                 Some(Some(event)) => {
                     if let Some(time) = event.priced_at() {
                         self.time.has_come(time);
