@@ -7,6 +7,7 @@ use super::hours::Hours;
 use super::symbols::{NotTaken, Symbols};
 use super::time_bars::{Closed, Counts, Late, Patience, TimeBars};
 use mts_foundation::{Bar, Decimal, Quote, Symbol, Timestamp, Trade};
+use std::collections::BTreeMap;
 
 /// Digits that the average price of a smaller bar is kept to, beyond those of its prices.
 const VWAP_DIGITS: u32 = 4;
@@ -26,6 +27,8 @@ pub struct Made {
 #[derive(Debug)]
 pub struct Aggregator {
     hours: Hours,
+    /// Of instruments whose market is another.
+    own_hours: BTreeMap<Symbol, Hours>,
     bars: TimeBars,
     symbols: Symbols,
     since: Option<i64>,
@@ -35,13 +38,22 @@ impl Aggregator {
     /// For these instruments; none named = for all that come.
     #[must_use]
     pub fn new(hours: Hours, patience: Patience, assets: impl IntoIterator<Item = Symbol>) -> Self {
-        Self { hours, bars: TimeBars::new(patience), symbols: Symbols::new(assets), since: None }
+        let (bars, symbols) = (TimeBars::new(patience), Symbols::new(assets));
+        Self { hours, own_hours: BTreeMap::new(), bars, symbols, since: None }
     }
 
-    /// Says from when on the data is whole; bars that begin before are partial. Without it each instrument's is whole from
-    /// its first tick on.
+    /// Gives an instrument that has not come yet the hours of its own market. Their length is that of all.
+    #[must_use]
+    pub fn with_hours(mut self, symbol: Symbol, hours: Hours) -> Self {
+        self.own_hours.insert(symbol, hours.with_interval(self.hours.interval()));
+        self
+    }
+
+    /// Says from when on the data is whole: when the source began, or where a gap ended. Bars that begin before and have not
+    /// closed are partial. Without it each instrument's is whole from its first tick on.
     pub fn whole_since(&mut self, since: Timestamp) {
         self.since = Some(since.nanos());
+        self.bars.whole_since(since.nanos());
     }
 
     /// How many bars of each instrument are remembered for [`revise`](Self::revise), see [`TimeBars::remember`].
@@ -162,9 +174,9 @@ impl Aggregator {
     }
 
     fn slot(&mut self, symbol: &Symbol, price: Decimal, size: Decimal) -> Result<Option<usize>, NotTaken> {
-        let Self { hours, bars, symbols, since } = self;
+        let Self { hours, own_hours, bars, symbols, since } = self;
         symbols.slot(symbol, price, size, |scale| {
-            bars.add(hours.clone(), *since);
+            bars.add(own_hours.get(symbol).unwrap_or(hours).clone(), *since);
             Some(scale)
         })
     }
@@ -190,6 +202,12 @@ impl Aggregator {
         self.bars.next_due().map(Timestamp::from_nanos)
     }
 
+    /// The earliest end of an open bar; `None` = no bar is open.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.bars.next_end().map(Timestamp::from_nanos)
+    }
+
     /// The bars that have closed since this was asked last. A sum beyond 96 bits has no decimal: its bar says no volume.
     pub fn closed(&mut self) -> impl Iterator<Item = Made> {
         let (symbols, interval) = (&self.symbols, self.hours.interval());
@@ -208,6 +226,7 @@ impl Aggregator {
                 n_trades: Some(fixed.count),
                 timestamp: Timestamp::from_nanos(fixed.end),
                 close_only: false,
+                partial,
             };
             Some(Made { bar, partial, revision })
         })

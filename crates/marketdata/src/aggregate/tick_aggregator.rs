@@ -117,9 +117,22 @@ impl TickBar {
     /// As a bar of a length that it does not have, for what wants one.
     #[must_use]
     pub fn into_bar(self, interval: Interval) -> Bar {
-        let Self { symbol, end, open, high, low, close, volume, vwap, n_trades, .. } = self;
+        let Self { symbol, end, open, high, low, close, volume, vwap, n_trades, partial, .. } = self;
         let (n_trades, timestamp, close_only) = (Some(n_trades), end, false);
-        Bar { symbol, interval, open, high, low, close, volume, vwap, n_trades, timestamp, close_only }
+        Bar {
+            symbol,
+            interval,
+            open,
+            high,
+            low,
+            close,
+            volume,
+            vwap,
+            n_trades,
+            timestamp,
+            close_only,
+            partial,
+        }
     }
 }
 
