@@ -8,7 +8,7 @@
 
 use mts_tests::conformance::safe_broker;
 use mts_tests::conformance::virtual_portfolio::{OUR_DUST, REFUSED, ROUNDED, RULES, THEIR_DUST};
-use mts_tests::conformance::{Outcome, Report, Status, run, run_text};
+use mts_tests::conformance::{Outcome, Report, Status, bar_aggregator, run, run_text};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -33,20 +33,26 @@ fn outcome(text: &str) -> Outcome {
 fn assert_green(report: &Report) {
     assert!(report.is_green(), "{report}");
     for rule in report.outcomes().flat_map(|outcome| outcome.deviations.keys()) {
-        assert!(RULES.contains(rule) || safe_broker::RULES.contains(rule), "{rule}");
+        let known = [&RULES[..], &safe_broker::RULES, &bar_aggregator::RULES].concat();
+        assert!(known.contains(rule), "{rule}");
     }
 }
 
 #[test]
 fn the_projects_own_vectors_are_green() {
-    let report = run(&[own()], &[FORMAT.to_owned()]);
+    let report = run(&[own().join("ml4t")], &[FORMAT.to_owned()]);
     assert_green(&report);
     let outcomes: Vec<&Outcome> = report.outcomes().collect();
-    assert_eq!((report.files.len(), outcomes.len()), (2, 2));
-    assert_eq!(outcomes[0].cases(), 647, "every action of the file is compared");
-    assert_eq!(outcomes[1].cases(), 3399, "every step of the file is compared");
+    assert_eq!((report.files.len(), outcomes.len()), (3, 3));
+    assert_eq!(
+        (outcomes[0].cases(), outcomes[0].deviated()),
+        (66, 4),
+        "every stream of the file is compared"
+    );
+    assert_eq!(outcomes[1].cases(), 647, "every action of the file is compared");
+    assert_eq!(outcomes[2].cases(), 3399, "every step of the file is compared");
     let deviations: Vec<(&str, usize)> =
-        outcomes[1].deviations.iter().map(|(rule, count)| (*rule, *count)).collect();
+        outcomes[2].deviations.iter().map(|(rule, count)| (*rule, *count)).collect();
     assert_eq!(deviations, [(REFUSED, 2), (ROUNDED, 5), (THEIR_DUST, 5), (OUR_DUST, 185)]);
 }
 
@@ -174,11 +180,11 @@ const NOT_YET: &str = r#"{"header":{"format":"quant-ic/1"}}"#;
 
 #[test]
 fn the_program_runs_the_own_vectors() {
-    let (code, lines) = lines(&own(), &["--require", FORMAT]);
+    let (code, lines) = lines(&own().join("ml4t"), &["--require", FORMAT]);
     assert_eq!(code, Some(0), "{lines:?}");
     let listed = |file: &str| lines.iter().any(|line| line.contains(file) && line.contains("ml4t-"));
     assert!(listed("virtual_portfolio.json") && listed("safe_broker.json"), "{lines:?}");
-    assert_eq!(lines.last().unwrap(), "3828 passed, 0 failed");
+    assert_eq!(lines.last().unwrap(), "3890 passed, 0 failed");
 }
 
 #[test]
@@ -189,6 +195,23 @@ fn a_corrupted_file_fails_the_program() {
     assert_eq!(code, Some(1));
     assert!(lines.iter().any(|line| line.starts_with("FAILED") && line.contains("cash is")), "{lines:?}");
     assert_eq!(lines.last().unwrap(), "3201 passed, 1 failed");
+}
+
+#[test]
+fn bars_that_differ_in_anything_fail() {
+    let text = std::fs::read_to_string(own().join("ml4t/bar_aggregator.json")).unwrap();
+    let first = |field: &str, value: &str| {
+        let at = text.find(&format!("\"{field}\":")).unwrap() + field.len() + 3;
+        let end = at + text[at..].find([',', '}']).unwrap();
+        format!("{}{value}{}", &text[..at], &text[end..])
+    };
+    assert_eq!(outcome(&text).failed, 0);
+    for field in ["open", "high", "low", "close", "volume"] {
+        assert_eq!(outcome(&first(field, "1234")).failed, 1, "{field}");
+    }
+    let later =
+        text.replacen("\"time\":\"2026-03-02T14:30:00+00:00\"", "\"time\":\"2026-03-02T14:29:00+00:00\"", 1);
+    assert!(outcome(&later).failed > 0);
 }
 
 #[test]
@@ -242,16 +265,16 @@ fn a_folder_without_vectors_fails_the_program() {
 
 #[test]
 fn json_is_one_object_with_the_same_facts() {
-    let folder = own().display().to_string();
+    let folder = own().join("ml4t").display().to_string();
     let output = runner(&["--json", "--vectors", &folder]);
     assert_eq!(output.status.code(), Some(0));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         (&report["passed"], &report["deviated"], &report["failed"]),
-        (&json!(3828), &json!(218), &json!(0))
+        (&json!(3890), &json!(222), &json!(0))
     );
-    assert_eq!((&report["files"][0]["cases"], &report["files"][1]["cases"]), (&json!(647), &json!(3399)));
-    assert_eq!(report["files"][1]["deviations"][REFUSED], 2);
+    assert_eq!((&report["files"][1]["cases"], &report["files"][2]["cases"]), (&json!(647), &json!(3399)));
+    assert_eq!(report["files"][2]["deviations"][REFUSED], 2);
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn numbers_with_more_digits_are_added_exactly_or_refused() {
     let mut bars = minutes();
     tick(&mut bars, "1", "10", "1");
     tick(&mut bars, "2", "10.123456789", "0.000000001");
-    tick(&mut bars, "3", "10.5", "2");
+    tick(&mut bars, "3", "10.5", "1.99999999999999999");
     let time = at("2026-03-02T14:30:04Z");
     let refused = bars.tick(&symbol("A"), time, d("10.12345678901234567890123"), d("1")).unwrap_err();
     assert!(matches!(refused, NotTaken::Inexact { field: "price", digits: 9, .. }), "{refused}");

@@ -293,6 +293,9 @@ fn smaller_bars_keep_their_range_and_quotes_can_be_bars_too() {
     let bars = |bar: Bar| MarketEvent::Bars { time: bar.timestamp, bars: [bar].into() };
     let source = [bars(five(5, 3, 9)), bars(five(10, 1, 4)), bars(five(65, 2, 2))];
     assert_eq!(replayed("1m", source), ["A@60 1-9 v4", "A@120 2-2 v2*"]);
+    let part = Bar { partial: true, ..five(10, 1, 4) };
+    let source = [bars(five(5, 3, 9)), bars(part), bars(five(65, 2, 2)), bars(five(125, 2, 2))];
+    assert_eq!(replayed("1m", source), ["A@60 1-9 v4*", "A@120 2-2 v2", "A@180 2-2 v2*"]);
 
     let quotes =
         [quote("A", 1.0, 10, 12), trade("A", 2.0, 99, 1), quote("A", 3.0, 20, 22), quote("A", 61.0, 1, 1)];

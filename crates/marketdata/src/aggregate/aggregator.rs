@@ -1,8 +1,7 @@
 //! Aggregation by symbol, in decimals.
 
 use super::building::{FixedBar, Part, Tick};
-use super::fixed::Scale;
-use super::fixed::decimal;
+use super::fixed::{Scale, decimal, kept};
 use super::hours::Hours;
 use super::symbols::{NotTaken, Symbols};
 use super::time_bars::{Closed, Counts, Late, Patience, TimeBars};
@@ -108,6 +107,7 @@ impl Aggregator {
         size: Decimal,
         part: Part,
     ) -> Result<(), NotTaken> {
+        let size = kept(size);
         let Some(slot) = self.slot(symbol, price, size)? else { return Ok(()) };
         let scale = self.fit(slot, &[price], size)?;
         let (price, size) = (
@@ -125,7 +125,11 @@ impl Aggregator {
     pub fn bar(&mut self, bar: &Bar) -> Result<(), NotTaken> {
         let Some((slot, fixed)) = self.fixed(bar)? else { return Ok(()) };
         let taken = self.bars.push_bar(slot, &fixed);
-        taken.map_err(|source| NotTaken::Bar { symbol: bar.symbol.clone(), source })
+        taken.map_err(|source| NotTaken::Bar { symbol: bar.symbol.clone(), source })?;
+        if bar.partial {
+            self.bars.whole_since_of(slot, fixed.end);
+        }
+        Ok(())
     }
 
     /// Takes a smaller bar that takes the place of one that came before, see [`TimeBars::revise`].
@@ -140,21 +144,21 @@ impl Aggregator {
 
     /// A smaller bar in whole numbers, and whose; `None` = it is not wanted.
     fn fixed(&mut self, bar: &Bar) -> Result<Option<(usize, FixedBar)>, NotTaken> {
-        let symbol = &bar.symbol;
-        let Some(slot) = self.slot(symbol, bar.low, bar.volume)? else { return Ok(None) };
+        let (symbol, volume) = (&bar.symbol, kept(bar.volume));
+        let Some(slot) = self.slot(symbol, bar.low, volume)? else { return Ok(None) };
         if !bar.is_sane() {
             let (symbol, field) = (symbol.clone(), "the range of a bar that closes at");
             return Err(NotTaken::Impossible { symbol, field, value: bar.close });
         }
         let prices = [bar.open, bar.high, bar.low, bar.close];
-        self.fit(slot, &prices, bar.volume)?;
+        self.fit(slot, &prices, volume)?;
         // Where the source does not say what was paid, its close stands for it. To the digits of its own prices: those of
         // the instrument hold averages already, and would grow with each bar.
-        let own = prices.iter().map(|price| Scale::of(*price, bar.volume).price).max().unwrap_or(0);
+        let own = prices.iter().map(|price| Scale::of(*price, volume).price).max().unwrap_or(0);
         let average = bar.vwap.unwrap_or(bar.close).round_dp(own + VWAP_DIGITS);
-        let scale = self.fit(slot, &[average], bar.volume)?;
+        let scale = self.fit(slot, &[average], volume)?;
         let price = |value| Symbols::number(symbol, "price", value, scale.price);
-        let volume = i128::from(Symbols::number(symbol, "volume", bar.volume, scale.size)?);
+        let volume = i128::from(Symbols::number(symbol, "volume", volume, scale.size)?);
         let (open, high, low, close) =
             (price(bar.open)?, price(bar.high)?, price(bar.low)?, price(bar.close)?);
         let length = i64::try_from(bar.interval.duration().as_nanos()).unwrap_or(i64::MAX);

@@ -5,6 +5,16 @@ use mts_foundation::Decimal;
 /// Most digits behind the point.
 pub const MAX_DIGITS: u32 = 18;
 
+/// Most digits behind the point that sizes are kept to: a thousand-millionth of a unit. No venue trades less; what has more digits
+/// came through floats, and would leave no room for large sizes beside it.
+pub const MAX_SIZE_DIGITS: u32 = 9;
+
+/// A size with no more digits than are kept.
+#[inline]
+pub(crate) fn kept(size: Decimal) -> Decimal {
+    if size.scale() > MAX_SIZE_DIGITS { size.round_dp(MAX_SIZE_DIGITS) } else { size }
+}
+
 /// How many digits behind the point the whole numbers of an instrument have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scale {

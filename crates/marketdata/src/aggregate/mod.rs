@@ -21,7 +21,7 @@ pub use activity::{Activity, Cut, Measure};
 pub use aggregator::{Aggregator, Made};
 pub use building::{FixedBar, Part, Tick};
 pub use conditions::{Tape, TradeFilter};
-pub use fixed::{MAX_DIGITS, Scale, decimal, whole};
+pub use fixed::{MAX_DIGITS, MAX_SIZE_DIGITS, Scale, decimal, whole};
 pub use hours::{Hours, Trading};
 pub use information::{Expectations, Expected, Information, Theta};
 pub use renko::Renko;

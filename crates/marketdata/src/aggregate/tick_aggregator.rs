@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, Cut, Measure};
 use super::building::{Part, Tick};
-use super::fixed::{MAX_DIGITS, Scale, whole};
+use super::fixed::{MAX_DIGITS, Scale, kept, whole};
 use super::hours::Hours;
 use super::information::{Expectations, Information, Theta};
 use super::renko::Renko;
@@ -196,6 +196,7 @@ impl TickAggregator {
         aggressor: Option<Aggressor>,
     ) -> Result<(), NotTaken> {
         let Self { kind, hours, bars, symbols } = self;
+        let size = kept(size);
         let slot = symbols.slot(symbol, price, size, |scale| {
             let (scale, rule) = kind.fixed(scale)?;
             bars.add(rule, hours.clone());

@@ -491,7 +491,14 @@ impl TimeBars {
 
     /// Something is missing before an instant: of every instrument, what has not closed and began before it will be partial.
     pub fn whole_since(&mut self, since: i64) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.began < i64::MAX) {
+        for slot in 0..self.slots.len() {
+            self.whole_since_of(slot, since);
+        }
+    }
+
+    /// The same of one instrument. One that has not come is whole from its first tick on.
+    pub fn whole_since_of(&mut self, slot: usize, since: i64) {
+        if let Some(slot) = self.slots.get_mut(slot).filter(|slot| slot.began < i64::MAX) {
             slot.began = slot.began.max(since);
         }
     }
