@@ -200,17 +200,18 @@ impl Alpaca {
             let path = format!("/v2/orders?status=open&direction=asc&nested=false&limit={PAGE}{after}");
             let page: Vec<WireOrder> = self.get(&path).await?;
             let last = page.last().and_then(|order| order.submitted_at);
-            for order in &page {
-                if met.insert(order.id.clone()) {
-                    reports.push(map::report(order, &self.orders)?);
-                }
-            }
+            let new = page.iter().filter(|order| met.insert(order.id.clone()));
+            reports.extend(self.orders.reports(
+                new,
+                |order| (Some(&order.client_order_id), &order.id),
+                |order| map::report(order, &self.orders),
+            )?);
             match last {
                 Some(last) if page.len() >= PAGE => after = format!("&after={last}"),
                 _ => return Ok(reports),
             }
         }
-        Err(Failure::unreadable(format!("more than {} open orders", reports.len())))
+        Err(Failure::unreadable(format!("more than {} open orders", met.len())))
     }
 
     async fn by_client_id(&self, id: &str) -> Result<Option<WireOrder>, Failure> {

@@ -65,7 +65,7 @@ impl Alpaca {
         Ok(known)
     }
 
-    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
+    async fn happened(&self, from: Timestamp, with_cash: bool) -> Result<Vec<BrokerEvent>, Failure> {
         let (account, currency) = self.account_id().await?;
         let path = format!("/v2/account/activities/FILL?after={from}");
         let mut fills: Vec<FillActivity> = self.rows(&path, |row: &FillActivity| &row.id).await?;
@@ -85,14 +85,18 @@ impl Alpaca {
             }
         }
         let path = format!("/v2/account/activities?activity_types={CASH}&after={from}");
-        for row in self.rows(&path, |row: &CashActivity| &row.id).await? {
-            events.extend(map::of_cash(&row, currency)?);
+        let cash = if with_cash { self.rows(&path, |row: &CashActivity| &row.id).await? } else { Vec::new() };
+        for row in &cash {
+            match map::of_cash(row, currency) {
+                Ok(told) => events.extend(told),
+                Err(_) => drop(untold.insert(row.id.clone(), from)),
+            }
         }
         events.extend(self.gap(untold));
         Ok(events)
     }
 
-    /// A gap in place of fills that cannot be told, once for each of them in a stream: what they did to the account is found by
+    /// A gap in place of rows that cannot be told, once for each of them in a stream: what they did to the account is found by
     /// comparing it.
     fn gap(&self, untold: BTreeMap<SmolStr, Timestamp>) -> Option<BrokerEvent> {
         let to = self.connections.clock.now();
@@ -133,7 +137,11 @@ impl EventSource for Alpaca {
     }
 
     async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.happened(from).await.map_err(|failure| failure.of_query("events"))
+        self.happened(from, true).await.map_err(|failure| failure.of_query("events"))
+    }
+
+    async fn fills_since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from, false).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {

@@ -1,7 +1,9 @@
 //! Whose order a venue talks about.
 
 use super::client_id::client_id;
+use super::failure::Failure;
 use mts_foundation::broker::OrderRef;
+use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{
     BrokerOrderId, Decimal, IdempotencyKey, Order, OrderId, OrderType, Side, Symbol, Timestamp,
 };
@@ -125,6 +127,34 @@ impl KnownOrders {
             inner.bind(&id, venue);
         }
         Some(known)
+    }
+
+    /// Whether an order is ours, by what the venue says of it: the client id that it was sent with, if any, and the venue's own.
+    pub fn is_ours(&self, client_id: Option<&str>, venue: &str) -> bool {
+        let inner = self.inner();
+        client_id.is_some_and(|id| inner.orders.contains_key(id))
+            || BrokerOrderId::new(venue).is_ok_and(|id| inner.by_venue.contains_key(&id))
+    }
+
+    /// The reports of a list of orders, in which what others have ordered need not be sayable in our words.
+    ///
+    /// # Errors
+    /// That of a row of ours.
+    pub fn reports<'a, W: 'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a W>,
+        ids: impl Fn(&'a W) -> (Option<&'a str>, &'a str),
+        report: impl Fn(&'a W) -> Result<OrderReport, Failure>,
+    ) -> Result<Vec<OrderReport>, Failure> {
+        let mut reports = Vec::new();
+        for row in rows {
+            let (client_id, venue) = ids(row);
+            match report(row) {
+                Err(_) if !self.is_ours(client_id, venue) => {}
+                said => reports.push(said?),
+            }
+        }
+        Ok(reports)
     }
 
     /// The order that the venue calls so. `None` = not ours, or never met.

@@ -143,14 +143,12 @@ impl Kraken {
     pub(super) async fn list_open(&self) -> Result<Vec<OrderReport>, Failure> {
         let open: WireOpen = self.private(Call::ask("OpenOrders"), &[]).await?;
         let pairs = self.pairs_with(open.open.values().map(|wire| &wire.descr.pair)).await?;
-        let told = open.open.iter().map(|(id, wire)| (id, orders::report(id, wire, &self.orders, &pairs)));
-        // What cannot be said of somebody else's order, such as one of a pair without a name of ours, is passed over.
-        told.filter(|(id, report)| report.is_ok() || self.is_ours(id)).map(|(_, report)| report).collect()
-    }
-
-    /// Whether an order that was met is one of ours.
-    fn is_ours(&self, id: &str) -> bool {
-        orders::venue_id(id).is_ok_and(|id| self.orders.of_venue(&id).is_some())
+        let rows: Vec<(SmolStr, WireOrder)> = open.open.into_iter().collect();
+        self.orders.reports(
+            &rows,
+            |(id, wire)| (wire.cl_ord_id.as_deref(), id),
+            |(id, wire)| orders::report(id, wire, &self.orders, &pairs),
+        )
     }
 
     /// The order of a client id: one that works, else the last that had it.

@@ -78,7 +78,7 @@ impl Kraken {
         Ok(owners)
     }
 
-    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
+    async fn happened(&self, from: Timestamp, with_cash: bool) -> Result<Vec<BrokerEvent>, Failure> {
         // Whole seconds: what Kraken's documents promise.
         let start = from.nanos().div_euclid(1_000_000_000);
         let account = self.account_id().await?;
@@ -98,12 +98,14 @@ impl Kraken {
                 Err(failure) => return Err(failure),
             }
         }
-        if let Some(money) = pairs.currency_id() {
+        if let Some(money) = pairs.currency_id().filter(|_| with_cash) {
             let more = [("asset", money.to_owned())];
             let entries = self.rows("Ledgers", &more, start, |page: WireLedgers| page.ledger).await?;
             for (id, entry) in &entries {
-                if let Some(event) = map::of_entry(id, entry, &pairs, self.config.currency)? {
-                    events.push((map::instant(entry.time)?, event));
+                match map::of_entry(id, entry, &pairs, self.config.currency) {
+                    Ok(Some(event)) => events.push((map::instant(entry.time)?, event)),
+                    Ok(None) => {}
+                    Err(_) => drop(untold.insert(id.clone(), from)),
                 }
             }
         }
@@ -156,7 +158,11 @@ impl EventSource for Kraken {
     }
 
     async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.happened(from).await.map_err(|failure| failure.of_query("events"))
+        self.happened(from, true).await.map_err(|failure| failure.of_query("events"))
+    }
+
+    async fn fills_since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from, false).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 struct Books {
     orders: Vec<Value>,
     fills: Vec<Value>,
+    cash: Vec<Value>,
     /// Nobody answers who is asked for a secret.
     no_secrets: bool,
 }
@@ -61,7 +62,8 @@ impl HttpClient for World {
                 "equity": "1"}))
             }
             "FILL" => Some(json!(books.fills)),
-            "activities" => Some(json!([])),
+            "activities" => Some(json!(books.cash)),
+            "orders" => Some(json!(books.orders)),
             id => books.orders.iter().find(|order| order["id"] == id).cloned(),
         };
         let status = if body.is_some() { 200 } else { 404 };
@@ -125,10 +127,15 @@ fn fill(id: &str, order: &str, side: &str) -> Value {
 
 /// A look; its events in words.
 fn look(broker: &Alpaca) -> Result<Vec<String>, Failure> {
-    let events = ready(broker.happened(Timestamp::EPOCH)).unwrap()?;
+    look_at(broker, true)
+}
+
+fn look_at(broker: &Alpaca, with_cash: bool) -> Result<Vec<String>, Failure> {
+    let events = ready(broker.happened(Timestamp::EPOCH, with_cash)).unwrap()?;
     let word = |event: &BrokerEvent| match event {
         BrokerEvent::Fill { fill, .. } => format!("{} {}", fill.order_id, fill.fill_id),
         BrokerEvent::Gap { from, recoverable: false, .. } => format!("gap {from}"),
+        BrokerEvent::Cash { flow, .. } => format!("cash {}", flow.amount),
         other => panic!("{other:?}"),
     };
     Ok(events.iter().map(word).collect())
@@ -161,6 +168,56 @@ fn a_row_of_others_that_cannot_be_said_is_a_gap_once_and_stops_nothing() {
     // One of ours is an error.
     world.books().fills.push(fill("f6", "v1", "hold"));
     assert!(look(&broker).is_err());
+}
+
+#[test]
+fn cash_that_cannot_be_said_is_a_gap_once_and_hides_nothing() {
+    let world = World::default();
+    let row = |id: &str, symbol: &str, date: &str| json!({"id": id, "activity_type": "DIV", "date": date, "net_amount": "5", "symbol": symbol});
+    let day = "2026-11-20";
+    world.books().cash = vec![row("1", "not a name", day), row("2", "AAPL", "soon"), row("3", "AAPL", day)];
+    let broker = world.broker();
+    assert_eq!(look(&broker).unwrap(), ["cash 5", "gap 1970-01-01T00:00:00Z"]);
+    assert_eq!(look(&broker).unwrap(), ["cash 5"]);
+    // Whoever has not heard of any order is not told of cash, and nobody asks for it.
+    assert_eq!(look_at(&broker, false).unwrap(), Vec::<String>::new());
+}
+
+fn open(id: &str, client_id: &str, side: &str) -> Value {
+    json!({"id": id, "client_order_id": client_id, "symbol": "AAPL", "qty": "10", "filled_qty": "0", "type": "limit",
+        "side": side, "status": "new"})
+}
+
+#[test]
+fn an_order_of_others_that_cannot_be_said_hides_no_open_order() {
+    let world = World::default();
+    let own = own("k");
+    let client_id = client_id(&own.idempotency_key);
+    world.books().orders = vec![open("v1", "theirs", "hold"), open("v2", &client_id, "buy")];
+    let broker = world.broker();
+    broker.recall(std::slice::from_ref(&own));
+    let told = ready(Broker::open_orders(&broker)).unwrap().unwrap();
+    assert_eq!(told.iter().map(|report| report.broker_order_id.as_str()).collect::<Vec<_>>(), ["v2"]);
+    world.books().orders.push(open("v3", &client_id, "hold"));
+    assert!(ready(Broker::open_orders(&broker)).unwrap().is_err(), "one of ours");
+}
+
+#[test]
+fn an_update_of_others_that_cannot_be_said_does_not_end_the_stream() {
+    use crate::kit::{Session, Step};
+    let (orders, own) = (Arc::new(KnownOrders::default()), own("k"));
+    let client_id = orders.insert(&own);
+    let account = mts_foundation::AccountId::new("a").unwrap();
+    let mut session = TradeUpdates::new(("id".into(), "secret".into()), account, orders);
+    let mut take = |client_id: &str, side: &str| {
+        let data = json!({"event": "new", "order": open(client_id, client_id, side)});
+        let frame = json!({"stream": "trade_updates", "data": data}).to_string();
+        let mut steps = Vec::new();
+        session.take(frame.as_bytes(), Timestamp::EPOCH, &mut steps).map(|()| steps)
+    };
+    assert_eq!(take("theirs", "hold").unwrap(), []);
+    assert!(matches!(take("theirs", "buy").unwrap()[..], [Step::Event(_)]));
+    assert!(take(&client_id, "hold").is_err(), "one of ours");
 }
 
 #[test]

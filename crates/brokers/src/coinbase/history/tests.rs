@@ -394,6 +394,21 @@ fn a_row_of_others_that_cannot_be_said_is_a_gap_once_and_stops_nothing() {
 }
 
 #[test]
+fn an_order_of_others_that_cannot_be_said_hides_no_open_order() {
+    let mine = own();
+    let client = crate::kit::client_id(&mine.idempotency_key);
+    let odd = |id: &str| changed(order(id, "OPEN", "0"), "side", "HOLD");
+    let (world, broker) = World::with(|books| {
+        books.orders = vec![odd("v1"), changed(order("v2", "OPEN", "0"), "client_order_id", &client)];
+    });
+    broker.recall(std::slice::from_ref(&mine));
+    let told = ready(Broker::open_orders(&broker)).unwrap();
+    assert_eq!(told.iter().map(|report| report.broker_order_id.as_str()).collect::<Vec<_>>(), ["v2"]);
+    world.books().orders.push(changed(odd("v3"), "client_order_id", &client));
+    assert!(ready(Broker::open_orders(&broker)).is_err(), "one of ours");
+}
+
+#[test]
 fn an_order_that_was_sent_before_is_never_called_not_sent() {
     let (_, broker) = World::with(|books| books.secret = None);
     broker.recall(&[own()]);
