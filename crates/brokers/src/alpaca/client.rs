@@ -6,8 +6,8 @@ use super::map;
 use super::symbols::SYMBOLS;
 use super::wire::{Quotes, WireAccount, WireClock, WireError, WireOrder, WirePosition};
 use crate::kit::{
-    Checks, Connections, Failure, FailureKind, Followed, KnownOrders, Reply, Rest, client_id, follow,
-    is_live, secret,
+    Checks, Connections, Entry, Failure, FailureKind, Followed, KnownOrders, OrderEntry, Reply, Rest, Taken,
+    client_id, follow, is_live, secret, submit,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
@@ -218,47 +218,12 @@ impl Alpaca {
         self.find(&format!("/v2/orders:by_client_order_id?client_order_id={id}")).await
     }
 
-    async fn send(&self, order: &Order, native: &str, id: &str) -> Result<WireOrder, Failure> {
-        let body = map::new_order(order, native, id)?;
-        let sent = self.ask(&self.trading, Method::POST, "/v2/orders", body).await;
-        let wire = match sent {
-            Ok(reply) => reply.json()?,
-            // The venue has an order with this key, of an earlier try; it is as good as this one if it is the same.
-            Err(failure)
-                if failure.code.as_deref() == Some(DUPLICATE)
-                    && failure.message.contains("client_order_id") =>
-            {
-                let lost =
-                    |failure: Failure| Failure { kind: FailureKind::Lost { timed_out: false }, ..failure };
-                self.by_client_id(id).await.map_err(lost)?.ok_or_else(|| lost(failure))?
-            }
-            Err(failure) => return Err(failure),
-        };
-        map::is_of(order, &wire, id, native)?;
-        Ok(wire)
-    }
-
-    /// Hands an order over; what has come of this try.
-    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
-        let native = match accepted(&self.capabilities, order) {
-            Ok(native) => native,
-            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
-        };
-        let id = self.orders.insert(order);
-        let wire = match self.send(order, &native, &id).await {
-            Ok(wire) => wire,
-            Err(failure) => return failure.of_submit(),
-        };
-        match map::report(&wire, &self.orders) {
-            Ok(report) if report.state == OrderState::Rejected => {
-                SubmitOutcome::Rejected { reason: report.reason.unwrap_or_default() }
-            }
-            Ok(report) => {
-                let at = wire.submitted_at.unwrap_or(report.timestamp);
-                SubmitOutcome::Accepted(order.clone().accepted(at, report.broker_order_id))
-            }
-            Err(failure) => failure.of_submit(),
-        }
+    /// The venue's order of a try.
+    fn taken(&self, entry: &Entry<'_, SmolStr>, wire: &WireOrder) -> Result<Taken, Failure> {
+        map::is_of(entry.order, wire, &entry.id, &entry.ready)?;
+        let report = map::report(wire, &self.orders)?;
+        let at = wire.submitted_at.unwrap_or(report.timestamp);
+        Ok(Taken::of(report, at))
     }
 
     /// What the venue says after it was asked to cancel.
@@ -290,6 +255,29 @@ impl Alpaca {
                 }
             }
         }
+    }
+}
+
+impl OrderEntry for Alpaca {
+    /// Alpaca's name of the instrument.
+    type Ready = SmolStr;
+
+    async fn prepared(&self, order: &Order) -> Result<SmolStr, String> {
+        accepted(&self.capabilities, order)
+    }
+
+    async fn sent(&self, entry: &Entry<'_, SmolStr>) -> Result<Taken, Failure> {
+        let body = map::new_order(entry.order, &entry.ready, &entry.id)?;
+        let reply = self.ask(&self.trading, Method::POST, "/v2/orders", body).await?;
+        self.taken(entry, &reply.json()?)
+    }
+
+    fn is_taken(&self, refusal: &Failure) -> bool {
+        refusal.code.as_deref() == Some(DUPLICATE) && refusal.message.contains("client_order_id")
+    }
+
+    async fn had(&self, entry: &Entry<'_, SmolStr>) -> Result<Option<Taken>, Failure> {
+        self.by_client_id(&entry.id).await?.map(|wire| self.taken(entry, &wire)).transpose()
     }
 }
 
@@ -345,14 +333,7 @@ impl Broker for Alpaca {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        match self.hand_over(order).await {
-            SubmitOutcome::NotSent { reason } if is_again => {
-                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
-            }
-            outcome => outcome,
-        }
+        submit(self, order).await
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {

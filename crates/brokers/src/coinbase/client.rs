@@ -5,9 +5,10 @@ use super::config::CoinbaseConfig;
 use super::map;
 use super::sign::Signer;
 use super::watch::Watch;
-use super::wire::{Canceled, Permissions, WireError, WireTime};
+use super::wire::{Canceled, Permissions, WireError, WireOrder, WireTime};
 use crate::kit::{
-    Connections, Failure, FailureKind, Followed, KnownOrders, Reply, Rest, client_id, follow, secret,
+    Connections, Entry, Failure, FailureKind, Followed, KnownOrders, OrderEntry, Reply, Rest, Taken,
+    client_id, follow, secret, submit,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
@@ -231,56 +232,10 @@ impl Coinbase {
         AccountId::new(&permissions.portfolio_uuid).map_err(|error| Failure::unreadable(error.to_string()))
     }
 
-    /// Sends an order; the venue's id of it.
-    async fn send(&self, order: &Order, native: &str, signer: &Signer) -> Result<BrokerOrderId, Failure> {
-        // An order of this key may be there: the venue answers a used key with it, whatever is asked for now.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        let id = self.orders.insert(order);
-        let body = map::new_order(order, native, &id, self.connections.clock.now())?;
-        let reply = self.ask_as(signer, Method::POST, "/orders", body).await?;
-        let lost = |failure: Failure| match failure.kind {
-            FailureKind::Unreadable => failure,
-            _ => Failure { kind: FailureKind::Lost { timed_out: false }, ..failure },
-        };
-        let wire = match map::submitted(reply.json()?, order, native, &id) {
-            Ok(taken) => {
-                let venue = map::venue_id(&taken.order_id)?;
-                if !is_again {
-                    self.orders.meet(&id, &venue);
-                    self.watch.opened(&venue);
-                    return Ok(venue);
-                }
-                self.find_order(&venue).await
-            }
-            Err(failure) if failure.code.as_deref() == Some(DUPLICATE) => self.by_client_id(&id).await,
-            Err(failure) => return Err(failure),
-        };
-        let missing = || Failure::unreadable("the venue knows the key and not its order");
-        let wire = wire.map_err(lost)?.ok_or_else(missing)?;
-        map::is_of(order, &wire, &id, native)?;
-        let report = map::report(&wire, &self.orders)?;
-        if report.state == OrderState::Rejected {
-            let reason = report.reason.unwrap_or_default();
-            return Err(Failure::new(FailureKind::Refused, reason));
-        }
-        Ok(report.broker_order_id)
-    }
-
-    /// Hands an order over; what has come of this try.
-    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
-        let native = match accepted(&self.capabilities, order) {
-            Ok(native) => native,
-            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
-        };
-        // A key that cannot be had signs nothing.
-        let signer = match self.signer().await {
-            Ok(signer) => signer,
-            Err(error) => return SubmitOutcome::NotSent { reason: error.message.into() },
-        };
-        match self.send(order, &native, &signer).await {
-            Ok(id) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), id)),
-            Err(failure) => failure.of_submit(),
-        }
+    /// The venue's order of a try.
+    fn taken(&self, entry: &Entry<'_, Ready>, wire: &WireOrder) -> Result<Taken, Failure> {
+        map::is_of(entry.order, wire, &entry.id, &entry.ready.0)?;
+        Ok(Taken::of(map::report(wire, &self.orders)?, self.connections.clock.now()))
     }
 
     /// What the venue says after it was asked to cancel.
@@ -307,6 +262,55 @@ impl Coinbase {
                     return Ok(CancelOutcome::Unknown { cause: cause.into() });
                 }
             }
+        }
+    }
+}
+
+/// Coinbase's name of the instrument, and the key.
+type Ready = (SmolStr, Arc<Signer>);
+
+impl OrderEntry for Coinbase {
+    type Ready = Ready;
+
+    async fn prepared(&self, order: &Order) -> Result<Ready, String> {
+        let native = accepted(&self.capabilities, order)?;
+        // A key that cannot be had signs nothing.
+        let signer = self.signer().await.map_err(|error| error.message)?;
+        Ok((native, signer))
+    }
+
+    async fn sent(&self, entry: &Entry<'_, Ready>) -> Result<Taken, Failure> {
+        let (Entry { order, id, .. }, (native, signer)) = (entry, &entry.ready);
+        let now = self.connections.clock.now();
+        let body = map::new_order(order, native, id, now)?;
+        let reply = self.ask_as(signer, Method::POST, "/orders", body).await?;
+        let taken = map::submitted(reply.json()?, order, native, id)?;
+        let venue = map::venue_id(&taken.order_id)?;
+        if !entry.is_again {
+            self.watch.opened(&venue);
+            return Ok(Taken { id: venue, at: now, refused: None });
+        }
+        // The venue answers a used key with its order, whatever is asked for now.
+        let wire = self.find_order(&venue).await.map_err(Failure::after_sending)?;
+        self.taken(
+            entry,
+            &wire.ok_or_else(|| Failure::unreadable("the venue knows the key and not its order"))?,
+        )
+    }
+
+    fn is_taken(&self, refusal: &Failure) -> bool {
+        refusal.code.as_deref() == Some(DUPLICATE)
+    }
+
+    async fn had(&self, entry: &Entry<'_, Ready>) -> Result<Option<Taken>, Failure> {
+        match self.by_client_id(&entry.id).await? {
+            Some(wire) => self.taken(entry, &wire).map(Some),
+            // Of what was sent before that, what has ended is not found.
+            None if entry.order.created_at < self.looks_back_to() => Err(Failure::unreadable(format!(
+                "the order is not among those of the last {} hours, and older; set look_back_hours higher",
+                self.config.look_back_hours
+            ))),
+            None => Ok(None),
         }
     }
 }
@@ -358,14 +362,7 @@ impl Broker for Coinbase {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        match self.hand_over(order).await {
-            SubmitOutcome::NotSent { reason } if is_again => {
-                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
-            }
-            outcome => outcome,
-        }
+        submit(self, order).await
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {

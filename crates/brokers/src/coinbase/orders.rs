@@ -3,7 +3,7 @@
 use super::client::{Coinbase, MAX_PAGES, PAGE, encoded};
 use super::map;
 use super::wire::{OneOrder, OrderPage, WireOrder};
-use crate::kit::{Failure, FailureKind};
+use crate::kit::{Failure, FailureKind, reach_back};
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{BrokerOrderId, Timestamp};
 use smol_str::SmolStr;
@@ -112,13 +112,16 @@ impl Coinbase {
         Ok(reports)
     }
 
+    /// From when on an order is looked for that is not open.
+    pub(super) fn looks_back_to(&self) -> Timestamp {
+        let back = Duration::from_secs(u64::from(self.config.look_back_hours) * 3_600);
+        reach_back(self.connections.clock.now(), back, Duration::ZERO)
+    }
+
     /// The order with a client id, which the venue cannot be asked for: among those of late, and those that are open.
     pub(super) async fn by_client_id(&self, id: &str) -> Result<Option<WireOrder>, Failure> {
-        let back = Duration::from_secs(u64::from(self.config.look_back_hours) * 3_600);
-        let back = i64::try_from(back.as_nanos()).unwrap_or(i64::MAX);
-        let from = Timestamp::from_nanos(self.connections.clock.now().nanos().saturating_sub(back));
         let mut found = None;
-        let of_late = format!("start_date={from}");
+        let of_late = format!("start_date={}", self.looks_back_to());
         for question in std::iter::once(of_late.as_str()).chain(OPEN) {
             self.orders_of(question, |wire| {
                 found = Some(wire).filter(|wire| wire.client_order_id == id);

@@ -6,6 +6,7 @@
 //! | ask a venue over HTTP, and say what its silence means | [`Rest`], [`Failure`] |
 //! | give an order its id at the venue | [`client_id`] |
 //! | know whose order a venue talks about | [`KnownOrders`] |
+//! | hand an order over, once and again | [`OrderEntry`], [`submit()`] |
 //! | read money exactly | [`number`] |
 //! | follow a venue's stream | [`Session`], [`EventSource`], [`follow()`] |
 //! | name a place in a history | [`cursor`], [`place`](place()) |
@@ -19,6 +20,7 @@ pub mod number;
 mod place;
 mod rest;
 mod stream;
+mod submit;
 
 pub use checks::Checks;
 pub use client_id::client_id;
@@ -28,3 +30,4 @@ pub use known::{KnownOrder, KnownOrders};
 pub use place::{cursor, place, reach_back};
 pub use rest::{Reply, Rest};
 pub use stream::{EventSource, Followed, Session, Step, follow, is_live};
+pub use submit::{Entry, OrderEntry, Taken, submit};

@@ -8,13 +8,15 @@ use super::map;
 use super::order_map as orders;
 use super::pairs::Pair;
 use super::private::Call;
-use super::sent::Sent;
 use super::sign::Key;
 use super::wire::{
     WireAdded, WireAmended, WireBalance, WireCanceled, WireClosed, WireKey, WireOpen, WireOrder, WireTicker,
     WireTime, WireTradeBalance,
 };
-use crate::kit::{Connections, Failure, FailureKind, Followed, KnownOrders, Rest, client_id, follow};
+use crate::kit::{
+    Connections, Entry, Failure, FailureKind, Followed, KnownOrders, OrderEntry, Rest, Taken, client_id,
+    follow, submit,
+};
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
     Check, ErrorStatus, Health, OrderChange, OrderRef, ReplaceOutcome, SubmitOutcome,
@@ -43,8 +45,6 @@ pub struct Kraken {
     pub(super) rest: Rest,
     capabilities: Capabilities,
     known: Mutex<Known>,
-    /// The client ids that were sent, by this process or one before it.
-    sent: Mutex<Sent>,
 }
 
 /// What was learnt by connecting.
@@ -74,7 +74,6 @@ impl Kraken {
             capabilities: capabilities(&config),
             orders: Arc::default(),
             known: Mutex::default(),
-            sent: Mutex::default(),
             config,
             connections,
         }
@@ -82,10 +81,6 @@ impl Kraken {
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sent(&self) -> MutexGuard<'_, Sent> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn world(&self) -> Followed {
@@ -197,31 +192,6 @@ impl Kraken {
         }
     }
 
-    /// Sends an order that was not sent before, and learns what the venue calls it.
-    async fn send(&self, order: &Order, pair: &Pair, id: &SmolStr) -> Result<BrokerOrderId, Failure> {
-        // Without a key nothing leaves, for whatever reason it cannot be had.
-        self.key().await.map_err(|error| Failure::new(FailureKind::NotSent, error.message))?;
-        let fields = orders::new_order(order, pair, id, self.venue_now(), self.config.order_deadline());
-        let added: Result<WireAdded, Failure> = self.private(Call::trade("AddOrder"), &fields).await;
-        match added {
-            Ok(wire) => orders::added(order, pair, &wire),
-            // Another process has sent it.
-            Err(failure) if is_duplicate(&failure) => self.had(order, pair, id).await,
-            Err(failure) => Err(of_order(failure)),
-        }
-    }
-
-    /// The order of a key that was sent before. It is never sent again: Kraken takes a client id anew once its order has ended.
-    async fn had(&self, order: &Order, pair: &Pair, id: &str) -> Result<BrokerOrderId, Failure> {
-        let lost = |failure: Failure| Failure { kind: FailureKind::Lost { timed_out: false }, ..failure };
-        let Some((txid, wire)) = self.by_client_id(id).await.map_err(lost)? else {
-            let message = "it was sent before, and Kraken does not show it (yet); it is not sent again";
-            return Err(Failure::unreadable(message.to_owned()));
-        };
-        orders::is_of(order, &wire, &txid, pair)?;
-        orders::venue_id(&txid)
-    }
-
     /// What the venue says after it was asked to cancel.
     async fn canceled(&self, id: &BrokerOrderId) -> Result<CancelOutcome, Failure> {
         let pairs = self.pairs().await?;
@@ -322,6 +292,44 @@ pub(super) fn may_withdraw(info: &WireKey) -> bool {
 pub(super) const WITHDRAWAL_KEY: &str =
     "the key may withdraw money; make one without that right, or set allow_withdrawal_key = true";
 
+impl OrderEntry for Kraken {
+    type Ready = Pair;
+    /// Kraken takes a client id anew once its order has ended: what may have left is never sent again.
+    const KNOWS_IDS: bool = false;
+
+    async fn prepared(&self, order: &Order) -> Result<Pair, String> {
+        let listed = match self.pairs().await {
+            // Perhaps it was listed since.
+            Ok(pairs) if pairs.of_symbol(&order.symbol).is_none() => self.pairs_now().await,
+            listed => listed,
+        };
+        let without = |failure: Failure| format!("the list of pairs cannot be had: {}", failure.message);
+        let pair = accepted(&self.capabilities, &*listed.map_err(without)?, order)?.clone();
+        // Without a key nothing leaves, for whatever reason it cannot be had.
+        self.key().await.map_err(|error| error.message)?;
+        Ok(pair)
+    }
+
+    async fn sent(&self, entry: &Entry<'_, Pair>) -> Result<Taken, Failure> {
+        let Entry { order, id, ready: pair, .. } = entry;
+        let fields = orders::new_order(order, pair, id, self.venue_now(), self.config.order_deadline());
+        let added: Result<WireAdded, Failure> = self.private(Call::trade("AddOrder"), &fields).await;
+        let id = orders::added(order, pair, &added.map_err(of_order)?)?;
+        Ok(Taken { id, at: self.connections.clock.now(), refused: None })
+    }
+
+    fn is_taken(&self, refusal: &Failure) -> bool {
+        is_duplicate(refusal)
+    }
+
+    async fn had(&self, entry: &Entry<'_, Pair>) -> Result<Option<Taken>, Failure> {
+        let Some((txid, wire)) = self.by_client_id(&entry.id).await? else { return Ok(None) };
+        orders::is_of(entry.order, &wire, &txid, &entry.ready)?;
+        let at = self.connections.clock.now();
+        Ok(Some(Taken { id: orders::venue_id(&txid)?, at, refused: None }))
+    }
+}
+
 impl Broker for Kraken {
     fn name(&self) -> &str {
         NAME
@@ -332,12 +340,8 @@ impl Broker for Kraken {
     }
 
     fn recall(&self, orders: &[Order]) {
-        self.orders.recall(orders);
         // Which of them have left is not known here: none is sent again.
-        let mut sent = self.sent();
-        for order in orders {
-            sent.insert(client_id(&order.idempotency_key));
-        }
+        self.orders.recall(orders);
     }
 
     async fn connect(&self) -> Result<(), BrokerError> {
@@ -381,40 +385,7 @@ impl Broker for Kraken {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let was_sent = self.sent().has(&client_id(&order.idempotency_key));
-        let not_sent = |reason: String| match was_sent {
-            false => SubmitOutcome::NotSent { reason: reason.into() },
-            true => SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() },
-        };
-        let listed = match self.pairs().await {
-            // Perhaps it was listed since.
-            Ok(pairs) if pairs.of_symbol(&order.symbol).is_none() => self.pairs_now().await,
-            listed => listed,
-        };
-        let pairs = match listed {
-            Ok(pairs) => pairs,
-            Err(failure) => return not_sent(format!("the list of pairs cannot be had: {}", failure.message)),
-        };
-        let pair = match accepted(&self.capabilities, &pairs, order) {
-            Ok(pair) => pair,
-            Err(reason) => return not_sent(reason),
-        };
-        let id = self.orders.insert(order);
-        let is_new = self.sent().insert(id.clone());
-        let outcome =
-            if is_new { self.send(order, pair, &id).await } else { self.had(order, pair, &id).await };
-        match outcome {
-            Ok(venue) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), venue)),
-            Err(failure) => {
-                let outcome = failure.of_submit();
-                if is_new && matches!(outcome, SubmitOutcome::NotSent { .. } | SubmitOutcome::Rejected { .. })
-                {
-                    self.sent().remove(&id);
-                }
-                outcome
-            }
-        }
+        submit(self, order).await
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {

@@ -12,7 +12,6 @@ mod nonce;
 mod order_map;
 mod pairs;
 mod private;
-mod sent;
 mod session;
 mod sign;
 mod symbols;

@@ -6,7 +6,8 @@ use crate::kit::{Connections, client_id};
 use bytes::Bytes;
 use mts_foundation::broker::{BoxFuture, Broker, SubmitOutcome};
 use mts_foundation::io::{
-    HttpClient, RequestOptions, SharedState, Sleep, SocketConnector, StateChange, StateError, TransportError,
+    Departure, HttpClient, RequestOptions, SharedState, Sleep, SocketConnector, StateChange, StateError,
+    TransportError,
 };
 use mts_foundation::ready::ready;
 use mts_foundation::secret::{SecretRef, SecretSource, SecretUnavailable};
@@ -14,6 +15,7 @@ use mts_foundation::time::Clock;
 use mts_foundation::{Decimal, Order, OrderType, Side, TimeInForce};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What the venue has.
@@ -22,6 +24,8 @@ struct Books {
     orders: Vec<Value>,
     fills: Vec<Value>,
     cash: Vec<Value>,
+    /// What comes of new orders, one after the other; `None` = none leaves.
+    entries: VecDeque<Option<(u16, Value)>>,
     /// Nobody answers who is asked for a secret.
     no_secrets: bool,
 }
@@ -54,8 +58,20 @@ impl HttpClient for World {
         request: http::Request<Bytes>,
         _: &RequestOptions,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let books = self.books();
+        let mut books = self.books();
         let place = request.uri().path().rsplit('/').next().unwrap();
+        if request.method() == http::Method::POST {
+            let unsent = || TransportError {
+                departure: Departure::NotSent,
+                timed_out: false,
+                message: "no route".to_owned(),
+                source: None,
+            };
+            let (status, body) = books.entries.pop_front().unwrap().ok_or_else(unsent)?;
+            let mut response = http::Response::new(Bytes::from(body.to_string()));
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            return Ok(response);
+        }
         let body = match place {
             "account" => {
                 Some(json!({"account_number": "A", "status": "ACTIVE", "currency": "USD", "cash": "1",
@@ -64,6 +80,11 @@ impl HttpClient for World {
             "FILL" => Some(json!(books.fills)),
             "activities" => Some(json!(books.cash)),
             "orders" => Some(json!(books.orders)),
+            "orders:by_client_order_id" => {
+                let query = request.uri().query().unwrap();
+                let named = |order: &&Value| query.ends_with(order["client_order_id"].as_str().unwrap());
+                books.orders.iter().find(named).cloned()
+            }
             id => books.orders.iter().find(|order| order["id"] == id).cloned(),
         };
         let status = if body.is_some() { 200 } else { 404 };
@@ -234,4 +255,46 @@ fn an_order_that_was_sent_before_is_never_called_not_sent() {
     // Alpaca takes no such order: it never left.
     let outcome = submit(&own_for("third", TimeInForce::Fok));
     assert!(matches!(outcome, SubmitOutcome::NotSent { .. }), "{outcome:?}");
+}
+
+/// What the venue refuses may be there: an earlier try may hold the money, or the client id.
+#[test]
+fn what_is_refused_and_may_have_been_sent_is_looked_for() {
+    let own = own("k");
+    let client_id = client_id(&own.idempotency_key);
+    let refused = |code: u32, message: &str| Some((422, json!({"code": code, "message": message})));
+    let poor = || refused(40_310_000, "insufficient buying power");
+    let taken = || refused(40_010_001, "client_order_id must be unique");
+    let lost = || Some((504, json!({"message": "gateway timeout"})));
+    let there = |side: &str, status: &str| {
+        let mut row = open("v1", &client_id, side);
+        row["status"] = json!(status);
+        vec![row]
+    };
+    for (entries, orders, outcomes) in [
+        (vec![poor(), poor()], vec![], ["rejected", "rejected"]),
+        (vec![lost(), poor()], vec![], ["unknown", "rejected"]),
+        (vec![lost(), poor()], there("buy", "new"), ["unknown", "accepted"]),
+        (vec![lost(), poor()], there("buy", "rejected"), ["unknown", "rejected"]),
+        // Another order than that of the key, and one that is not shown.
+        (vec![lost(), poor()], there("sell", "new"), ["unknown", "unknown"]),
+        (vec![taken(), lost()], vec![], ["unknown", "unknown"]),
+        (vec![taken(), taken()], there("buy", "new"), ["accepted", "accepted"]),
+        // Nothing has left, and then nothing again; and after one that may have.
+        (vec![None, None], vec![], ["not sent", "not sent"]),
+        (vec![lost(), None], vec![], ["unknown", "unknown"]),
+        (vec![None, poor()], there("buy", "new"), ["not sent", "rejected"]),
+    ] {
+        let world = World::default();
+        let words = format!("{entries:?} {orders:?}");
+        (world.books().entries, world.books().orders) = (entries.into(), orders);
+        let broker = world.broker();
+        let told = [(); 2].map(|()| match ready(Broker::submit(&broker, &own)).unwrap() {
+            SubmitOutcome::Accepted(_) => "accepted",
+            SubmitOutcome::Rejected { .. } => "rejected",
+            SubmitOutcome::NotSent { .. } => "not sent",
+            SubmitOutcome::Unknown { .. } => "unknown",
+        });
+        assert_eq!(told, outcomes, "{words}");
+    }
 }
