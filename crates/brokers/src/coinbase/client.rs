@@ -7,23 +7,22 @@ use super::sign::Signer;
 use super::watch::Watch;
 use super::wire::{Canceled, Permissions, WireError, WireOrder, WireTime};
 use crate::kit::{
-    Connections, Entry, Failure, FailureKind, Followed, KnownOrders, OrderEntry, Reply, Rest, Taken,
-    client_id, follow, secret, submit,
+    Connections, Entry, Failure, FailureKind, KnownOrders, OrderEntry, Reply, Rest, Taken, canceled,
+    client_id, follow, health, secret, sensitive, submit,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{Method, Request};
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
     Check, ErrorStatus, Health, OrderRef, SubmitOutcome,
 };
 use mts_foundation::broker_event::{Cursor, OrderReport};
 use mts_foundation::io::RequestOptions;
-use mts_foundation::{Account, AccountId, BrokerOrderId, Order, OrderState, Position, Symbol, Timestamp};
+use mts_foundation::{Account, AccountId, BrokerOrderId, Order, Position, Symbol, Timestamp};
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Registry name.
 pub(super) const NAME: &str = "coinbase";
@@ -118,11 +117,6 @@ impl Coinbase {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn world(&self) -> Followed {
-        let Connections { sleep, clock, .. } = self.connections.clone();
-        Followed { sleep, clock }
-    }
-
     /// The key, as it was when the broker connected.
     pub(super) async fn signer(&self) -> Result<Arc<Signer>, BrokerError> {
         if let Some(signer) = self.known().signer.clone() {
@@ -158,12 +152,10 @@ impl Coinbase {
         let place = path.split_once('?').map_or(path, |(place, _)| place);
         let uri = format!("{method} {}{FOLDER}{place}", self.host);
         let token = format!("Bearer {}", signer.token(self.connections.clock.now(), Some(&uri)));
-        let mut token = HeaderValue::try_from(token).map_err(|error| not_sent(error.to_string()))?;
-        token.set_sensitive(true);
         let mut request = Request::builder()
             .method(method)
             .uri(self.rest.url(&format!("{FOLDER}{path}")))
-            .header("authorization", token)
+            .header("authorization", sensitive("authorization", &token)?)
             .header("accept", "application/json");
         if !is_read {
             request = request.header("content-type", "application/json");
@@ -186,15 +178,11 @@ impl Coinbase {
 
     /// The venue's time; what it differs from ours is kept.
     pub(super) async fn venue_time(&self) -> Result<Timestamp, Failure> {
-        let before = self.connections.clock.now();
-        let time: WireTime = self.get("/time").await?;
-        let after = self.connections.clock.now();
+        let (time, ours) = self.connections.dated(self.get::<WireTime>("/time")).await?;
         let millis = i64::try_from(time.epoch_millis.trunc())
             .ok()
             .filter(|millis| millis.checked_mul(1_000_000).is_some())
             .ok_or_else(|| Failure::unreadable(format!("epochMillis is {}", time.epoch_millis)))?;
-        // The answer was made about half-way.
-        let ours = before.plus(after.since(before) / 2);
         self.known().clock_skew_ms = Some(millis.saturating_sub(ours.nanos() / 1_000_000));
         Ok(Timestamp::from_millis(millis))
     }
@@ -244,25 +232,19 @@ impl Coinbase {
         let answer: Canceled = self.ask(Method::POST, "/orders/batch_cancel", body).await?.json()?;
         let result = answer.results.into_iter().find(|result| result.order_id == id.as_str());
         let result = result.ok_or_else(|| Failure::unreadable("the answer is about another order"))?;
-        let is_under_way = result.success || result.failure_reason == "DUPLICATE_CANCEL_REQUEST";
-        let mut pauses = LOOKS.iter();
-        loop {
-            let Some(wire) = self.find_order(id).await? else { return Ok(CancelOutcome::NotFound) };
-            let report = map::report(&wire, &self.orders)?;
-            match (report.state, is_under_way, pauses.next()) {
-                (OrderState::Canceled, true, _) => return Ok(CancelOutcome::Confirmed),
-                (state, ..) if state.is_terminal() => return Ok(CancelOutcome::TooLate { state }),
-                (_, false, _) => {
-                    let cause = format!("the cancellation is refused: {}", result.failure_reason);
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
-                (_, true, Some(pause)) => self.connections.sleep.sleep(Duration::from_millis(*pause)).await,
-                (state, true, None) => {
-                    let cause = format!("the cancellation is taken, and the order is {state} still");
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
+        let asked = match result.failure_reason.as_str() {
+            _ if result.success => Ok(()),
+            "DUPLICATE_CANCEL_REQUEST" => Ok(()),
+            reason => {
+                let message = format!("the cancellation is refused: {reason}");
+                Err(Failure::new(FailureKind::Refused, message))
             }
-        }
+        };
+        canceled(&*self.connections.sleep, LOOKS, asked, || async {
+            let Some(wire) = self.find_order(id).await? else { return Ok(None) };
+            Ok(Some(map::report(&wire, &self.orders)?.state))
+        })
+        .await
     }
 }
 
@@ -353,12 +335,7 @@ impl Broker for Coinbase {
 
     async fn health(&self) -> Health {
         let known = self.known();
-        Health {
-            connected: known.since.is_some(),
-            since: known.since,
-            clock_skew_ms: known.clock_skew_ms,
-            token_expires: None,
-        }
+        health(known.since, known.clock_skew_ms)
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
@@ -396,7 +373,7 @@ impl Broker for Coinbase {
     }
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        follow(self, self.world(), after)
+        follow(self, self.connections.followed(), after)
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {

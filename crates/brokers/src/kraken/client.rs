@@ -14,8 +14,8 @@ use super::wire::{
     WireTime, WireTradeBalance,
 };
 use crate::kit::{
-    Connections, Entry, Failure, FailureKind, Followed, KnownOrders, OrderEntry, Rest, Taken, client_id,
-    follow, submit,
+    Connections, Entry, Failure, FailureKind, KnownOrders, OrderEntry, Rest, Taken, Untold, canceled,
+    client_id, follow, health, strange, submit, unreadable, venue_id,
 };
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
@@ -23,12 +23,11 @@ use mts_foundation::broker::{
 };
 use mts_foundation::broker_event::{Cursor, OrderReport};
 use mts_foundation::{
-    Account, AccountId, BrokerOrderId, Decimal, FundId, Order, OrderState, Position, Symbol, Timestamp,
+    Account, AccountId, BrokerOrderId, Decimal, FundId, Order, Position, Symbol, Timestamp,
 };
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Registry name.
 pub(super) const NAME: &str = "kraken";
@@ -54,7 +53,7 @@ pub(super) struct Known {
     account: Option<AccountId>,
     pub(super) listed: Option<Listed>,
     /// Executions of which a gap was told instead.
-    pub(super) untold: BTreeSet<SmolStr>,
+    pub(super) untold: Untold,
     since: Option<Timestamp>,
     pub(super) clock_skew_ms: Option<i64>,
 }
@@ -83,11 +82,6 @@ impl Kraken {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn world(&self) -> Followed {
-        let Connections { sleep, clock, .. } = self.connections.clone();
-        Followed { sleep, clock }
-    }
-
     /// The venue's time, as far as it is known.
     pub(super) fn venue_now(&self) -> Timestamp {
         let skew = self.known().clock_skew_ms.unwrap_or_default();
@@ -97,13 +91,10 @@ impl Kraken {
 
     /// Asks for the venue's time, which has whole seconds, cut off.
     pub(super) async fn venue_time(&self) -> Result<Timestamp, Failure> {
-        let before = self.connections.clock.now();
-        let time: WireTime = self.public("Time").await?;
-        let after = self.connections.clock.now();
-        // The answer was made about half-way, in the midst of its second.
-        let ours = before.plus(after.since(before) / 2).nanos() / 1_000_000;
-        let theirs =
-            time.unixtime.checked_mul(1_000).ok_or_else(|| map::strange("unixtime", time.unixtime))?;
+        // The answer was made in the midst of its second.
+        let (time, ours) = self.connections.dated(self.public::<WireTime>("Time")).await?;
+        let ours = ours.nanos() / 1_000_000;
+        let theirs = time.unixtime.checked_mul(1_000).ok_or_else(|| strange("unixtime", time.unixtime))?;
         self.known().clock_skew_ms = Some(theirs.saturating_add(500).saturating_sub(ours));
         Ok(Timestamp::from_millis(theirs))
     }
@@ -121,7 +112,7 @@ impl Kraken {
                 "Kraken tells no number of the account (iban); set account to a name of your own that stays",
             ));
         }
-        let id = AccountId::new(name).map_err(|error| map::unreadable(&error))?;
+        let id = AccountId::new(name).map_err(unreadable)?;
         self.known().account = Some(id);
         Ok(info)
     }
@@ -200,32 +191,15 @@ impl Kraken {
         }
         let asked: Result<WireCanceled, Failure> =
             self.private(Call::trade("CancelOrder"), &[("txid", id.to_string())]).await;
-        let refused = match asked {
-            Ok(wire) if wire.count > 0 => None,
-            Ok(_) => Some(Failure::new(FailureKind::Refused, "nothing was cancelled")),
-            // What has ended is as unknown as what never was.
-            Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::NotFound) => {
-                Some(failure)
-            }
-            Err(failure) => return Err(failure),
-        };
-        let mut pauses = LOOKS.iter();
-        loop {
-            let Some((txid, wire)) = self.by_id(id.as_str()).await? else {
-                return Ok(CancelOutcome::NotFound);
-            };
-            let report = orders::report(&txid, &wire, &self.orders, &pairs)?;
-            match (report.state, &refused, pauses.next()) {
-                (OrderState::Canceled, ..) => return Ok(CancelOutcome::Confirmed),
-                (state, ..) if state.is_terminal() => return Ok(CancelOutcome::TooLate { state }),
-                (_, Some(failure), _) => return Ok(failure.clone().of_cancel()),
-                (_, None, Some(pause)) => self.connections.sleep.sleep(Duration::from_millis(*pause)).await,
-                (state, None, None) => {
-                    let cause = format!("the cancellation is taken, and the order is {state} still");
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
-            }
-        }
+        let asked = asked.and_then(|wire| match wire.count {
+            0 => Err(Failure::new(FailureKind::Refused, "nothing was cancelled")),
+            _ => Ok(()),
+        });
+        canceled(&*self.connections.sleep, LOOKS, asked, || async {
+            let Some((txid, wire)) = self.by_id(id.as_str()).await? else { return Ok(None) };
+            Ok(Some(orders::report(&txid, &wire, &self.orders, &pairs)?.state))
+        })
+        .await
     }
 
     /// Balances by asset.
@@ -243,7 +217,7 @@ impl Kraken {
                 .and_then(|code| pairs.of_code(code));
             if let Some(pair) = pair {
                 let held = &mut coins.entry(&pair.symbol).or_insert((pair, Decimal::ZERO)).1;
-                *held = held.checked_add(row.balance).ok_or_else(|| map::strange("balance", row.balance))?;
+                *held = held.checked_add(row.balance).ok_or_else(|| strange("balance", row.balance))?;
             }
         }
         if coins.is_empty() {
@@ -254,12 +228,12 @@ impl Kraken {
             self.public(&format!("Ticker?pair={}", names.join(","))).await?;
         let by_symbol: BTreeMap<&Symbol, &WireTicker> =
             tickers.iter().filter_map(|(name, row)| Some((&pairs.of_name(name)?.symbol, row))).collect();
-        let owner = FundId::new(NAME).map_err(|error| map::unreadable(&error))?;
+        let owner = FundId::new(NAME).map_err(unreadable)?;
         let now = self.connections.clock.now();
         coins
             .iter()
             .map(|(symbol, (pair, quantity))| {
-                let ticker = by_symbol.get(symbol).ok_or_else(|| map::strange("price", "missing"))?;
+                let ticker = by_symbol.get(symbol).ok_or_else(|| strange("price", "missing"))?;
                 map::position(pair, *quantity, ticker, &owner, now)
             })
             .collect()
@@ -277,7 +251,7 @@ impl Kraken {
             base_currency: self.config.currency,
             cash,
             equity: whole.eb,
-            buying_power: Some(cash.checked_sub(held).ok_or_else(|| map::strange("hold_trade", held))?),
+            buying_power: Some(cash.checked_sub(held).ok_or_else(|| strange("hold_trade", held))?),
             asof: self.connections.clock.now(),
         })
     }
@@ -326,7 +300,7 @@ impl OrderEntry for Kraken {
         let Some((txid, wire)) = self.by_client_id(&entry.id).await? else { return Ok(None) };
         orders::is_of(entry.order, &wire, &txid, &entry.ready)?;
         let at = self.connections.clock.now();
-        Ok(Some(Taken { id: orders::venue_id(&txid)?, at, refused: None }))
+        Ok(Some(Taken { id: venue_id(&txid)?, at, refused: None }))
     }
 }
 
@@ -376,12 +350,7 @@ impl Broker for Kraken {
 
     async fn health(&self) -> Health {
         let known = self.known();
-        Health {
-            connected: known.since.is_some(),
-            since: known.since,
-            clock_skew_ms: known.clock_skew_ms,
-            token_expires: None,
-        }
+        health(known.since, known.clock_skew_ms)
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
@@ -435,7 +404,7 @@ impl Broker for Kraken {
     }
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        follow(self, self.world(), after)
+        follow(self, self.connections.followed(), after)
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {

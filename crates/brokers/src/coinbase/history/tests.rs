@@ -4,7 +4,7 @@ use super::*;
 use crate::coinbase::CoinbaseConfig;
 use crate::kit::Connections;
 use bytes::Bytes;
-use mts_foundation::broker::{BoxFuture, Broker, SubmitOutcome};
+use mts_foundation::broker::{BoxFuture, Broker, BrokerErrorKind, ErrorStatus, SubmitOutcome};
 use mts_foundation::io::{
     Departure, HttpClient, RequestOptions, SharedState, Sleep, SocketConnector, StateChange, StateError,
     TransportError,
