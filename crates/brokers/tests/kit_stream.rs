@@ -4,12 +4,14 @@
 
 use futures_util::StreamExt;
 use mts_brokers::kit::{EventSource, Followed, KnownOrders, Session, Step, cursor, follow};
-use mts_foundation::broker::{BoxFuture, BrokerError, BrokerErrorKind, BrokerEventStream};
+use mts_foundation::broker::{BoxFuture, BrokerError, BrokerErrorKind, BrokerEventStream, ErrorStatus};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::io::{Frame, Sleep, Socket, TransportError};
 use mts_foundation::ready::ready;
 use mts_foundation::time::Clock;
-use mts_foundation::{AccountId, Decimal, Fill, Order, OrderState, OrderType, Side, TimeInForce, Timestamp};
+use mts_foundation::{
+    AccountId, Decimal, Fill, FillId, Order, OrderState, OrderType, Side, TimeInForce, Timestamp,
+};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,6 +26,8 @@ struct World {
     asked: Arc<Mutex<Vec<i64>>>,
     orders: Arc<KnownOrders>,
     passed: Arc<Mutex<Duration>>,
+    /// Questions for the history from this one on get no answer.
+    broken_after: Arc<Mutex<Option<usize>>>,
 }
 
 impl Clock for World {
@@ -70,7 +74,17 @@ fn fill(id: &str, at: u32) -> BrokerEvent {
     }
 }
 
-/// A venue whose words are `live`, `look`, `ask` and `fill ID AT`.
+/// The venue annuls a fill, which no history tells.
+fn bust(id: &str, at: u32) -> BrokerEvent {
+    let time = Timestamp::from_millis(i64::from(at) * 1_000);
+    BrokerEvent::Busted {
+        account: AccountId::new("a").unwrap(),
+        fill_id: FillId::new(id).unwrap(),
+        cursor: cursor(time).unwrap(),
+    }
+}
+
+/// A venue whose words are `live`, `look`, `ask`, `fill ID AT`, `bust ID AT` and `nonsense`, several of them behind a comma.
 struct Words;
 
 impl Session for Words {
@@ -79,14 +93,20 @@ impl Session for Words {
     }
 
     fn take(&mut self, frame: &[u8], _: Timestamp, steps: &mut Vec<Step>) -> Result<(), BrokerError> {
-        let text = std::str::from_utf8(frame).unwrap();
-        steps.push(match text.split(' ').collect::<Vec<_>>()[..] {
-            ["live"] => Step::Live,
-            ["look"] => Step::Look,
-            ["ask"] => Step::Send(Frame::Text("answer".into())),
-            ["fill", id, at] => Step::Event(Box::new(fill(id, at.parse().unwrap()))),
-            _ => panic!("{text}"),
-        });
+        for text in std::str::from_utf8(frame).unwrap().split(", ") {
+            steps.push(match text.split(' ').collect::<Vec<_>>()[..] {
+                ["live"] => Step::Live,
+                ["look"] => Step::Look,
+                ["ask"] => Step::Send(Frame::Text("answer".into())),
+                ["fill", id, at] => Step::Event(Box::new(fill(id, at.parse().unwrap()))),
+                ["bust", id, at] => Step::Event(Box::new(bust(id, at.parse().unwrap()))),
+                ["nonsense"] => {
+                    let status = ErrorStatus::Temporary;
+                    return Err(BrokerError::new("events", BrokerErrorKind::Protocol, status, "nonsense"));
+                }
+                _ => panic!("{text}"),
+            });
+        }
         Ok(())
     }
 
@@ -129,7 +149,12 @@ impl EventSource for World {
     }
 
     async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.asked.lock().unwrap().push(from.nanos() / 1_000_000_000);
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(from.nanos() / 1_000_000_000);
+        if self.broken_after.lock().unwrap().is_some_and(|answers| asked.len() > answers) {
+            let status = ErrorStatus::Temporary;
+            return Err(BrokerError::new("events", BrokerErrorKind::VenueDown, status, "no history"));
+        }
         Ok(self.history.lock().unwrap().iter().map(|(id, at)| fill(id, *at)).collect())
     }
 
@@ -159,6 +184,9 @@ impl World {
             match ready(events.next()).unwrap() {
                 Some(Ok(BrokerEvent::Fill { fill, .. })) => told.push(fill.fill_id.to_string()),
                 Some(Ok(BrokerEvent::Order(report))) => told.push(report.broker_order_id.to_string()),
+                Some(Ok(BrokerEvent::Busted { fill_id, cursor, .. })) => {
+                    told.push(format!("no {fill_id} at {}", cursor.as_str()));
+                }
                 Some(Ok(other)) => panic!("{other:?}"),
                 Some(Err(error)) => {
                     assert!(ready(events.next()).unwrap().is_none(), "after its error it has ended");
@@ -241,4 +269,32 @@ fn a_cursor_of_another_making_is_an_error() {
     let mut events = follow(&world, followed, Some(Cursor::new("later").unwrap()));
     let error = ready(events.next()).unwrap().unwrap().unwrap_err();
     assert!(error.message.contains("\"later\" is no instant"), "{error}");
+}
+
+/// The place stays where the history was asked last: what lies between is asked for by the next connection.
+#[test]
+fn what_a_frame_tells_is_handed_on_although_the_history_fails() {
+    let last = "no a at 1970-01-01T00:00:10Z";
+    for (frames, answers, end) in [
+        (vec![Some("live"), Some("look, bust a 99, bust a 99")], 1, BrokerErrorKind::VenueDown),
+        (vec![Some("bust a 99, bust a 99, live")], 0, BrokerErrorKind::VenueDown),
+        (vec![Some("live"), Some("bust a 99, bust a 99, nonsense")], 1, BrokerErrorKind::Protocol),
+        (vec![Some("bust a 99, bust a 99")], 0, BrokerErrorKind::Disconnected),
+    ] {
+        let world = World::of(&frames, &[]);
+        *world.broken_after.lock().unwrap() = Some(answers);
+        assert_eq!(world.all(Some(10)), (vec![last.to_owned(), last.to_owned()], end), "{frames:?}");
+    }
+    // A fill that was handed on already is not told again.
+    let world = World::of(&[Some("live"), Some("fill b 12"), Some("look, fill b 12, fill c 13")], &[]);
+    *world.broken_after.lock().unwrap() = Some(1);
+    assert_eq!(world.all(Some(10)).0, ["b", "c"]);
+    // Without a place everything is asked for anew.
+    let world = World::of(&[Some("fill b 12, live")], &[]);
+    let order = Order::builder().order_id("o").idempotency_key("k").symbol("AAPL").side(Side::Buy);
+    let order = order.quantity(Decimal::TEN).order_type(OrderType::Market).tif(TimeInForce::Day);
+    let order = order.fund_id("f").strategy_id("s").broker("b").actor("s").created_at(Timestamp::EPOCH);
+    world.orders.insert(&order.build().unwrap());
+    *world.broken_after.lock().unwrap() = Some(0);
+    assert_eq!(world.all(None), (Vec::new(), BrokerErrorKind::VenueDown));
 }

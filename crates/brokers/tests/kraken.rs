@@ -410,6 +410,47 @@ fn what_cannot_be_said_of_an_order_of_others_is_passed_over() {
     // Ours, and its pair has left the list.
     open(rows("XBTUSDold"));
     assert_eq!(ids(ready(broker.open_orders()).unwrap()), both);
+    // Ours, and nobody knows what it is: it is not left out.
+    let [own, others @ ..] = rows("XBTUSD");
+    let [one, two, three] = others;
+    open([own.replace("buy", "hold"), one, two, three]);
+    assert!(ready(broker.open_orders()).is_err());
+}
+
+#[test]
+fn an_entry_that_cannot_be_said_is_a_gap_and_without_a_place_nobody_asks_for_any() {
+    let world = Venue::new();
+    world.answer("GetApiKeyInfo", r#"{"error":[],"result":{"permissions":[],"iban":"AA88 N84G"}}"#);
+    world.answer("AssetPairs", PAIRS);
+    world.answer("Time", r#"{"error":[],"result":{"unixtime":1700000000}}"#);
+    world.answer("OpenOrders", NO_OPEN);
+    let most = Decimal::MAX;
+    let entries = format!(
+        r#""L1":{{"asset":"ZUSD","type":"deposit","time":1699999999,"amount":"-{most}","fee":"{most}"}},
+           "L2":{{"asset":"ZUSD","type":"deposit","time":1699999999,"amount":"5","fee":"0"}}"#
+    );
+    world.answer("Ledgers", &format!(r#"{{"error":[],"result":{{"ledger":{{{entries}}}}}}}"#));
+    for _ in 0..2 {
+        world.answer("GetWebSocketsToken", r#"{"error":[],"result":{"token":"token"}}"#);
+        world.answer("TradesHistory", r#"{"error":[],"result":{"trades":{}}}"#);
+    }
+    let broker = world.broker(|_| {});
+    broker.recall(&[order("k")]);
+    let told = |after: Option<&str>| {
+        let events = broker.events(after.map(|place| Cursor::new(place).unwrap()));
+        let events: Vec<_> =
+            ready(events.take_while(|event| std::future::ready(event.is_ok())).collect::<Vec<_>>());
+        let word = |event: Result<BrokerEvent, _>| match event.unwrap() {
+            BrokerEvent::Cash { flow, .. } => flow.amount.to_string(),
+            BrokerEvent::Gap { recoverable: false, .. } => "gap".to_owned(),
+            other => panic!("{other:?}"),
+        };
+        events.into_iter().map(word).collect::<Vec<_>>()
+    };
+    assert_eq!(told(None), Vec::<String>::new());
+    assert_eq!((world.bodies("TradesHistory").len(), world.bodies("Ledgers").len()), (1, 0));
+    assert_eq!(told(Some("2023-11-14T22:13:00Z")), ["5", "gap"]);
+    assert_eq!(world.bodies("Ledgers").len(), 1);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::map;
 use super::symbols::SYMBOLS;
 use super::wire::{Quotes, WireAccount, WireClock, WireError, WireOrder, WirePosition};
 use crate::kit::{
-    Checks, Connections, Failure, FailureKind, Followed, KnownOrders, Reply, Rest, client_id, follow,
-    is_live, secret,
+    Checks, Connections, Entry, Failure, FailureKind, KnownOrders, OrderEntry, Reply, Rest, Taken, Untold,
+    canceled, client_id, follow, health, is_live, secret, sensitive, submit, unreadable,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
@@ -18,14 +18,13 @@ use mts_foundation::broker::{
 use mts_foundation::broker_event::{Cursor, OrderReport};
 use mts_foundation::io::RequestOptions;
 use mts_foundation::{
-    Account, AccountId, BrokerOrderId, Currency, FundId, Order, OrderState, Position, Symbol, Timestamp,
+    Account, AccountId, BrokerOrderId, Currency, FundId, Order, Position, Symbol, Timestamp,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Registry name.
 const NAME: &str = "alpaca";
@@ -62,7 +61,7 @@ pub(super) struct Known {
     since: Option<Timestamp>,
     clock_skew_ms: Option<i64>,
     /// Others' fills that were told as a gap in this stream.
-    pub(super) untold: BTreeSet<SmolStr>,
+    pub(super) untold: Untold,
 }
 
 impl std::fmt::Debug for Alpaca {
@@ -91,11 +90,6 @@ impl Alpaca {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn world(&self) -> Followed {
-        let Connections { sleep, clock, .. } = self.connections.clone();
-        Followed { sleep, clock }
-    }
-
     /// Key id and secret, as they were when the broker connected.
     pub(super) async fn key(&self) -> Result<(SecretString, SecretString), BrokerError> {
         if let Some(key) = self.known().key.clone() {
@@ -114,14 +108,7 @@ impl Alpaca {
         if let Ok(request) = &mut request {
             let headers = request.headers_mut();
             for (name, value) in [("apca-api-key-id", &key.0), ("apca-api-secret-key", &key.1)] {
-                let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| {
-                    Failure::new(
-                        FailureKind::NotSent,
-                        format!("{name} holds characters that no key has; store it again"),
-                    )
-                })?;
-                value.set_sensitive(true);
-                headers.insert(name, value);
+                headers.insert(name, sensitive(name, value.expose_secret())?);
             }
             headers.insert("accept", HeaderValue::from_static("application/json"));
             if !is_read {
@@ -167,11 +154,7 @@ impl Alpaca {
     }
 
     pub(super) async fn venue_clock(&self) -> Result<WireClock, Failure> {
-        let before = self.connections.clock.now();
-        let clock: WireClock = self.get("/v2/clock").await?;
-        let after = self.connections.clock.now();
-        // The answer was made about half-way.
-        let ours = before.plus(after.since(before) / 2);
+        let (clock, ours) = self.connections.dated(self.get::<WireClock>("/v2/clock")).await?;
         self.known().clock_skew_ms = Some((clock.timestamp.nanos() - ours.nanos()) / 1_000_000);
         Ok(clock)
     }
@@ -187,7 +170,6 @@ impl Alpaca {
 
     async fn read_account(&self) -> Result<(WireAccount, (AccountId, Currency)), Failure> {
         let wire: WireAccount = self.get("/v2/account").await?;
-        let unreadable = |error: mts_foundation::ids::InvalidId| Failure::unreadable(error.to_string());
         let id = AccountId::new(&wire.account_number).map_err(unreadable)?;
         let account = (id, Currency::new(&wire.currency).map_err(unreadable)?);
         self.known().account = Some(account.clone());
@@ -200,95 +182,67 @@ impl Alpaca {
             let path = format!("/v2/orders?status=open&direction=asc&nested=false&limit={PAGE}{after}");
             let page: Vec<WireOrder> = self.get(&path).await?;
             let last = page.last().and_then(|order| order.submitted_at);
-            for order in &page {
-                if met.insert(order.id.clone()) {
-                    reports.push(map::report(order, &self.orders)?);
-                }
-            }
+            let new = page.iter().filter(|order| met.insert(order.id.clone()));
+            reports.extend(self.orders.reports(
+                new,
+                |order| (Some(&order.client_order_id), &order.id),
+                |order| map::report(order, &self.orders),
+            )?);
             match last {
                 Some(last) if page.len() >= PAGE => after = format!("&after={last}"),
                 _ => return Ok(reports),
             }
         }
-        Err(Failure::unreadable(format!("more than {} open orders", reports.len())))
+        Err(Failure::unreadable(format!("more than {} open orders", met.len())))
     }
 
     async fn by_client_id(&self, id: &str) -> Result<Option<WireOrder>, Failure> {
         self.find(&format!("/v2/orders:by_client_order_id?client_order_id={id}")).await
     }
 
-    async fn send(&self, order: &Order, native: &str, id: &str) -> Result<WireOrder, Failure> {
-        let body = map::new_order(order, native, id)?;
-        let sent = self.ask(&self.trading, Method::POST, "/v2/orders", body).await;
-        let wire = match sent {
-            Ok(reply) => reply.json()?,
-            // The venue has an order with this key, of an earlier try; it is as good as this one if it is the same.
-            Err(failure)
-                if failure.code.as_deref() == Some(DUPLICATE)
-                    && failure.message.contains("client_order_id") =>
-            {
-                let lost =
-                    |failure: Failure| Failure { kind: FailureKind::Lost { timed_out: false }, ..failure };
-                self.by_client_id(id).await.map_err(lost)?.ok_or_else(|| lost(failure))?
-            }
-            Err(failure) => return Err(failure),
-        };
-        map::is_of(order, &wire, id, native)?;
-        Ok(wire)
-    }
-
-    /// Hands an order over; what has come of this try.
-    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
-        let native = match accepted(&self.capabilities, order) {
-            Ok(native) => native,
-            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
-        };
-        let id = self.orders.insert(order);
-        let wire = match self.send(order, &native, &id).await {
-            Ok(wire) => wire,
-            Err(failure) => return failure.of_submit(),
-        };
-        match map::report(&wire, &self.orders) {
-            Ok(report) if report.state == OrderState::Rejected => {
-                SubmitOutcome::Rejected { reason: report.reason.unwrap_or_default() }
-            }
-            Ok(report) => {
-                let at = wire.submitted_at.unwrap_or(report.timestamp);
-                SubmitOutcome::Accepted(order.clone().accepted(at, report.broker_order_id))
-            }
-            Err(failure) => failure.of_submit(),
-        }
+    /// The venue's order of a try.
+    fn taken(&self, entry: &Entry<'_, SmolStr>, wire: &WireOrder) -> Result<Taken, Failure> {
+        map::is_of(entry.order, wire, &entry.id, &entry.ready)?;
+        let report = map::report(wire, &self.orders)?;
+        let at = wire.submitted_at.unwrap_or(report.timestamp);
+        Ok(Taken::of(report, at))
     }
 
     /// What the venue says after it was asked to cancel.
     async fn canceled(&self, id: &BrokerOrderId) -> Result<CancelOutcome, Failure> {
         let path = format!("/v2/orders/{id}");
-        let asked = self.ask(&self.trading, Method::DELETE, &path, Vec::new()).await;
-        let refused = match asked {
-            Ok(_) => None,
-            Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::NotFound) => {
-                Some(failure)
-            }
-            Err(failure) => return Err(failure),
-        };
-        let mut pauses = LOOKS.iter();
-        loop {
-            let Some(wire) = self.find::<WireOrder>(&path).await? else { return Ok(CancelOutcome::NotFound) };
+        let asked = self.ask(&self.trading, Method::DELETE, &path, Vec::new()).await.map(drop);
+        canceled(&*self.connections.sleep, LOOKS, asked, || async {
+            let Some(wire) = self.find::<WireOrder>(&path).await? else { return Ok(None) };
             if wire.id != id.as_str() {
                 return Err(Failure::unreadable(format!("the answer is about order {}", wire.id)));
             }
-            let report = map::report(&wire, &self.orders)?;
-            match (report.state, &refused, pauses.next()) {
-                (OrderState::Canceled, ..) => return Ok(CancelOutcome::Confirmed),
-                (state, ..) if state.is_terminal() => return Ok(CancelOutcome::TooLate { state }),
-                (_, Some(failure), _) => return Ok(failure.clone().of_cancel()),
-                (_, None, Some(pause)) => self.connections.sleep.sleep(Duration::from_millis(*pause)).await,
-                (state, None, None) => {
-                    let cause = format!("the cancellation is taken, and the order is {state} still");
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
-            }
-        }
+            Ok(Some(map::report(&wire, &self.orders)?.state))
+        })
+        .await
+    }
+}
+
+impl OrderEntry for Alpaca {
+    /// Alpaca's name of the instrument.
+    type Ready = SmolStr;
+
+    async fn prepared(&self, order: &Order) -> Result<SmolStr, String> {
+        accepted(&self.capabilities, order)
+    }
+
+    async fn sent(&self, entry: &Entry<'_, SmolStr>) -> Result<Taken, Failure> {
+        let body = map::new_order(entry.order, &entry.ready, &entry.id)?;
+        let reply = self.ask(&self.trading, Method::POST, "/v2/orders", body).await?;
+        self.taken(entry, &reply.json()?)
+    }
+
+    fn is_taken(&self, refusal: &Failure) -> bool {
+        refusal.code.as_deref() == Some(DUPLICATE) && refusal.message.contains("client_order_id")
+    }
+
+    async fn had(&self, entry: &Entry<'_, SmolStr>) -> Result<Option<Taken>, Failure> {
+        self.by_client_id(&entry.id).await?.map(|wire| self.taken(entry, &wire)).transpose()
     }
 }
 
@@ -335,23 +289,11 @@ impl Broker for Alpaca {
 
     async fn health(&self) -> Health {
         let known = self.known();
-        Health {
-            connected: known.since.is_some(),
-            since: known.since,
-            clock_skew_ms: known.clock_skew_ms,
-            token_expires: None,
-        }
+        health(known.since, known.clock_skew_ms)
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        match self.hand_over(order).await {
-            SubmitOutcome::NotSent { reason } if is_again => {
-                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
-            }
-            outcome => outcome,
-        }
+        submit(self, order).await
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {
@@ -391,7 +333,7 @@ impl Broker for Alpaca {
     async fn positions(&self) -> Result<Vec<Position>, BrokerError> {
         let failed = |failure: Failure| failure.of_query("positions");
         let wire: Vec<WirePosition> = self.get("/v2/positions").await.map_err(failed)?;
-        let owner = FundId::new(NAME).map_err(|error| failed(Failure::unreadable(error.to_string())))?;
+        let owner = FundId::new(NAME).map_err(|error| failed(unreadable(error)))?;
         let now = self.connections.clock.now();
         wire.iter().map(|row| map::position(row, &owner, now).map_err(failed)).collect()
     }
@@ -409,26 +351,13 @@ impl Broker for Alpaca {
     }
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        follow(self, self.world(), after)
+        follow(self, self.connections.followed(), after)
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {
         let mut checks = Checks::default();
         let clock = self.venue_clock().await;
-        let unreachable = |failure: &Failure| {
-            !matches!(failure.kind, FailureKind::Auth | FailureKind::Refused | FailureKind::NotFound)
-        };
-        checks.add(
-            "API reachable",
-            match &clock {
-                Err(failure) if unreachable(failure) => Err(format!(
-                    "{}: {}; see that this machine reaches it, and https://status.alpaca.markets",
-                    self.config.rest_url(),
-                    failure.message
-                )),
-                _ => Ok(self.config.rest_url().to_owned()),
-            },
-        );
+        checks.reachable(self.config.rest_url(), &clock, "https://status.alpaca.markets");
         checks.add(
             "auth",
             match &clock {
@@ -463,19 +392,11 @@ impl Broker for Alpaca {
                 .await
                 .map_err(|failure| format!("{}; see that the key may read market data", failure.message)),
         );
-        checks.add(
-            "time skew",
-            match (&clock, self.known().clock_skew_ms) {
-                (Ok(clock), Some(skew)) if skew.abs() < 1_000 => {
-                    Ok(format!("{skew} ms, the market is {}", if clock.is_open { "open" } else { "closed" }))
-                }
-                (Ok(_), Some(skew)) => {
-                    Err(format!("this machine's clock is {skew} ms behind Alpaca's; set it by NTP"))
-                }
-                _ => Err("the venue's time is not known".to_owned()),
-            },
-        );
-        let stream = is_live(self, &self.world()).await;
+        let is_open = clock.as_ref().is_ok_and(|clock| clock.is_open);
+        let market = if is_open { ", the market is open" } else { ", the market is closed" };
+        let skew = self.known().clock_skew_ms;
+        checks.skew("Alpaca", &clock, skew, 1_000, market);
+        let stream = is_live(self, &self.connections.followed()).await;
         checks.add(
             "WebSocket stream",
             match stream {
@@ -505,9 +426,7 @@ impl Alpaca {
     /// The best prices of an instrument, readable.
     async fn touch(&self, symbol: Option<&Symbol>) -> Result<String, Failure> {
         let native = match symbol {
-            Some(symbol) => {
-                SYMBOLS.to_native(symbol).map_err(|error| Failure::unreadable(error.to_string()))?
-            }
+            Some(symbol) => SYMBOLS.to_native(symbol).map_err(unreadable)?,
             None => "AAPL".into(),
         };
         let path = match native.split_once('/') {

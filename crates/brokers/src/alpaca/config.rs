@@ -1,81 +1,49 @@
 //! Settings.
 
+use crate::kit::{ZeroTime, above_zero};
 use mts_foundation::secret::SecretRef;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Settings of an Alpaca account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AlpacaConfig {
     /// Where the key's id is kept.
-    #[serde(default = "key_id")]
     pub key_id: SecretRef,
     /// Where the key's secret is kept.
-    #[serde(default = "secret_key")]
     pub secret_key: SecretRef,
     /// Whether the account is a paper account, the default.
-    #[serde(default = "yes")]
     pub paper: bool,
     /// Another address than Alpaca's for orders and accounts, such as a double's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<String>,
     /// Another address than Alpaca's for prices.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// Another address than Alpaca's for the stream of trade updates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Longest wait for an answer, in milliseconds.
-    #[serde(default = "deadline")]
     pub deadline_ms: u64,
     /// How often the history is asked for what the stream has not told, in milliseconds: cash that moved without a trade, and
     /// fills whose message was lost.
-    #[serde(default = "look_every")]
     pub look_every_ms: u64,
-}
-
-/// A setting that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} is 0; write the milliseconds, 1 or more")]
-pub struct InvalidAlpacaConfig {
-    /// Which.
-    pub field: &'static str,
-}
-
-fn look_every() -> u64 {
-    30_000
-}
-
-fn key_id() -> SecretRef {
-    SecretRef::Env("APCA_API_KEY_ID".to_owned())
-}
-
-fn secret_key() -> SecretRef {
-    SecretRef::Env("APCA_API_SECRET_KEY".to_owned())
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn deadline() -> u64 {
-    20_000
 }
 
 impl Default for AlpacaConfig {
     /// A paper account, its key in `APCA_API_KEY_ID` and `APCA_API_SECRET_KEY`.
     fn default() -> Self {
         Self {
-            key_id: key_id(),
-            secret_key: secret_key(),
+            key_id: SecretRef::Env("APCA_API_KEY_ID".to_owned()),
+            secret_key: SecretRef::Env("APCA_API_SECRET_KEY".to_owned()),
             paper: true,
             rest: None,
             data: None,
             stream: None,
-            deadline_ms: deadline(),
-            look_every_ms: look_every(),
+            deadline_ms: 20_000,
+            look_every_ms: 30_000,
         }
     }
 }
@@ -84,13 +52,9 @@ impl AlpacaConfig {
     /// Checks the times.
     ///
     /// # Errors
-    /// [`InvalidAlpacaConfig`] of one that is nothing: the venue would be asked without a pause, or given up at once.
-    pub fn validate(&self) -> Result<(), InvalidAlpacaConfig> {
-        let times = [("deadline_ms", self.deadline_ms), ("look_every_ms", self.look_every_ms)];
-        match times.into_iter().find(|(_, millis)| *millis == 0) {
-            Some((field, _)) => Err(InvalidAlpacaConfig { field }),
-            None => Ok(()),
-        }
+    /// [`ZeroTime`] of one that is nothing: the venue would be asked without a pause, or given up at once.
+    pub fn validate(&self) -> Result<(), ZeroTime> {
+        above_zero([("deadline_ms", self.deadline_ms), ("look_every_ms", self.look_every_ms)])
     }
 
     /// Where orders and accounts are.

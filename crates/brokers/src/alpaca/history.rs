@@ -4,8 +4,8 @@ use super::client::Alpaca;
 use super::map;
 use super::session::TradeUpdates;
 use super::wire::{CashActivity, FillActivity, Owner};
-use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
-use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
+use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders, Untold};
+use mts_foundation::broker::BrokerError;
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
 use mts_foundation::{BrokerOrderId, Timestamp};
@@ -65,7 +65,7 @@ impl Alpaca {
         Ok(known)
     }
 
-    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
+    async fn happened(&self, from: Timestamp, with_cash: bool) -> Result<Vec<BrokerEvent>, Failure> {
         let (account, currency) = self.account_id().await?;
         let path = format!("/v2/account/activities/FILL?after={from}");
         let mut fills: Vec<FillActivity> = self.rows(&path, |row: &FillActivity| &row.id).await?;
@@ -85,22 +85,15 @@ impl Alpaca {
             }
         }
         let path = format!("/v2/account/activities?activity_types={CASH}&after={from}");
-        for row in self.rows(&path, |row: &CashActivity| &row.id).await? {
-            events.extend(map::of_cash(&row, currency)?);
+        let cash = if with_cash { self.rows(&path, |row: &CashActivity| &row.id).await? } else { Vec::new() };
+        for row in &cash {
+            match map::of_cash(row, currency) {
+                Ok(told) => events.extend(told),
+                Err(_) => drop(untold.insert(row.id.clone(), from)),
+            }
         }
-        events.extend(self.gap(untold));
+        events.extend(self.known().untold.gap(untold, self.connections.clock.now()));
         Ok(events)
-    }
-
-    /// A gap in place of fills that cannot be told, once for each of them in a stream: what they did to the account is found by
-    /// comparing it.
-    fn gap(&self, untold: BTreeMap<SmolStr, Timestamp>) -> Option<BrokerEvent> {
-        let to = self.connections.clock.now();
-        let mut known = self.known();
-        let new = untold.iter().filter(|(id, _)| !known.untold.contains(*id)).map(|(_, time)| *time).min();
-        // What has left the window is not asked for again.
-        known.untold = untold.into_keys().collect();
-        new.map(|from| BrokerEvent::Gap { from: from.min(to), to, recoverable: false })
     }
 }
 
@@ -110,14 +103,8 @@ impl EventSource for Alpaca {
     async fn open(&self) -> Result<(Box<dyn Socket>, TradeUpdates), BrokerError> {
         let key = self.key().await?;
         let (account, _) = self.account_id().await.map_err(|failure| failure.of_query("events"))?;
-        self.known().untold.clear();
-        let temporary = |kind, message| BrokerError::new("events", kind, ErrorStatus::Temporary, message);
-        let request = http::Request::builder()
-            .uri(self.config.stream_url())
-            .body(())
-            .map_err(|error| temporary(BrokerErrorKind::InvalidRequest, format!("stream: {error}")))?;
-        let socket = self.connections.sockets.connect(request, self.config.deadline()).await;
-        let socket = socket.map_err(|error| temporary(BrokerErrorKind::Disconnected, error.message))?;
+        self.known().untold = Untold::default();
+        let socket = self.connections.socket(self.config.stream_url(), self.config.deadline()).await?;
         Ok((socket, TradeUpdates::new(key, account, self.orders.clone())))
     }
 
@@ -133,7 +120,11 @@ impl EventSource for Alpaca {
     }
 
     async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.happened(from).await.map_err(|failure| failure.of_query("events"))
+        self.happened(from, true).await.map_err(|failure| failure.of_query("events"))
+    }
+
+    async fn fills_since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from, false).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {

@@ -2,20 +2,15 @@
 
 use super::symbols::{SYMBOLS, of_position};
 use super::wire::{CashActivity, FillActivity, NewOrder, TradeUpdate, WireOrder, WirePosition};
-use crate::kit::{Failure, KnownOrder, KnownOrders, cursor};
+use crate::kit::{self, Failure, KnownOrder, KnownOrders, cursor, strange, unreadable, venue_id};
 use mts_foundation::broker_event::{BrokerEvent, FeeStatus, OrderReport};
 use mts_foundation::cash_flow::{CashFlow, CashKind};
 use mts_foundation::{
-    AccountId, BrokerOrderId, Currency, Decimal, Fill, FillId, FundId, Order, OrderId, OrderState, OrderType,
-    Position, Side, Symbol, Timestamp, VenueName,
+    AccountId, Currency, Decimal, Fill, FillId, FundId, Order, OrderState, OrderType, Position, Side, Symbol,
+    Timestamp, VenueName,
 };
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 use std::collections::BTreeMap;
-
-/// What cannot be said in our words is an answer that cannot be read.
-fn strange(field: &str, value: impl std::fmt::Display) -> Failure {
-    Failure::unreadable(format!("{field} is {value}, which mts does not know"))
-}
 
 /// The body of a new order.
 pub(super) fn new_order(order: &Order, native: &str, client_id: &str) -> Result<Vec<u8>, Failure> {
@@ -35,7 +30,7 @@ pub(super) fn new_order(order: &Order, native: &str, client_id: &str) -> Result<
         extended_hours: order.extended_hours,
         client_order_id: client_id,
     };
-    serde_json::to_vec(&body).map_err(|error| Failure::unreadable(error.to_string()))
+    serde_json::to_vec(&body).map_err(unreadable)
 }
 
 /// Whether the venue's order is the one that was meant, as far as it tells.
@@ -101,18 +96,11 @@ fn side(wire: &str, known: Option<&KnownOrder>) -> Result<Side, Failure> {
         "sell_short" => Side::Short,
         other => return Err(strange("side", other)),
     };
-    Ok(match known {
-        Some(known) if known.side.sign() == side.sign() => known.side,
-        _ => side,
-    })
+    Ok(kit::side(side, known))
 }
 
 fn named(native: &str) -> Result<Symbol, Failure> {
-    SYMBOLS.from_native(native).map_err(|error| Failure::unreadable(error.to_string()))
-}
-
-fn venue_id(id: &str) -> Result<BrokerOrderId, Failure> {
-    BrokerOrderId::new(id).map_err(|error| Failure::unreadable(error.to_string()))
+    SYMBOLS.from_native(native).map_err(unreadable)
 }
 
 /// What Alpaca says of an order.
@@ -152,8 +140,7 @@ pub(super) fn report(wire: &WireOrder, orders: &KnownOrders) -> Result<OrderRepo
 /// A fill's id: of the order, and how much of it was filled then. It is the same in the stream and in the history, whose own
 /// ids differ.
 fn fill_id(order: &str, cumulative: Decimal) -> Result<FillId, Failure> {
-    FillId::new(format!("{order}:{}", cumulative.normalize()))
-        .map_err(|error| Failure::unreadable(error.to_string()))
+    FillId::new(format!("{order}:{}", cumulative.normalize())).map_err(unreadable)
 }
 
 struct Execution<'a> {
@@ -173,21 +160,15 @@ fn fill_event(
     known: Option<&KnownOrder>,
     account: &AccountId,
 ) -> Result<BrokerEvent, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| Failure::unreadable(error.to_string());
-    let order_id = match known {
-        Some(known) => known.order_id.clone(),
-        // Somebody else's order on the account: it is told, and belongs to none of ours.
-        None => OrderId::new(format!("alpaca:{}", execution.order)).map_err(|error| unreadable(&error))?,
-    };
     let fill = Fill {
         fill_id: fill_id(execution.order, execution.cumulative)?,
-        order_id,
+        order_id: kit::order_of(known, "alpaca", execution.order)?,
         symbol: named(execution.symbol)?,
         side: side(execution.side, known)?,
         quantity: execution.quantity,
         price: execution.price,
         fees: Decimal::ZERO,
-        venue: VenueName::new("alpaca").map_err(|error| unreadable(&error))?,
+        venue: VenueName::new("alpaca").map_err(unreadable)?,
         timestamp: execution.time,
         raw: BTreeMap::from_iter(
             execution
@@ -200,7 +181,7 @@ fn fill_event(
     Ok(BrokerEvent::Fill {
         account: account.clone(),
         cursor: cursor(execution.time)?,
-        fill: fill.checked().map_err(|error| unreadable(&error))?,
+        fill: fill.checked().map_err(unreadable)?,
         fees: FeeStatus::Known,
     })
 }
@@ -260,7 +241,7 @@ pub(super) fn of_cash(row: &CashActivity, currency: Currency) -> Result<Option<B
     }
     let day = row.date.get(..10).unwrap_or(&row.date);
     let time: Timestamp = serde_json::from_value(format!("{day}T00:00:00Z").into())
-        .map_err(|error: serde_json::Error| Failure::unreadable(error.to_string()))?;
+        .map_err(|error: serde_json::Error| unreadable(error))?;
     let kind = match row.activity_type.as_str() {
         "CSD" | "TRANS" if row.net_amount > Decimal::ZERO => CashKind::Deposit,
         "CSW" | "TRANS" if row.net_amount < Decimal::ZERO => CashKind::Withdrawal,
@@ -276,8 +257,7 @@ pub(super) fn of_cash(row: &CashActivity, currency: Currency) -> Result<Option<B
 
 /// A position of the account.
 pub(super) fn position(wire: &WirePosition, account: &FundId, now: Timestamp) -> Result<Position, Failure> {
-    let symbol = of_position(&wire.symbol, wire.asset_class == "crypto")
-        .map_err(|error| Failure::unreadable(error.to_string()))?;
+    let symbol = of_position(&wire.symbol, wire.asset_class == "crypto").map_err(unreadable)?;
     let quantity = match wire.side.as_str() {
         "long" => wire.qty.abs(),
         "short" => -wire.qty.abs(),

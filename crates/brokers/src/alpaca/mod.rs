@@ -11,6 +11,6 @@ mod wire;
 
 pub use capabilities::{REQUESTS_A_MINUTE, capabilities};
 pub use client::Alpaca;
-pub use config::{AlpacaConfig, InvalidAlpacaConfig};
+pub use config::AlpacaConfig;
 pub use session::TradeUpdates;
 pub use symbols::SYMBOLS;

@@ -93,11 +93,15 @@ impl Session for TradeUpdates {
             }
             STREAM => {
                 let update: TradeUpdate = read(&envelope)?;
-                let events = of_update(&update, &self.orders, &self.account);
-                let events = events.map_err(|failure: Failure| failure.of_query("events"))?;
                 if self.filled.has_hole(&update) {
                     steps.push(Step::Look);
                 }
+                let (client_id, id) = (&update.order.client_order_id, &update.order.id);
+                let events = match of_update(&update, &self.orders, &self.account) {
+                    // Of others: the next look at the history tells of a gap.
+                    Err(_) if !self.orders.is_ours(Some(client_id), id) => Vec::new(),
+                    events => events.map_err(|failure: Failure| failure.of_query("events"))?,
+                };
                 steps.extend(events.into_iter().map(|event| Step::Event(Box::new(event))));
             }
             // New kinds of messages are no concern of ours; the history is asked, in case they stand for fills.

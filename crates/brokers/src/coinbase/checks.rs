@@ -1,7 +1,7 @@
 //! The documented self-test.
 
 use super::client::Coinbase;
-use crate::kit::{Checks, FailureKind, is_live};
+use crate::kit::{Checks, is_live};
 use mts_foundation::Symbol;
 use mts_foundation::broker::Check;
 
@@ -10,19 +10,7 @@ impl Coinbase {
     pub(super) async fn checks(&self, symbol: Option<&Symbol>) -> Vec<Check> {
         let mut checks = Checks::default();
         let time = self.venue_time().await;
-        checks.add(
-            "API reachable",
-            match &time {
-                Err(failure) if !matches!(failure.kind, FailureKind::Auth | FailureKind::Refused) => {
-                    Err(format!(
-                        "{}: {}; see that this machine reaches it, and https://status.coinbase.com",
-                        self.config.rest_url(),
-                        failure.message
-                    ))
-                }
-                _ => Ok(self.config.rest_url().to_owned()),
-            },
-        );
+        checks.reachable(self.config.rest_url(), &time, "https://status.coinbase.com");
         let permissions = self.permissions().await;
         checks.add(
             "auth",
@@ -53,17 +41,9 @@ impl Coinbase {
                 .await
                 .map_err(|failure| format!("{}; see that Coinbase trades the instrument", failure.message)),
         );
-        checks.add(
-            "time skew",
-            match (&time, self.known().clock_skew_ms) {
-                (Ok(_), Some(skew)) if skew.abs() < 1_000 => Ok(format!("{skew} ms")),
-                (Ok(_), Some(skew)) => {
-                    Err(format!("this machine's clock is {skew} ms behind Coinbase's; set it by NTP"))
-                }
-                _ => Err("the venue's time is not known".to_owned()),
-            },
-        );
-        let stream = is_live(self, &self.world()).await;
+        let skew = self.known().clock_skew_ms;
+        checks.skew("Coinbase", &time, skew, 1_000, "");
+        let stream = is_live(self, &self.connections.followed()).await;
         checks.add(
             "WebSocket stream",
             match stream {

@@ -5,24 +5,24 @@ use super::config::CoinbaseConfig;
 use super::map;
 use super::sign::Signer;
 use super::watch::Watch;
-use super::wire::{Canceled, Permissions, WireError, WireTime};
+use super::wire::{Canceled, Permissions, WireError, WireOrder, WireTime};
 use crate::kit::{
-    Connections, Failure, FailureKind, Followed, KnownOrders, Reply, Rest, client_id, follow, secret,
+    Connections, Entry, Failure, FailureKind, KnownOrders, OrderEntry, Reply, Rest, Taken, canceled,
+    client_id, follow, health, secret, sensitive, submit,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request};
+use http::{Method, Request};
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
     Check, ErrorStatus, Health, OrderRef, SubmitOutcome,
 };
 use mts_foundation::broker_event::{Cursor, OrderReport};
 use mts_foundation::io::RequestOptions;
-use mts_foundation::{Account, AccountId, BrokerOrderId, Order, OrderState, Position, Symbol, Timestamp};
+use mts_foundation::{Account, AccountId, BrokerOrderId, Order, Position, Symbol, Timestamp};
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Registry name.
 pub(super) const NAME: &str = "coinbase";
@@ -117,11 +117,6 @@ impl Coinbase {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn world(&self) -> Followed {
-        let Connections { sleep, clock, .. } = self.connections.clone();
-        Followed { sleep, clock }
-    }
-
     /// The key, as it was when the broker connected.
     pub(super) async fn signer(&self) -> Result<Arc<Signer>, BrokerError> {
         if let Some(signer) = self.known().signer.clone() {
@@ -157,12 +152,10 @@ impl Coinbase {
         let place = path.split_once('?').map_or(path, |(place, _)| place);
         let uri = format!("{method} {}{FOLDER}{place}", self.host);
         let token = format!("Bearer {}", signer.token(self.connections.clock.now(), Some(&uri)));
-        let mut token = HeaderValue::try_from(token).map_err(|error| not_sent(error.to_string()))?;
-        token.set_sensitive(true);
         let mut request = Request::builder()
             .method(method)
             .uri(self.rest.url(&format!("{FOLDER}{path}")))
-            .header("authorization", token)
+            .header("authorization", sensitive("authorization", &token)?)
             .header("accept", "application/json");
         if !is_read {
             request = request.header("content-type", "application/json");
@@ -185,15 +178,11 @@ impl Coinbase {
 
     /// The venue's time; what it differs from ours is kept.
     pub(super) async fn venue_time(&self) -> Result<Timestamp, Failure> {
-        let before = self.connections.clock.now();
-        let time: WireTime = self.get("/time").await?;
-        let after = self.connections.clock.now();
+        let (time, ours) = self.connections.dated(self.get::<WireTime>("/time")).await?;
         let millis = i64::try_from(time.epoch_millis.trunc())
             .ok()
             .filter(|millis| millis.checked_mul(1_000_000).is_some())
             .ok_or_else(|| Failure::unreadable(format!("epochMillis is {}", time.epoch_millis)))?;
-        // The answer was made about half-way.
-        let ours = before.plus(after.since(before) / 2);
         self.known().clock_skew_ms = Some(millis.saturating_sub(ours.nanos() / 1_000_000));
         Ok(Timestamp::from_millis(millis))
     }
@@ -231,56 +220,10 @@ impl Coinbase {
         AccountId::new(&permissions.portfolio_uuid).map_err(|error| Failure::unreadable(error.to_string()))
     }
 
-    /// Sends an order; the venue's id of it.
-    async fn send(&self, order: &Order, native: &str, signer: &Signer) -> Result<BrokerOrderId, Failure> {
-        // An order of this key may be there: the venue answers a used key with it, whatever is asked for now.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        let id = self.orders.insert(order);
-        let body = map::new_order(order, native, &id, self.connections.clock.now())?;
-        let reply = self.ask_as(signer, Method::POST, "/orders", body).await?;
-        let lost = |failure: Failure| match failure.kind {
-            FailureKind::Unreadable => failure,
-            _ => Failure { kind: FailureKind::Lost { timed_out: false }, ..failure },
-        };
-        let wire = match map::submitted(reply.json()?, order, native, &id) {
-            Ok(taken) => {
-                let venue = map::venue_id(&taken.order_id)?;
-                if !is_again {
-                    self.orders.meet(&id, &venue);
-                    self.watch.opened(&venue);
-                    return Ok(venue);
-                }
-                self.find_order(&venue).await
-            }
-            Err(failure) if failure.code.as_deref() == Some(DUPLICATE) => self.by_client_id(&id).await,
-            Err(failure) => return Err(failure),
-        };
-        let missing = || Failure::unreadable("the venue knows the key and not its order");
-        let wire = wire.map_err(lost)?.ok_or_else(missing)?;
-        map::is_of(order, &wire, &id, native)?;
-        let report = map::report(&wire, &self.orders)?;
-        if report.state == OrderState::Rejected {
-            let reason = report.reason.unwrap_or_default();
-            return Err(Failure::new(FailureKind::Refused, reason));
-        }
-        Ok(report.broker_order_id)
-    }
-
-    /// Hands an order over; what has come of this try.
-    async fn hand_over(&self, order: &Order) -> SubmitOutcome {
-        let native = match accepted(&self.capabilities, order) {
-            Ok(native) => native,
-            Err(reason) => return SubmitOutcome::NotSent { reason: reason.into() },
-        };
-        // A key that cannot be had signs nothing.
-        let signer = match self.signer().await {
-            Ok(signer) => signer,
-            Err(error) => return SubmitOutcome::NotSent { reason: error.message.into() },
-        };
-        match self.send(order, &native, &signer).await {
-            Ok(id) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), id)),
-            Err(failure) => failure.of_submit(),
-        }
+    /// The venue's order of a try.
+    fn taken(&self, entry: &Entry<'_, Ready>, wire: &WireOrder) -> Result<Taken, Failure> {
+        map::is_of(entry.order, wire, &entry.id, &entry.ready.0)?;
+        Ok(Taken::of(map::report(wire, &self.orders)?, self.connections.clock.now()))
     }
 
     /// What the venue says after it was asked to cancel.
@@ -289,24 +232,67 @@ impl Coinbase {
         let answer: Canceled = self.ask(Method::POST, "/orders/batch_cancel", body).await?.json()?;
         let result = answer.results.into_iter().find(|result| result.order_id == id.as_str());
         let result = result.ok_or_else(|| Failure::unreadable("the answer is about another order"))?;
-        let is_under_way = result.success || result.failure_reason == "DUPLICATE_CANCEL_REQUEST";
-        let mut pauses = LOOKS.iter();
-        loop {
-            let Some(wire) = self.find_order(id).await? else { return Ok(CancelOutcome::NotFound) };
-            let report = map::report(&wire, &self.orders)?;
-            match (report.state, is_under_way, pauses.next()) {
-                (OrderState::Canceled, true, _) => return Ok(CancelOutcome::Confirmed),
-                (state, ..) if state.is_terminal() => return Ok(CancelOutcome::TooLate { state }),
-                (_, false, _) => {
-                    let cause = format!("the cancellation is refused: {}", result.failure_reason);
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
-                (_, true, Some(pause)) => self.connections.sleep.sleep(Duration::from_millis(*pause)).await,
-                (state, true, None) => {
-                    let cause = format!("the cancellation is taken, and the order is {state} still");
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
+        let asked = match result.failure_reason.as_str() {
+            _ if result.success => Ok(()),
+            "DUPLICATE_CANCEL_REQUEST" => Ok(()),
+            reason => {
+                let message = format!("the cancellation is refused: {reason}");
+                Err(Failure::new(FailureKind::Refused, message))
             }
+        };
+        canceled(&*self.connections.sleep, LOOKS, asked, || async {
+            let Some(wire) = self.find_order(id).await? else { return Ok(None) };
+            Ok(Some(map::report(&wire, &self.orders)?.state))
+        })
+        .await
+    }
+}
+
+/// Coinbase's name of the instrument, and the key.
+type Ready = (SmolStr, Arc<Signer>);
+
+impl OrderEntry for Coinbase {
+    type Ready = Ready;
+
+    async fn prepared(&self, order: &Order) -> Result<Ready, String> {
+        let native = accepted(&self.capabilities, order)?;
+        // A key that cannot be had signs nothing.
+        let signer = self.signer().await.map_err(|error| error.message)?;
+        Ok((native, signer))
+    }
+
+    async fn sent(&self, entry: &Entry<'_, Ready>) -> Result<Taken, Failure> {
+        let (Entry { order, id, .. }, (native, signer)) = (entry, &entry.ready);
+        let now = self.connections.clock.now();
+        let body = map::new_order(order, native, id, now)?;
+        let reply = self.ask_as(signer, Method::POST, "/orders", body).await?;
+        let taken = map::submitted(reply.json()?, order, native, id)?;
+        let venue = map::venue_id(&taken.order_id)?;
+        if !entry.is_again {
+            self.watch.opened(&venue);
+            return Ok(Taken { id: venue, at: now, refused: None });
+        }
+        // The venue answers a used key with its order, whatever is asked for now.
+        let wire = self.find_order(&venue).await.map_err(Failure::after_sending)?;
+        self.taken(
+            entry,
+            &wire.ok_or_else(|| Failure::unreadable("the venue knows the key and not its order"))?,
+        )
+    }
+
+    fn is_taken(&self, refusal: &Failure) -> bool {
+        refusal.code.as_deref() == Some(DUPLICATE)
+    }
+
+    async fn had(&self, entry: &Entry<'_, Ready>) -> Result<Option<Taken>, Failure> {
+        match self.by_client_id(&entry.id).await? {
+            Some(wire) => self.taken(entry, &wire).map(Some),
+            // Of what was sent before that, what has ended is not found.
+            None if entry.order.created_at < self.looks_back_to() => Err(Failure::unreadable(format!(
+                "the order is not among those of the last {} hours, and older; set look_back_hours higher",
+                self.config.look_back_hours
+            ))),
+            None => Ok(None),
         }
     }
 }
@@ -349,23 +335,11 @@ impl Broker for Coinbase {
 
     async fn health(&self) -> Health {
         let known = self.known();
-        Health {
-            connected: known.since.is_some(),
-            since: known.since,
-            clock_skew_ms: known.clock_skew_ms,
-            token_expires: None,
-        }
+        health(known.since, known.clock_skew_ms)
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        match self.hand_over(order).await {
-            SubmitOutcome::NotSent { reason } if is_again => {
-                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
-            }
-            outcome => outcome,
-        }
+        submit(self, order).await
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {
@@ -399,7 +373,7 @@ impl Broker for Coinbase {
     }
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        follow(self, self.world(), after)
+        follow(self, self.connections.followed(), after)
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {

@@ -8,44 +8,37 @@ use std::time::Duration;
 
 /// Settings of a Coinbase Advanced Trade account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CoinbaseConfig {
     /// Where the key's name is kept: `organizations/…/apiKeys/…`.
-    #[serde(default = "api_key")]
     pub api_key: SecretRef,
     /// Where the key's secret is kept: an ECDSA key in PEM, or an Ed25519 key in base64 or PEM.
-    #[serde(default = "api_secret")]
     pub api_secret: SecretRef,
     /// Of the older API; taken and not used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<SecretRef>,
     /// Live: there is nothing else.
-    #[serde(default)]
     pub trading_mode: TradingMode,
     /// Whether a key that may move money out is taken.
-    #[serde(default)]
     pub allow_withdrawal_key: bool,
     /// The currency of the account's cash, and of its fees.
-    #[serde(default = "currency")]
     pub currency: Currency,
     /// Another address than Coinbase's, such as a double's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<String>,
     /// Another address than Coinbase's for the stream.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Longest wait for an answer, in milliseconds.
-    #[serde(default = "deadline")]
     pub deadline_ms: u64,
     /// How often the history is asked for what the stream has not told, in milliseconds.
-    #[serde(default = "look_every", deserialize_with = "look_every_above_zero")]
+    #[serde(deserialize_with = "look_every_above_zero")]
     pub look_every_ms: u64,
     /// After how much silence the stream counts as lost, in milliseconds; its heartbeats come every second.
-    #[serde(default = "silence", deserialize_with = "silence_above_zero")]
+    #[serde(deserialize_with = "silence_above_zero")]
     pub silence_ms: u64,
     /// How far back an order is looked for by its key, in hours; those that are open are found whatever their age.
-    #[serde(default = "look_back")]
     pub look_back_hours: u32,
 }
 
@@ -88,22 +81,6 @@ fn silence_above_zero<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Erro
     above_zero(from, "silence_ms", silence())
 }
 
-fn api_key() -> SecretRef {
-    SecretRef::Env("COINBASE_API_KEY".to_owned())
-}
-
-fn api_secret() -> SecretRef {
-    SecretRef::Env("COINBASE_API_SECRET".to_owned())
-}
-
-fn currency() -> Currency {
-    Currency::USD
-}
-
-fn deadline() -> u64 {
-    20_000
-}
-
 fn look_every() -> u64 {
     30_000
 }
@@ -112,26 +89,22 @@ fn silence() -> u64 {
     10_000
 }
 
-fn look_back() -> u32 {
-    25
-}
-
 impl Default for CoinbaseConfig {
     /// A live account in dollars, its key in `COINBASE_API_KEY` and `COINBASE_API_SECRET`.
     fn default() -> Self {
         Self {
-            api_key: api_key(),
-            api_secret: api_secret(),
+            api_key: SecretRef::Env("COINBASE_API_KEY".to_owned()),
+            api_secret: SecretRef::Env("COINBASE_API_SECRET".to_owned()),
             passphrase: None,
             trading_mode: TradingMode::Live,
             allow_withdrawal_key: false,
-            currency: currency(),
+            currency: Currency::USD,
             rest: None,
             stream: None,
-            deadline_ms: deadline(),
+            deadline_ms: 20_000,
             look_every_ms: look_every(),
             silence_ms: silence(),
-            look_back_hours: look_back(),
+            look_back_hours: 25,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::session::UserChannel;
 use super::watch::{Found, Lagging};
 use super::wire::{FillPage, WireFill};
 use crate::kit::{EventSource, Failure, KnownOrders};
-use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
+use mts_foundation::broker::BrokerError;
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
 use mts_foundation::{BrokerOrderId, Decimal, Timestamp};
@@ -179,13 +179,7 @@ impl EventSource for Coinbase {
 
     async fn open(&self) -> Result<(Box<dyn Socket>, UserChannel), BrokerError> {
         let signer = self.signer().await?;
-        let temporary = |kind, message| BrokerError::new("events", kind, ErrorStatus::Temporary, message);
-        let request = http::Request::builder()
-            .uri(self.config.stream_url())
-            .body(())
-            .map_err(|error| temporary(BrokerErrorKind::InvalidRequest, format!("stream: {error}")))?;
-        let socket = self.connections.sockets.connect(request, self.config.deadline()).await;
-        let socket = socket.map_err(|error| temporary(BrokerErrorKind::Disconnected, error.message))?;
+        let socket = self.connections.socket(self.config.stream_url(), self.config.deadline()).await?;
         // Whatever ended while nobody listened is asked for.
         self.watch.missed();
         let silence = Duration::from_millis(self.config.silence_ms);

@@ -4,15 +4,16 @@ use super::symbols::SYMBOLS;
 use super::wire::{
     NewOrder, NewTerms, RefusedOrder, Submitted, SubmittedOrder, UserOrder, WireFill, WireOrder,
 };
-use crate::kit::{Failure, FailureKind, KnownOrder, KnownOrders, cursor};
+use crate::kit::{self, Failure, FailureKind, KnownOrder, KnownOrders, cursor, strange, unreadable};
+
+pub(super) use crate::kit::venue_id;
 use mts_foundation::broker_event::{BrokerEvent, FeeStatus, OrderReport};
 use mts_foundation::{
-    AccountId, BrokerOrderId, Currency, Decimal, Fill, FillId, Order, OrderId, OrderState, OrderType, Side,
-    Symbol, TimeInForce, Timestamp, VenueName,
+    AccountId, Currency, Decimal, Fill, FillId, Order, OrderState, OrderType, Side, Symbol, TimeInForce,
+    Timestamp, VenueName,
 };
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 /// Shortest life of an order for the day.
 const SHORTEST_DAY: i64 = 60;
@@ -22,15 +23,6 @@ const DAY: i64 = 86_400;
 
 /// Decimal places of a size that was paid in money and is told in units.
 const PLACES: u32 = 16;
-
-/// What cannot be said in our words is an answer that cannot be read.
-fn strange(field: &str, value: impl Display) -> Failure {
-    Failure::unreadable(format!("{field} is {value}, which mts does not know"))
-}
-
-fn unreadable(error: &dyn Display) -> Failure {
-    Failure::unreadable(error.to_string())
-}
 
 /// When an order for the day that is sent now ends: at the next midnight of UTC that is a minute away.
 fn end_of_day(now: Timestamp) -> String {
@@ -72,7 +64,7 @@ pub(super) fn new_order(
         side: if buys { "BUY" } else { "SELL" },
         order_configuration: BTreeMap::from([(kind, terms)]),
     };
-    serde_json::to_vec(&body).map_err(|error| unreadable(&error))
+    serde_json::to_vec(&body).map_err(unreadable)
 }
 
 /// The order that an answer says was taken, if it is the one that was sent.
@@ -160,10 +152,7 @@ fn side(wire: &str, known: Option<&KnownOrder>) -> Result<Side, Failure> {
         "SELL" => Side::Sell,
         other => return Err(strange("side", other)),
     };
-    Ok(match known {
-        Some(known) if known.side.sign() == side.sign() => known.side,
-        _ => side,
-    })
+    Ok(kit::side(side, known))
 }
 
 /// By the prices it has: Coinbase has more names of types than we have.
@@ -192,12 +181,7 @@ pub(super) fn is_fill(row: &WireFill) -> bool {
 }
 
 fn named(native: &str) -> Result<Symbol, Failure> {
-    SYMBOLS.from_native(native).map_err(|error| unreadable(&error))
-}
-
-/// A venue's id of an order.
-pub(super) fn venue_id(id: &str) -> Result<BrokerOrderId, Failure> {
-    BrokerOrderId::new(id).map_err(|error| unreadable(&error))
+    SYMBOLS.from_native(native).map_err(unreadable)
 }
 
 /// The words that say why an order ended, or that its status is a new one.
@@ -284,11 +268,6 @@ pub(super) fn of_fill(
     account: &AccountId,
     currency: Currency,
 ) -> Result<BrokerEvent, Failure> {
-    let order_id = match known {
-        Some(known) => known.order_id.clone(),
-        // Somebody else's order on the account: it is told, and belongs to none of ours.
-        None => OrderId::new(format!("coinbase:{}", row.order_id)).map_err(|error| unreadable(&error))?,
-    };
     let paid_in = row.product_id.rsplit('-').next().unwrap_or_default();
     let is_known = paid_in == currency.as_str();
     let words = [
@@ -299,14 +278,14 @@ pub(super) fn of_fill(
         ("commission_currency", paid_in.into()),
     ];
     let fill = Fill {
-        fill_id: FillId::new(&row.entry_id).map_err(|error| unreadable(&error))?,
-        order_id,
+        fill_id: FillId::new(&row.entry_id).map_err(unreadable)?,
+        order_id: kit::order_of(known, "coinbase", &row.order_id)?,
         symbol: named(&row.product_id)?,
         side: side(&row.side, known)?,
         quantity: units(row)?,
         price: row.price,
         fees: if is_known { row.commission } else { Decimal::ZERO },
-        venue: VenueName::new("coinbase").map_err(|error| unreadable(&error))?,
+        venue: VenueName::new("coinbase").map_err(unreadable)?,
         timestamp: row.trade_time,
         raw: words
             .into_iter()
@@ -317,7 +296,7 @@ pub(super) fn of_fill(
     Ok(BrokerEvent::Fill {
         account: account.clone(),
         cursor: cursor(row.sequence_timestamp)?,
-        fill: fill.checked().map_err(|error| unreadable(&error))?,
+        fill: fill.checked().map_err(unreadable)?,
         fees: if is_known { FeeStatus::Known } else { FeeStatus::Pending },
     })
 }

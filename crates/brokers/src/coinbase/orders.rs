@@ -3,7 +3,7 @@
 use super::client::{Coinbase, MAX_PAGES, PAGE, encoded};
 use super::map;
 use super::wire::{OneOrder, OrderPage, WireOrder};
-use crate::kit::{Failure, FailureKind};
+use crate::kit::{Failure, FailureKind, reach_back};
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{BrokerOrderId, Timestamp};
 use smol_str::SmolStr;
@@ -72,7 +72,7 @@ impl Coinbase {
     async fn orders_of(
         &self,
         question: &str,
-        mut go_on: impl FnMut(WireOrder) -> Result<bool, Failure> + Send,
+        mut go_on: impl FnMut(WireOrder) -> bool + Send,
     ) -> Result<(), Failure> {
         let (mut met, mut cursor) = (BTreeSet::new(), String::new());
         for _ in 0..MAX_PAGES {
@@ -80,7 +80,7 @@ impl Coinbase {
                 self.get(&format!("/orders/historical/batch?{question}&limit={PAGE}{cursor}")).await?;
             let before = met.len();
             for order in page.orders {
-                if met.insert(order.order_id.clone()) && !go_on(order)? {
+                if met.insert(order.order_id.clone()) && !go_on(order) {
                     return Ok(());
                 }
             }
@@ -94,37 +94,38 @@ impl Coinbase {
 
     /// The orders that may still fill.
     pub(super) async fn list_open(&self) -> Result<Vec<OrderReport>, Failure> {
-        let mut reports: BTreeMap<SmolStr, OrderReport> = BTreeMap::new();
+        let mut rows: BTreeMap<SmolStr, WireOrder> = BTreeMap::new();
         for question in OPEN {
             self.orders_of(question, |wire| {
-                if map::is_named(&wire.product_id) {
-                    let report = map::report(&wire, &self.orders)?;
-                    reports.insert(wire.order_id, report);
-                }
-                Ok(true)
+                rows.insert(wire.order_id.clone(), wire);
+                true
             })
             .await?;
         }
-        let mut reports: Vec<OrderReport> = reports.into_values().collect();
+        let mut reports = self.orders.reports(
+            rows.values(),
+            |wire| (Some(&wire.client_order_id), &wire.order_id),
+            |wire| map::report(wire, &self.orders),
+        )?;
         reports.retain(|report| !report.state.is_terminal());
         reports.sort_by_key(|report| report.timestamp);
         Ok(reports)
     }
 
+    /// From when on an order is looked for that is not open.
+    pub(super) fn looks_back_to(&self) -> Timestamp {
+        let back = Duration::from_secs(u64::from(self.config.look_back_hours) * 3_600);
+        reach_back(self.connections.clock.now(), back, Duration::ZERO)
+    }
+
     /// The order with a client id, which the venue cannot be asked for: among those of late, and those that are open.
     pub(super) async fn by_client_id(&self, id: &str) -> Result<Option<WireOrder>, Failure> {
-        let back = Duration::from_secs(u64::from(self.config.look_back_hours) * 3_600);
-        let back = i64::try_from(back.as_nanos()).unwrap_or(i64::MAX);
-        let from = Timestamp::from_nanos(self.connections.clock.now().nanos().saturating_sub(back));
         let mut found = None;
-        let of_late = format!("start_date={from}");
+        let of_late = format!("start_date={}", self.looks_back_to());
         for question in std::iter::once(of_late.as_str()).chain(OPEN) {
             self.orders_of(question, |wire| {
-                if wire.client_order_id == id {
-                    found = Some(wire);
-                    return Ok(false);
-                }
-                Ok(true)
+                found = Some(wire).filter(|wire| wire.client_order_id == id);
+                found.is_none()
             })
             .await?;
             if found.is_some() {

@@ -91,10 +91,13 @@ impl UserChannel {
         let Ok(id) = map::venue_id(&row.order_id) else { return steps.push(Step::Look) };
         let remembered = before.map(|before| before.quantity);
         let Ok(report) = map::report_of_stream(row, remembered, &self.orders, time) else {
-            // In words that are not ours: the history is asked what it is.
-            self.watch.told(&id, filled, true, now);
-            self.watch.doubt(&id);
-            return steps.push(Step::Look);
+            // In words that are not ours. What one of ours is the history is asked with the next heartbeat, and not for each
+            // message; others' orders are theirs.
+            if self.orders.is_ours(Some(&row.client_order_id), &row.order_id) {
+                self.watch.told(&id, filled, true, now);
+                self.watch.doubt(&id);
+            }
+            return;
         };
         let ended = report.state.is_terminal();
         if before.is_none() && self.last.len() >= MAX_ORDERS {

@@ -3,7 +3,7 @@
 use super::client::{Coinbase, MAX_PAGES, NAME, PAGE, encoded};
 use super::symbols::{SYMBOLS, of_wallet};
 use super::wire::{AccountPage, Books, Products, Wallet};
-use crate::kit::Failure;
+use crate::kit::{self, Failure};
 use mts_foundation::{Account, Decimal, FundId, Position, Symbol};
 use std::collections::BTreeMap;
 
@@ -87,20 +87,7 @@ impl Coinbase {
         let owner = FundId::new(NAME).map_err(|error| Failure::unreadable(error.to_string()))?;
         let now = self.connections.clock.now();
         let position = |(symbol, quantity, price): (Symbol, Decimal, Option<Decimal>)| {
-            let last_price = price.unwrap_or_default();
-            Position {
-                fund_id: owner.clone(),
-                symbol,
-                quantity,
-                // The venue does not say what was paid.
-                avg_price: last_price,
-                last_price,
-                market_value_usd: last_price.saturating_mul(quantity),
-                unrealized_pl_usd: Decimal::ZERO,
-                realized_pl_ytd_usd: Decimal::ZERO,
-                last_updated: now,
-                tax_lots: Vec::new(),
-            }
+            kit::held(&owner, symbol, quantity, price.unwrap_or_default(), now)
         };
         Ok(held.into_iter().map(position).collect())
     }

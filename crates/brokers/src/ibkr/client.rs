@@ -9,7 +9,7 @@ use super::map;
 use super::session::Shared;
 use super::turns::Turns;
 use super::wire::WireOrder;
-use crate::kit::{Checks, Connections, Failure, FailureKind, Followed, client_id, follow, is_live};
+use crate::kit::{Checks, Connections, Failure, FailureKind, client_id, follow, is_live};
 use ibapi::RateLimiter;
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities, Check, Health,
@@ -98,11 +98,6 @@ impl Ibkr {
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn world(&self) -> Followed {
-        let Connections { sleep, clock, .. } = self.connections.clone();
-        Followed { sleep, clock }
     }
 
     fn live(&self) -> Option<Arc<Link>> {
@@ -204,11 +199,8 @@ impl Ibkr {
     }
 
     async fn measure(&self, link: &Arc<Link>) -> Result<(), Failure> {
-        let before = self.connections.clock.now();
-        let theirs = link.time().await?;
-        let after = self.connections.clock.now();
-        // The answer was made about half-way, and half a second after what it says.
-        let ours = before.plus(after.since(before) / 2);
+        // The answer was made half a second after what it says.
+        let (theirs, ours) = self.connections.dated(link.time()).await?;
         let skew = (theirs.nanos().saturating_add(HALF).saturating_sub(ours.nanos())) / 1_000_000;
         // Below a second nothing is known.
         self.known().clock_skew_ms = Some(if skew.abs() < 600 { 0 } else { skew });
@@ -344,20 +336,10 @@ impl Ibkr {
         );
         let measured = self.measure(&link).await;
         let skew = self.known().clock_skew_ms;
-        checks.add(
-            "time skew",
-            match (measured, skew) {
-                (Ok(()), Some(skew)) if skew.abs() < 2_000 => Ok(format!("{skew} ms")),
-                (Ok(()), Some(skew)) => {
-                    Err(format!("this machine's clock is {skew} ms behind TWS's; set it by NTP"))
-                }
-                (Err(failure), _) => Err(format!("{}; TWS does not tell its time", failure.message)),
-                (Ok(()), None) => Err("TWS's time is not known; ask again".to_owned()),
-            },
-        );
+        checks.skew("TWS", &measured, skew, 2_000, "");
         checks.add(
             "event stream",
-            match is_live(self, &self.world()).await {
+            match is_live(self, &self.connections.followed()).await {
                 Ok(()) => Ok("orders and trades are told".to_owned()),
                 Err(error) => Err(format!("{error}; see the log of TWS")),
             },
@@ -488,7 +470,7 @@ impl Broker for Ibkr {
     }
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        follow(self, self.world(), after)
+        follow(self, self.connections.followed(), after)
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {

@@ -11,79 +11,42 @@ const MAX_DAYS: u8 = 7;
 
 /// Settings of an account at Interactive Brokers, reached through a TWS or an IB Gateway that somebody has logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct IbkrConfig {
     /// Where TWS or the gateway runs.
-    #[serde(default = "host")]
     pub host: String,
     /// Another port than theirs: 7497 and 7496 are TWS's for paper and live, 4002 and 4001 the gateway's. Text is taken as well.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "port_option")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "port_option")]
     pub port: Option<u16>,
     /// Whether it is a gateway and not TWS.
-    #[serde(default)]
     pub gateway: bool,
     /// Whether the account is a paper account, the default. An account of the other kind is refused.
-    #[serde(default = "yes")]
     pub paper: bool,
     /// The number that this program has there. Orders can be cancelled by the client that placed them and by nobody else, so it
     /// stays what it is, and no other program has it.
-    #[serde(default = "client_id")]
     pub client_id: i32,
     /// The account; the first that the login manages unless said otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<SmolStr>,
     /// Exchanges of futures by their root, such as `ES = "CME"`, where one root trades at several.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub exchanges: BTreeMap<SmolStr, SmolStr>,
     /// How many days of executions TWS surely has, today and those before it: 1, or as many as its trade log is set to show, 7
     /// at most. What is older than that is told as a gap.
-    #[serde(default = "history_days", deserialize_with = "days")]
+    #[serde(deserialize_with = "days")]
     pub history_days: u8,
     /// Longest wait for an answer, in milliseconds.
-    #[serde(default = "deadline", deserialize_with = "deadline_ms")]
+    #[serde(deserialize_with = "deadline_ms")]
     pub deadline_ms: u64,
     /// How long a fill waits for its commission, in milliseconds; after that it is told without, and the fees follow. 0 = none does.
-    #[serde(default = "fees_within")]
     pub fees_within_ms: u64,
     /// How often the executions are asked for, although nothing seems to be missing, in milliseconds.
-    #[serde(default = "look_every", deserialize_with = "look_every_ms")]
+    #[serde(deserialize_with = "look_every_ms")]
     pub look_every_ms: u64,
     /// How often the connection is tried while nothing else is said, in milliseconds.
-    #[serde(default = "beat_every", deserialize_with = "beat_every_ms")]
+    #[serde(deserialize_with = "beat_every_ms")]
     pub beat_every_ms: u64,
-}
-
-fn host() -> String {
-    "127.0.0.1".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn client_id() -> i32 {
-    1
-}
-
-fn history_days() -> u8 {
-    1
-}
-
-fn deadline() -> u64 {
-    20_000
-}
-
-fn fees_within() -> u64 {
-    100
-}
-
-fn look_every() -> u64 {
-    60_000
-}
-
-fn beat_every() -> u64 {
-    10_000
 }
 
 fn days<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
@@ -139,18 +102,18 @@ impl Default for IbkrConfig {
     /// The paper account of a TWS on this machine, as client 1.
     fn default() -> Self {
         Self {
-            host: host(),
+            host: "127.0.0.1".to_owned(),
             port: None,
             gateway: false,
             paper: true,
-            client_id: client_id(),
+            client_id: 1,
             account: None,
             exchanges: BTreeMap::new(),
-            history_days: history_days(),
-            deadline_ms: deadline(),
-            fees_within_ms: fees_within(),
-            look_every_ms: look_every(),
-            beat_every_ms: beat_every(),
+            history_days: 1,
+            deadline_ms: 20_000,
+            fees_within_ms: 100,
+            look_every_ms: 60_000,
+            beat_every_ms: 10_000,
         }
     }
 }

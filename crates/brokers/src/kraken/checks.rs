@@ -3,7 +3,7 @@
 use super::client::{Kraken, WITHDRAWAL_KEY, may_withdraw};
 use super::map;
 use super::wire::{WireKey, WireStatus, WireTicker};
-use crate::kit::{Checks, Failure, FailureKind, is_live};
+use crate::kit::{Checks, Failure, FailureKind, is_live, strange};
 use mts_foundation::Symbol;
 use mts_foundation::broker::{Broker, Check};
 use smol_str::SmolStr;
@@ -64,23 +64,11 @@ impl Kraken {
             "order book",
             touch.map_err(|failure| format!("{}; see that the pair is listed", failure.message)),
         );
-        let time = self.venue_time().await;
-        checks.add(
-            "time skew",
-            match (&time, self.known().clock_skew_ms) {
-                (Ok(_), Some(skew)) if skew.unsigned_abs() < MOST_SKEW => {
-                    Ok(format!("{skew} ms, to half a second"))
-                }
-                (Ok(_), Some(skew)) => {
-                    Err(format!("this machine's clock is {skew} ms behind Kraken's; set it by NTP"))
-                }
-                (Err(failure), _) => Err(failure.message.clone()),
-                _ => Err("the venue's time is not known".to_owned()),
-            },
-        );
+        let (time, skew) = (self.venue_time().await, self.known().clock_skew_ms);
+        checks.skew("Kraken", &time, skew, MOST_SKEW, ", to half a second");
         checks.add(
             "WebSocket stream",
-            match is_live(self, &self.world()).await {
+            match is_live(self, &self.connections.followed()).await {
                 Ok(()) => Ok(self.config.stream_url().to_owned()),
                 Err(error) => Err(format!("{error}; see that the key may make tokens for WebSockets")),
             },
@@ -113,7 +101,7 @@ impl Kraken {
         let pair = pair.ok_or_else(|| Failure::new(FailureKind::NotFound, "Kraken lists no such pair"))?;
         let tickers: BTreeMap<SmolStr, WireTicker> =
             self.public(&format!("Ticker?pair={}", pair.altname)).await?;
-        let ticker = tickers.values().next().ok_or_else(|| map::strange("ticker", "empty"))?;
+        let ticker = tickers.values().next().ok_or_else(|| strange("ticker", "empty"))?;
         Ok(format!("{} {} / {}", pair.symbol, map::price(&ticker.b)?, map::price(&ticker.a)?))
     }
 }

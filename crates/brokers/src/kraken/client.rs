@@ -8,25 +8,26 @@ use super::map;
 use super::order_map as orders;
 use super::pairs::Pair;
 use super::private::Call;
-use super::sent::Sent;
 use super::sign::Key;
 use super::wire::{
     WireAdded, WireAmended, WireBalance, WireCanceled, WireClosed, WireKey, WireOpen, WireOrder, WireTicker,
     WireTime, WireTradeBalance,
 };
-use crate::kit::{Connections, Failure, FailureKind, Followed, KnownOrders, Rest, client_id, follow};
+use crate::kit::{
+    Connections, Entry, Failure, FailureKind, KnownOrders, OrderEntry, Rest, Taken, Untold, canceled,
+    client_id, follow, health, strange, submit, unreadable, venue_id,
+};
 use mts_foundation::broker::{
     Broker, BrokerError, BrokerErrorKind, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities,
     Check, ErrorStatus, Health, OrderChange, OrderRef, ReplaceOutcome, SubmitOutcome,
 };
 use mts_foundation::broker_event::{Cursor, OrderReport};
 use mts_foundation::{
-    Account, AccountId, BrokerOrderId, Decimal, FundId, Order, OrderState, Position, Symbol, Timestamp,
+    Account, AccountId, BrokerOrderId, Decimal, FundId, Order, Position, Symbol, Timestamp,
 };
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Registry name.
 pub(super) const NAME: &str = "kraken";
@@ -43,8 +44,6 @@ pub struct Kraken {
     pub(super) rest: Rest,
     capabilities: Capabilities,
     known: Mutex<Known>,
-    /// The client ids that were sent, by this process or one before it.
-    sent: Mutex<Sent>,
 }
 
 /// What was learnt by connecting.
@@ -54,7 +53,7 @@ pub(super) struct Known {
     account: Option<AccountId>,
     pub(super) listed: Option<Listed>,
     /// Executions of which a gap was told instead.
-    pub(super) untold: BTreeSet<SmolStr>,
+    pub(super) untold: Untold,
     since: Option<Timestamp>,
     pub(super) clock_skew_ms: Option<i64>,
 }
@@ -74,7 +73,6 @@ impl Kraken {
             capabilities: capabilities(&config),
             orders: Arc::default(),
             known: Mutex::default(),
-            sent: Mutex::default(),
             config,
             connections,
         }
@@ -82,15 +80,6 @@ impl Kraken {
 
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sent(&self) -> MutexGuard<'_, Sent> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn world(&self) -> Followed {
-        let Connections { sleep, clock, .. } = self.connections.clone();
-        Followed { sleep, clock }
     }
 
     /// The venue's time, as far as it is known.
@@ -102,13 +91,10 @@ impl Kraken {
 
     /// Asks for the venue's time, which has whole seconds, cut off.
     pub(super) async fn venue_time(&self) -> Result<Timestamp, Failure> {
-        let before = self.connections.clock.now();
-        let time: WireTime = self.public("Time").await?;
-        let after = self.connections.clock.now();
-        // The answer was made about half-way, in the midst of its second.
-        let ours = before.plus(after.since(before) / 2).nanos() / 1_000_000;
-        let theirs =
-            time.unixtime.checked_mul(1_000).ok_or_else(|| map::strange("unixtime", time.unixtime))?;
+        // The answer was made in the midst of its second.
+        let (time, ours) = self.connections.dated(self.public::<WireTime>("Time")).await?;
+        let ours = ours.nanos() / 1_000_000;
+        let theirs = time.unixtime.checked_mul(1_000).ok_or_else(|| strange("unixtime", time.unixtime))?;
         self.known().clock_skew_ms = Some(theirs.saturating_add(500).saturating_sub(ours));
         Ok(Timestamp::from_millis(theirs))
     }
@@ -126,7 +112,7 @@ impl Kraken {
                 "Kraken tells no number of the account (iban); set account to a name of your own that stays",
             ));
         }
-        let id = AccountId::new(name).map_err(|error| map::unreadable(&error))?;
+        let id = AccountId::new(name).map_err(unreadable)?;
         self.known().account = Some(id);
         Ok(info)
     }
@@ -143,14 +129,12 @@ impl Kraken {
     pub(super) async fn list_open(&self) -> Result<Vec<OrderReport>, Failure> {
         let open: WireOpen = self.private(Call::ask("OpenOrders"), &[]).await?;
         let pairs = self.pairs_with(open.open.values().map(|wire| &wire.descr.pair)).await?;
-        let told = open.open.iter().map(|(id, wire)| (id, orders::report(id, wire, &self.orders, &pairs)));
-        // What cannot be said of somebody else's order, such as one of a pair without a name of ours, is passed over.
-        told.filter(|(id, report)| report.is_ok() || self.is_ours(id)).map(|(_, report)| report).collect()
-    }
-
-    /// Whether an order that was met is one of ours.
-    fn is_ours(&self, id: &str) -> bool {
-        orders::venue_id(id).is_ok_and(|id| self.orders.of_venue(&id).is_some())
+        let rows: Vec<(SmolStr, WireOrder)> = open.open.into_iter().collect();
+        self.orders.reports(
+            &rows,
+            |(id, wire)| (wire.cl_ord_id.as_deref(), id),
+            |(id, wire)| orders::report(id, wire, &self.orders, &pairs),
+        )
     }
 
     /// The order of a client id: one that works, else the last that had it.
@@ -199,31 +183,6 @@ impl Kraken {
         }
     }
 
-    /// Sends an order that was not sent before, and learns what the venue calls it.
-    async fn send(&self, order: &Order, pair: &Pair, id: &SmolStr) -> Result<BrokerOrderId, Failure> {
-        // Without a key nothing leaves, for whatever reason it cannot be had.
-        self.key().await.map_err(|error| Failure::new(FailureKind::NotSent, error.message))?;
-        let fields = orders::new_order(order, pair, id, self.venue_now(), self.config.order_deadline());
-        let added: Result<WireAdded, Failure> = self.private(Call::trade("AddOrder"), &fields).await;
-        match added {
-            Ok(wire) => orders::added(order, pair, &wire),
-            // Another process has sent it.
-            Err(failure) if is_duplicate(&failure) => self.had(order, pair, id).await,
-            Err(failure) => Err(of_order(failure)),
-        }
-    }
-
-    /// The order of a key that was sent before. It is never sent again: Kraken takes a client id anew once its order has ended.
-    async fn had(&self, order: &Order, pair: &Pair, id: &str) -> Result<BrokerOrderId, Failure> {
-        let lost = |failure: Failure| Failure { kind: FailureKind::Lost { timed_out: false }, ..failure };
-        let Some((txid, wire)) = self.by_client_id(id).await.map_err(lost)? else {
-            let message = "it was sent before, and Kraken does not show it (yet); it is not sent again";
-            return Err(Failure::unreadable(message.to_owned()));
-        };
-        orders::is_of(order, &wire, &txid, pair)?;
-        orders::venue_id(&txid)
-    }
-
     /// What the venue says after it was asked to cancel.
     async fn canceled(&self, id: &BrokerOrderId) -> Result<CancelOutcome, Failure> {
         let pairs = self.pairs().await?;
@@ -232,32 +191,15 @@ impl Kraken {
         }
         let asked: Result<WireCanceled, Failure> =
             self.private(Call::trade("CancelOrder"), &[("txid", id.to_string())]).await;
-        let refused = match asked {
-            Ok(wire) if wire.count > 0 => None,
-            Ok(_) => Some(Failure::new(FailureKind::Refused, "nothing was cancelled")),
-            // What has ended is as unknown as what never was.
-            Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::NotFound) => {
-                Some(failure)
-            }
-            Err(failure) => return Err(failure),
-        };
-        let mut pauses = LOOKS.iter();
-        loop {
-            let Some((txid, wire)) = self.by_id(id.as_str()).await? else {
-                return Ok(CancelOutcome::NotFound);
-            };
-            let report = orders::report(&txid, &wire, &self.orders, &pairs)?;
-            match (report.state, &refused, pauses.next()) {
-                (OrderState::Canceled, ..) => return Ok(CancelOutcome::Confirmed),
-                (state, ..) if state.is_terminal() => return Ok(CancelOutcome::TooLate { state }),
-                (_, Some(failure), _) => return Ok(failure.clone().of_cancel()),
-                (_, None, Some(pause)) => self.connections.sleep.sleep(Duration::from_millis(*pause)).await,
-                (state, None, None) => {
-                    let cause = format!("the cancellation is taken, and the order is {state} still");
-                    return Ok(CancelOutcome::Unknown { cause: cause.into() });
-                }
-            }
-        }
+        let asked = asked.and_then(|wire| match wire.count {
+            0 => Err(Failure::new(FailureKind::Refused, "nothing was cancelled")),
+            _ => Ok(()),
+        });
+        canceled(&*self.connections.sleep, LOOKS, asked, || async {
+            let Some((txid, wire)) = self.by_id(id.as_str()).await? else { return Ok(None) };
+            Ok(Some(orders::report(&txid, &wire, &self.orders, &pairs)?.state))
+        })
+        .await
     }
 
     /// Balances by asset.
@@ -275,7 +217,7 @@ impl Kraken {
                 .and_then(|code| pairs.of_code(code));
             if let Some(pair) = pair {
                 let held = &mut coins.entry(&pair.symbol).or_insert((pair, Decimal::ZERO)).1;
-                *held = held.checked_add(row.balance).ok_or_else(|| map::strange("balance", row.balance))?;
+                *held = held.checked_add(row.balance).ok_or_else(|| strange("balance", row.balance))?;
             }
         }
         if coins.is_empty() {
@@ -286,12 +228,12 @@ impl Kraken {
             self.public(&format!("Ticker?pair={}", names.join(","))).await?;
         let by_symbol: BTreeMap<&Symbol, &WireTicker> =
             tickers.iter().filter_map(|(name, row)| Some((&pairs.of_name(name)?.symbol, row))).collect();
-        let owner = FundId::new(NAME).map_err(|error| map::unreadable(&error))?;
+        let owner = FundId::new(NAME).map_err(unreadable)?;
         let now = self.connections.clock.now();
         coins
             .iter()
             .map(|(symbol, (pair, quantity))| {
-                let ticker = by_symbol.get(symbol).ok_or_else(|| map::strange("price", "missing"))?;
+                let ticker = by_symbol.get(symbol).ok_or_else(|| strange("price", "missing"))?;
                 map::position(pair, *quantity, ticker, &owner, now)
             })
             .collect()
@@ -309,7 +251,7 @@ impl Kraken {
             base_currency: self.config.currency,
             cash,
             equity: whole.eb,
-            buying_power: Some(cash.checked_sub(held).ok_or_else(|| map::strange("hold_trade", held))?),
+            buying_power: Some(cash.checked_sub(held).ok_or_else(|| strange("hold_trade", held))?),
             asof: self.connections.clock.now(),
         })
     }
@@ -324,6 +266,44 @@ pub(super) fn may_withdraw(info: &WireKey) -> bool {
 pub(super) const WITHDRAWAL_KEY: &str =
     "the key may withdraw money; make one without that right, or set allow_withdrawal_key = true";
 
+impl OrderEntry for Kraken {
+    type Ready = Pair;
+    /// Kraken takes a client id anew once its order has ended: what may have left is never sent again.
+    const KNOWS_IDS: bool = false;
+
+    async fn prepared(&self, order: &Order) -> Result<Pair, String> {
+        let listed = match self.pairs().await {
+            // Perhaps it was listed since.
+            Ok(pairs) if pairs.of_symbol(&order.symbol).is_none() => self.pairs_now().await,
+            listed => listed,
+        };
+        let without = |failure: Failure| format!("the list of pairs cannot be had: {}", failure.message);
+        let pair = accepted(&self.capabilities, &*listed.map_err(without)?, order)?.clone();
+        // Without a key nothing leaves, for whatever reason it cannot be had.
+        self.key().await.map_err(|error| error.message)?;
+        Ok(pair)
+    }
+
+    async fn sent(&self, entry: &Entry<'_, Pair>) -> Result<Taken, Failure> {
+        let Entry { order, id, ready: pair, .. } = entry;
+        let fields = orders::new_order(order, pair, id, self.venue_now(), self.config.order_deadline());
+        let added: Result<WireAdded, Failure> = self.private(Call::trade("AddOrder"), &fields).await;
+        let id = orders::added(order, pair, &added.map_err(of_order)?)?;
+        Ok(Taken { id, at: self.connections.clock.now(), refused: None })
+    }
+
+    fn is_taken(&self, refusal: &Failure) -> bool {
+        is_duplicate(refusal)
+    }
+
+    async fn had(&self, entry: &Entry<'_, Pair>) -> Result<Option<Taken>, Failure> {
+        let Some((txid, wire)) = self.by_client_id(&entry.id).await? else { return Ok(None) };
+        orders::is_of(entry.order, &wire, &txid, &entry.ready)?;
+        let at = self.connections.clock.now();
+        Ok(Some(Taken { id: venue_id(&txid)?, at, refused: None }))
+    }
+}
+
 impl Broker for Kraken {
     fn name(&self) -> &str {
         NAME
@@ -334,12 +314,8 @@ impl Broker for Kraken {
     }
 
     fn recall(&self, orders: &[Order]) {
-        self.orders.recall(orders);
         // Which of them have left is not known here: none is sent again.
-        let mut sent = self.sent();
-        for order in orders {
-            sent.insert(client_id(&order.idempotency_key));
-        }
+        self.orders.recall(orders);
     }
 
     async fn connect(&self) -> Result<(), BrokerError> {
@@ -374,49 +350,11 @@ impl Broker for Kraken {
 
     async fn health(&self) -> Health {
         let known = self.known();
-        Health {
-            connected: known.since.is_some(),
-            since: known.since,
-            clock_skew_ms: known.clock_skew_ms,
-            token_expires: None,
-        }
+        health(known.since, known.clock_skew_ms)
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let was_sent = self.sent().has(&client_id(&order.idempotency_key));
-        let not_sent = |reason: String| match was_sent {
-            false => SubmitOutcome::NotSent { reason: reason.into() },
-            true => SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() },
-        };
-        let listed = match self.pairs().await {
-            // Perhaps it was listed since.
-            Ok(pairs) if pairs.of_symbol(&order.symbol).is_none() => self.pairs_now().await,
-            listed => listed,
-        };
-        let pairs = match listed {
-            Ok(pairs) => pairs,
-            Err(failure) => return not_sent(format!("the list of pairs cannot be had: {}", failure.message)),
-        };
-        let pair = match accepted(&self.capabilities, &pairs, order) {
-            Ok(pair) => pair,
-            Err(reason) => return not_sent(reason),
-        };
-        let id = self.orders.insert(order);
-        let is_new = self.sent().insert(id.clone());
-        let outcome =
-            if is_new { self.send(order, pair, &id).await } else { self.had(order, pair, &id).await };
-        match outcome {
-            Ok(venue) => SubmitOutcome::Accepted(order.clone().accepted(self.connections.clock.now(), venue)),
-            Err(failure) => {
-                let outcome = failure.of_submit();
-                if is_new && matches!(outcome, SubmitOutcome::NotSent { .. } | SubmitOutcome::Rejected { .. })
-                {
-                    self.sent().remove(&id);
-                }
-                outcome
-            }
-        }
+        submit(self, order).await
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {
@@ -466,7 +404,7 @@ impl Broker for Kraken {
     }
 
     fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        follow(self, self.world(), after)
+        follow(self, self.connections.followed(), after)
     }
 
     async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {

@@ -1,5 +1,6 @@
 //! Settings.
 
+use crate::kit::{ZeroTime, above_zero};
 use mts_foundation::Currency;
 use mts_foundation::secret::SecretRef;
 use serde::{Deserialize, Serialize};
@@ -42,105 +43,60 @@ impl Tier {
 
 /// Settings of an account at Kraken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct KrakenConfig {
     /// Where the key is kept.
-    #[serde(default = "api_key")]
     pub api_key: SecretRef,
     /// Where its secret is kept.
-    #[serde(default = "api_secret")]
     pub api_secret: SecretRef,
     /// What the account is called in the books where Kraken's public number of it is not to be used, or not told. It has to stay what
     /// it is: fills are known by it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The currency of account: pairs that are quoted in it are traded.
-    #[serde(default = "dollars")]
     pub currency: Currency,
     /// How often the account may ask.
-    #[serde(default)]
     pub tier: Tier,
     /// The weight of private calls in any minute where it is another than the tier's, such as at a double.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub calls_a_minute: Option<u32>,
     /// Whether a key that may withdraw is taken.
-    #[serde(default)]
     pub allow_withdrawal_key: bool,
     /// Another address than Kraken's for calls, such as a double's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<String>,
     /// Another address than Kraken's for the private stream.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Longest wait for an answer, in milliseconds.
-    #[serde(default = "deadline")]
     pub deadline_ms: u64,
     /// How long after it was sent an order may reach Kraken's market, in milliseconds, 2,000 to 60,000: what comes later is refused
     /// there.
-    #[serde(default = "order_deadline")]
     pub order_deadline_ms: u64,
     /// How often the history is asked for what the stream has not told, in milliseconds: cash that moved without a trade.
-    #[serde(default = "look_every")]
     pub look_every_ms: u64,
     /// After how much silence the stream counts as lost, in milliseconds; Kraken says something every second.
-    #[serde(default = "silence")]
     pub silence_ms: u64,
-}
-
-/// A setting that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} is 0; write the milliseconds, 1 or more")]
-pub struct InvalidKrakenConfig {
-    /// Which.
-    pub field: &'static str,
-}
-
-fn api_key() -> SecretRef {
-    SecretRef::Env("KRAKEN_API_KEY".to_owned())
-}
-
-fn api_secret() -> SecretRef {
-    SecretRef::Env("KRAKEN_API_SECRET".to_owned())
-}
-
-fn dollars() -> Currency {
-    Currency::USD
-}
-
-fn deadline() -> u64 {
-    20_000
-}
-
-fn order_deadline() -> u64 {
-    5_000
-}
-
-fn look_every() -> u64 {
-    60_000
-}
-
-fn silence() -> u64 {
-    15_000
 }
 
 impl Default for KrakenConfig {
     /// An account in dollars, its key in `KRAKEN_API_KEY` and `KRAKEN_API_SECRET`.
     fn default() -> Self {
         Self {
-            api_key: api_key(),
-            api_secret: api_secret(),
+            api_key: SecretRef::Env("KRAKEN_API_KEY".to_owned()),
+            api_secret: SecretRef::Env("KRAKEN_API_SECRET".to_owned()),
             account: None,
-            currency: dollars(),
+            currency: Currency::USD,
             tier: Tier::default(),
             calls_a_minute: None,
             allow_withdrawal_key: false,
             rest: None,
             stream: None,
-            deadline_ms: deadline(),
-            order_deadline_ms: order_deadline(),
-            look_every_ms: look_every(),
-            silence_ms: silence(),
+            deadline_ms: 20_000,
+            order_deadline_ms: 5_000,
+            look_every_ms: 60_000,
+            silence_ms: 15_000,
         }
     }
 }
@@ -149,17 +105,13 @@ impl KrakenConfig {
     /// Checks the times.
     ///
     /// # Errors
-    /// [`InvalidKrakenConfig`] of one that is nothing: the venue would be asked without a pause, or given up at once.
-    pub fn validate(&self) -> Result<(), InvalidKrakenConfig> {
-        let times = [
+    /// [`ZeroTime`] of one that is nothing: the venue would be asked without a pause, or given up at once.
+    pub fn validate(&self) -> Result<(), ZeroTime> {
+        above_zero([
             ("deadline_ms", self.deadline_ms),
             ("look_every_ms", self.look_every_ms),
             ("silence_ms", self.silence_ms),
-        ];
-        match times.into_iter().find(|(_, millis)| *millis == 0) {
-            Some((field, _)) => Err(InvalidKrakenConfig { field }),
-            None => Ok(()),
-        }
+        ])
     }
 
     /// Where calls go.

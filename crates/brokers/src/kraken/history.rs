@@ -5,11 +5,11 @@ use super::map;
 use super::private::Call;
 use super::session::Executions;
 use super::wire::{WireLedgers, WireOrder, WireToken, WireTrade, WireTrades};
-use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders};
-use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
+use crate::kit::{EventSource, Failure, KnownOrder, KnownOrders, Untold, venue_id};
+use mts_foundation::Timestamp;
+use mts_foundation::broker::BrokerError;
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Socket;
-use mts_foundation::{BrokerOrderId, Timestamp};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl Kraken {
     ) -> Result<BTreeMap<SmolStr, KnownOrder>, Failure> {
         let (mut owners, mut strangers) = (BTreeMap::new(), BTreeSet::new());
         for trade in trades.values() {
-            let id = BrokerOrderId::new(&trade.ordertxid).map_err(|error| map::unreadable(&error))?;
+            let id = venue_id(&trade.ordertxid)?;
             match self.orders.of_venue(&id) {
                 Some(known) => {
                     owners.insert(trade.ordertxid.clone(), known);
@@ -70,7 +70,7 @@ impl Kraken {
             let fields = [("txid", ids.join(","))];
             let found: BTreeMap<SmolStr, WireOrder> = self.private(Call::ask("QueryOrders"), &fields).await?;
             for (id, wire) in found {
-                let venue = BrokerOrderId::new(&id).map_err(|error| map::unreadable(&error))?;
+                let venue = venue_id(&id)?;
                 let known = wire.cl_ord_id.as_ref().and_then(|client_id| self.orders.meet(client_id, &venue));
                 owners.extend(known.map(|known| (id, known)));
             }
@@ -78,7 +78,7 @@ impl Kraken {
         Ok(owners)
     }
 
-    async fn happened(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, Failure> {
+    async fn happened(&self, from: Timestamp, with_cash: bool) -> Result<Vec<BrokerEvent>, Failure> {
         // Whole seconds: what Kraken's documents promise.
         let start = from.nanos().div_euclid(1_000_000_000);
         let account = self.account_id().await?;
@@ -98,28 +98,20 @@ impl Kraken {
                 Err(failure) => return Err(failure),
             }
         }
-        if let Some(money) = pairs.currency_id() {
+        if let Some(money) = pairs.currency_id().filter(|_| with_cash) {
             let more = [("asset", money.to_owned())];
             let entries = self.rows("Ledgers", &more, start, |page: WireLedgers| page.ledger).await?;
             for (id, entry) in &entries {
-                if let Some(event) = map::of_entry(id, entry, &pairs, self.config.currency)? {
-                    events.push((map::instant(entry.time)?, event));
+                match map::of_entry(id, entry, &pairs, self.config.currency) {
+                    Ok(Some(event)) => events.push((map::instant(entry.time)?, event)),
+                    Ok(None) => {}
+                    Err(_) => drop(untold.insert(id.clone(), from)),
                 }
             }
         }
         events.sort_by_key(|(time, _)| *time);
-        Ok(events.into_iter().map(|(_, event)| event).chain(self.gap(untold)).collect())
-    }
-
-    /// A gap in place of executions that cannot be told, once for each of them in a stream: what they did to the account is found by
-    /// comparing it.
-    fn gap(&self, untold: BTreeMap<SmolStr, Timestamp>) -> Option<BrokerEvent> {
-        let to = self.connections.clock.now();
-        let mut known = self.known();
-        let new = untold.iter().filter(|(id, _)| !known.untold.contains(*id)).map(|(_, time)| *time).min();
-        // What has left the window is not asked for again.
-        known.untold = untold.into_keys().collect();
-        new.map(|from| BrokerEvent::Gap { from: from.min(to), to, recoverable: false })
+        let gap = self.known().untold.gap(untold, self.connections.clock.now());
+        Ok(events.into_iter().map(|(_, event)| event).chain(gap).collect())
     }
 }
 
@@ -130,16 +122,10 @@ impl EventSource for Kraken {
         let failed = |failure: Failure| failure.of_query("events");
         let account = self.account_id().await.map_err(failed)?;
         let pairs = self.pairs_now().await.map_err(failed)?;
-        self.known().untold.clear();
+        self.known().untold = Untold::default();
         // A token is good for fifteen minutes and then as long as its subscription: each connection takes a new one.
         let token: WireToken = self.private(Call::ask("GetWebSocketsToken"), &[]).await.map_err(failed)?;
-        let temporary = |kind, message| BrokerError::new("events", kind, ErrorStatus::Temporary, message);
-        let request = http::Request::builder()
-            .uri(self.config.stream_url())
-            .body(())
-            .map_err(|error| temporary(BrokerErrorKind::InvalidRequest, format!("stream: {error}")))?;
-        let socket = self.connections.sockets.connect(request, self.config.deadline()).await;
-        let socket = socket.map_err(|error| temporary(BrokerErrorKind::Disconnected, error.message))?;
+        let socket = self.connections.socket(self.config.stream_url(), self.config.deadline()).await?;
         let silence = Duration::from_millis(self.config.silence_ms);
         Ok((socket, Executions::new(token.token.into(), account, self.orders.clone(), pairs, silence)))
     }
@@ -156,7 +142,11 @@ impl EventSource for Kraken {
     }
 
     async fn since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
-        self.happened(from).await.map_err(|failure| failure.of_query("events"))
+        self.happened(from, true).await.map_err(|failure| failure.of_query("events"))
+    }
+
+    async fn fills_since(&self, from: Timestamp) -> Result<Vec<BrokerEvent>, BrokerError> {
+        self.happened(from, false).await.map_err(|failure| failure.of_query("events"))
     }
 
     fn look_every(&self) -> Option<Duration> {

@@ -3,23 +3,14 @@
 use super::order_map::side;
 use super::pairs::{Pair, Pairs};
 use super::wire::{WireEntry, WireFee, WireTicker, WireTrade};
-use crate::kit::{Failure, KnownOrder, cursor, number};
+use crate::kit::{self, Failure, KnownOrder, cursor, number, strange, unreadable};
 use mts_foundation::broker_event::{BrokerEvent, FeeStatus};
 use mts_foundation::cash_flow::{CashFlow, CashKind};
 use mts_foundation::{
-    AccountId, Currency, Decimal, Fill, FillId, FundId, OrderId, Position, Symbol, Timestamp, VenueName,
+    AccountId, Currency, Decimal, Fill, FillId, FundId, Position, Symbol, Timestamp, VenueName,
 };
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::BTreeMap;
-
-pub(super) fn unreadable(error: &dyn std::fmt::Display) -> Failure {
-    Failure::unreadable(error.to_string())
-}
-
-/// What cannot be said in our words is an answer that cannot be read.
-pub(super) fn strange(field: &str, value: impl std::fmt::Display) -> Failure {
-    Failure::unreadable(format!("{field} is {value}, which mts does not know"))
-}
 
 /// An instant in seconds with a fraction.
 pub(super) fn instant(seconds: Decimal) -> Result<Timestamp, Failure> {
@@ -78,11 +69,6 @@ pub(super) fn fill(
     account: &AccountId,
     currency: &str,
 ) -> Result<BrokerEvent, Failure> {
-    let order_id = match known {
-        Some(known) => known.order_id.clone(),
-        // Somebody else's order on the account: it is told, and belongs to none of ours.
-        None => OrderId::new(format!("kraken:{}", execution.order)).map_err(|error| unreadable(&error))?,
-    };
     let fees = in_currency(execution, currency);
     let mut raw = BTreeMap::from([(SmolStr::new_static("order_id"), execution.order.to_smolstr())]);
     for (asset, amount) in
@@ -92,21 +78,21 @@ pub(super) fn fill(
         raw.insert(SmolStr::new_static("fee_amount"), amount.to_smolstr());
     }
     let fill = Fill {
-        fill_id: FillId::new(execution.id).map_err(|error| unreadable(&error))?,
-        order_id,
+        fill_id: FillId::new(execution.id).map_err(unreadable)?,
+        order_id: kit::order_of(known, "kraken", execution.order)?,
         symbol: execution.symbol.clone(),
         side: side(execution.side, known)?,
         quantity: execution.quantity,
         price: execution.price,
         fees: fees.unwrap_or_default(),
-        venue: VenueName::new("kraken").map_err(|error| unreadable(&error))?,
+        venue: VenueName::new("kraken").map_err(unreadable)?,
         timestamp: execution.time,
         raw,
     };
     Ok(BrokerEvent::Fill {
         account: account.clone(),
         cursor: cursor(execution.time)?,
-        fill: fill.checked().map_err(|error| unreadable(&error))?,
+        fill: fill.checked().map_err(unreadable)?,
         fees: if fees.is_some() { FeeStatus::Known } else { FeeStatus::Pending },
     })
 }
@@ -176,19 +162,7 @@ pub(super) fn position(
     account: &FundId,
     now: Timestamp,
 ) -> Result<Position, Failure> {
-    let last_price = price(&ticker.c)?;
-    Ok(Position {
-        fund_id: account.clone(),
-        symbol: pair.symbol.clone(),
-        quantity,
-        avg_price: last_price,
-        last_price,
-        market_value_usd: last_price.saturating_mul(quantity),
-        unrealized_pl_usd: Decimal::ZERO,
-        realized_pl_ytd_usd: Decimal::ZERO,
-        last_updated: now,
-        tax_lots: Vec::new(),
-    })
+    Ok(kit::held(account, pair.symbol.clone(), quantity, price(&ticker.c)?, now))
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ mod nonce;
 mod order_map;
 mod pairs;
 mod private;
-mod sent;
 mod session;
 mod sign;
 mod symbols;
@@ -20,7 +19,7 @@ mod wire;
 
 pub use capabilities::{PRIVATE, capabilities};
 pub use client::Kraken;
-pub use config::{InvalidKrakenConfig, KrakenConfig, Tier};
+pub use config::{KrakenConfig, Tier};
 pub use pairs::Pairs;
 pub use session::Executions;
 pub use sign::{Key, form, signature};

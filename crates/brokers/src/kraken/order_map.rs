@@ -1,9 +1,9 @@
 //! Orders in Kraken's words and ours. Pure.
 
-use super::map::{self, instant, strange, unreadable};
+use super::map::{self, instant};
 use super::pairs::{Pair, Pairs};
 use super::wire::{WireAdded, WireDescription, WireOrder};
-use crate::kit::{Failure, KnownOrder, KnownOrders, number};
+use crate::kit::{self, Failure, KnownOrder, KnownOrders, number, strange, venue_id};
 use mts_foundation::broker::OrderChange;
 use mts_foundation::broker_event::OrderReport;
 use mts_foundation::{BrokerOrderId, Decimal, Order, OrderState, OrderType, Side, TimeInForce, Timestamp};
@@ -131,10 +131,6 @@ pub(super) fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-pub(super) fn venue_id(id: &str) -> Result<BrokerOrderId, Failure> {
-    BrokerOrderId::new(id).map_err(|error| unreadable(&error))
-}
-
 /// Whether the venue's order is the one that was meant, as far as it tells.
 pub(super) fn is_of(order: &Order, wire: &WireOrder, id: &str, pair: &Pair) -> Result<(), Failure> {
     let told = |raw: &Option<Box<RawValue>>| number::parse(raw.as_ref()?.get().trim_matches('"'));
@@ -174,10 +170,7 @@ pub(super) fn side(wire: &str, known: Option<&KnownOrder>) -> Result<Side, Failu
         "sell" => Side::Sell,
         other => return Err(strange("type", other)),
     };
-    Ok(match known {
-        Some(known) if known.side.sign() == side.sign() => known.side,
-        _ => side,
-    })
+    Ok(kit::side(side, known))
 }
 
 pub(super) fn order_type(wire: &str, known: Option<&KnownOrder>) -> Result<OrderType, Failure> {

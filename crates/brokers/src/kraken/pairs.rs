@@ -14,7 +14,7 @@ const MAX_PLACES: u32 = 18;
 
 /// A pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pair {
+pub struct Pair {
     pub(super) symbol: Symbol,
     /// `XBTUSD`, which orders are given with and told of.
     pub(super) altname: SmolStr,

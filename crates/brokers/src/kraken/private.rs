@@ -6,7 +6,7 @@ use super::error::{INVALID_NONCE, failure};
 use super::nonce;
 use super::sign::{Key, form, signature};
 use super::wire::Envelope;
-use crate::kit::{Failure, FailureKind, Reply, secret};
+use crate::kit::{Failure, FailureKind, Reply, secret, sensitive};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
@@ -163,10 +163,7 @@ impl Kraken {
             .body(Bytes::from(body))
             .map_err(|error| not_sent(format!("{path}: {error}")))?;
         for (name, value) in [("api-key", key.id.expose_secret()), ("api-sign", sign.as_str())] {
-            let mut value = HeaderValue::from_str(value)
-                .map_err(|_| not_sent(format!("{name} holds characters that no key has; store it again")))?;
-            value.set_sensitive(true);
-            request.headers_mut().insert(name, value);
+            request.headers_mut().insert(name, sensitive(name, value)?);
         }
         Ok(request)
     }

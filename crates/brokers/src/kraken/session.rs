@@ -1,10 +1,10 @@
 //! The talk with the private stream: a subscription to the executions, their snapshot, and what happens after it, numbered.
 
 use super::map::{self, Execution};
-use super::order_map::{order_type, side, venue_id};
+use super::order_map::{order_type, side};
 use super::pairs::Pairs;
 use super::wire::{Message, WireExecution};
-use crate::kit::{Failure, KnownOrder, KnownOrders, Session, Step};
+use crate::kit::{Failure, KnownOrder, KnownOrders, Session, Step, venue_id};
 use mts_foundation::broker::{BrokerError, BrokerErrorKind, ErrorStatus};
 use mts_foundation::broker_event::{BrokerEvent, OrderReport};
 use mts_foundation::io::Frame;

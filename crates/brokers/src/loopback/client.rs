@@ -102,11 +102,6 @@ impl LoopbackBroker {
 
     /// Hands an order over; what has come of this try.
     async fn hand_over(&self, order: &Order) -> SubmitOutcome {
-        if !self.capabilities.takes(order.order_type, order.tif) {
-            let reason = format!("the rehearsal venue takes no {} {} orders", order.order_type, order.tif);
-            return SubmitOutcome::NotSent { reason: reason.into() };
-        }
-        self.orders.insert(order);
         match self.call(&Request::Submit(Box::new(order.clone()))).await {
             Ok(Answer::Submitted(outcome)) => match *outcome {
                 SubmitOutcome::Accepted(accepted) if accepted.idempotency_key != order.idempotency_key => {
@@ -204,14 +199,12 @@ impl Broker for LoopbackBroker {
     }
 
     async fn submit(&self, order: &Order) -> SubmitOutcome {
-        // An order of this key that was sent before may live, whatever hinders this one.
-        let is_again = self.orders.knows(&order.idempotency_key);
-        match self.hand_over(order).await {
-            SubmitOutcome::NotSent { reason } if is_again => {
-                SubmitOutcome::Unknown { cause: format!("it was sent before, and now: {reason}").into() }
-            }
-            outcome => outcome,
+        if !self.capabilities.takes(order.order_type, order.tif) {
+            let reason = format!("the rehearsal venue takes no {} {} orders", order.order_type, order.tif);
+            return self.orders.unsent(order, reason.into());
         }
+        self.orders.insert(order);
+        self.orders.judged(order, self.hand_over(order).await)
     }
 
     async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {

@@ -4,7 +4,7 @@ use super::*;
 use crate::coinbase::CoinbaseConfig;
 use crate::kit::Connections;
 use bytes::Bytes;
-use mts_foundation::broker::{BoxFuture, Broker, SubmitOutcome};
+use mts_foundation::broker::{BoxFuture, Broker, BrokerErrorKind, ErrorStatus, SubmitOutcome};
 use mts_foundation::io::{
     Departure, HttpClient, RequestOptions, SharedState, Sleep, SocketConnector, StateChange, StateError,
     TransportError,
@@ -35,6 +35,8 @@ struct Books {
     seconds: i64,
     /// What is behind the names of the secrets; `None` = nobody answers.
     secret: Option<&'static str>,
+    /// What is answered to a new order.
+    entry: Value,
 }
 
 #[derive(Clone, Default)]
@@ -59,6 +61,9 @@ impl Books {
             let permissions =
                 json!({"can_view": true, "can_trade": true, "can_transfer": false, "portfolio_uuid": "p"});
             return (200, permissions);
+        }
+        if question.ends_with("/orders") {
+            return (200, self.entry.clone());
         }
         if question.contains("/fills?") {
             let rows = match question.contains("order_ids") {
@@ -394,6 +399,21 @@ fn a_row_of_others_that_cannot_be_said_is_a_gap_once_and_stops_nothing() {
 }
 
 #[test]
+fn an_order_of_others_that_cannot_be_said_hides_no_open_order() {
+    let mine = own();
+    let client = crate::kit::client_id(&mine.idempotency_key);
+    let odd = |id: &str| changed(order(id, "OPEN", "0"), "side", "HOLD");
+    let (world, broker) = World::with(|books| {
+        books.orders = vec![odd("v1"), changed(order("v2", "OPEN", "0"), "client_order_id", &client)];
+    });
+    broker.recall(std::slice::from_ref(&mine));
+    let told = ready(Broker::open_orders(&broker)).unwrap();
+    assert_eq!(told.iter().map(|report| report.broker_order_id.as_str()).collect::<Vec<_>>(), ["v2"]);
+    world.books().orders.push(changed(odd("v3"), "client_order_id", &client));
+    assert!(ready(Broker::open_orders(&broker)).is_err(), "one of ours");
+}
+
+#[test]
 fn an_order_that_was_sent_before_is_never_called_not_sent() {
     let (_, broker) = World::with(|books| books.secret = None);
     broker.recall(&[own()]);
@@ -448,5 +468,40 @@ fn a_store_of_secrets_that_does_not_answer_says_nothing_of_the_key() {
             assert_eq!((error.kind, error.status), (kind, status), "{error}");
         }
         assert!(world.books().asked.is_empty());
+    }
+}
+
+#[test]
+fn what_is_refused_and_may_have_been_sent_is_looked_for_as_far_as_the_list_goes_back() {
+    let mine = own();
+    let client = crate::kit::client_id(&mine.idempotency_key);
+    let refused =
+        json!({"success": false, "error_response": {"error": "INSUFFICIENT_FUND", "message": "no"}});
+    let there = |size: &str| {
+        let mut row = changed(order("v1", "OPEN", "0"), "client_order_id", &client);
+        row["order_configuration"]["limit_limit_gtc"]["base_size"] = json!(size);
+        vec![row]
+    };
+    // The look-back is 25 hours.
+    for (orders, seconds, expected) in [
+        (vec![], 60, "rejected"),
+        (vec![], 26 * 3_600, "unknown"),
+        (there("10"), 60, "accepted"),
+        (there("10"), 26 * 3_600, "accepted"),
+        (there("11"), 60, "unknown"),
+    ] {
+        let (world, broker) = World::with(|books| {
+            (books.orders, books.entry, books.seconds) = (orders, refused.clone(), seconds);
+        });
+        let submit = || match ready(Broker::submit(&broker, &mine)) {
+            SubmitOutcome::Accepted(_) => "accepted",
+            SubmitOutcome::Rejected { .. } => "rejected",
+            SubmitOutcome::NotSent { .. } => "not sent",
+            SubmitOutcome::Unknown { .. } => "unknown",
+        };
+        // The venue has refused the only try, which needs no look.
+        assert_eq!((submit(), world.count("batch?")), ("rejected", 0));
+        broker.recall(std::slice::from_ref(&mine));
+        assert_eq!(submit(), expected, "{:?} after {seconds} s", world.books().orders);
     }
 }

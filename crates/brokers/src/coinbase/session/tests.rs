@@ -2,7 +2,7 @@
 
 use super::super::watch::Found;
 use super::*;
-use mts_foundation::{BrokerEvent, BrokerOrderId, OrderState};
+use mts_foundation::{BrokerEvent, BrokerOrderId, Order, OrderState, OrderType, Side, TimeInForce};
 use serde_json::{Value, json};
 
 const SECRET: &str = "k0BUni0p0vZG1BdpVjS6ogBJ7kxm630AJ2dN+tuputA=";
@@ -122,12 +122,21 @@ fn a_number_that_is_missing_makes_what_is_open_doubtful() {
 }
 
 #[test]
-fn what_is_not_understood_is_looked_up() {
+fn what_is_not_understood_is_looked_up_once_a_heartbeat_and_only_where_it_is_ours() {
     let mut talk = Talk::new();
-    let row = json!({"order_id": "v1", "product_id": "BTC-USD", "order_side": "HOLD", "status": "OPEN",
-        "cumulative_quantity": "4", "leaves_quantity": "6"});
-    assert_eq!(talk.take("user", &json!([{"type": "update", "orders": [row]}])), ["look"]);
-    assert!(talk.watch.is_due(Timestamp::EPOCH));
+    let order = Order::builder().order_id("o1").idempotency_key("k1").symbol("BTC-USD").side(Side::Buy);
+    let order = order.quantity(Decimal::TEN).order_type(OrderType::Market).tif(TimeInForce::Ioc).fund_id("f");
+    let order = order.strategy_id("s").broker("coinbase").actor("a").created_at(Timestamp::EPOCH);
+    let client = talk.channel.orders.insert(&order.build().unwrap());
+    for (client, is_ours) in [("theirs", false), (client.as_str(), true)] {
+        for filled in 4..7 {
+            let row = json!({"order_id": "v1", "client_order_id": client, "product_id": "BTC-USD", "order_side": "HOLD",
+                "status": "OPEN", "cumulative_quantity": filled.to_string(), "leaves_quantity": "6"});
+            assert!(talk.take("user", &json!([{"type": "update", "orders": [row]}])).is_empty(), "{client}");
+        }
+        let looks = talk.take("heartbeats", &json!([]));
+        assert_eq!((looks == ["look"], talk.watch.is_due(Timestamp::EPOCH)), (is_ours, is_ours), "{client}");
+    }
     assert_eq!(talk.take("level9", &json!([{"a": 1}])), ["look"]);
     // A new status is no end.
     assert_eq!(Talk::new().order("update", "ON_HOLIDAY", "0", "10"), [state(OrderState::Accepted, "0/10")]);
