@@ -31,7 +31,7 @@ const PEERS: (&str, &str) = ("peers", "the order path beside other systems on th
 enum Kind {
     /// A criterion bench target of the package.
     Criterion { package: &'static str, target: &'static str },
-    /// A program of the package, optimised, that measures by itself.
+    /// A program of the package, built as one that is handed on, that measures by itself.
     Binary { package: &'static str, target: &'static str },
 }
 
@@ -155,7 +155,9 @@ impl Bench {
     fn program<S: AsRef<str>>(&self, arguments: &[S]) -> Program {
         let start = match self.kind {
             Kind::Criterion { package, target } => ["bench", "-p", package, "--bench", target].to_vec(),
-            Kind::Binary { package, target } => ["run", "--release", "-p", package, "--bin", target].to_vec(),
+            Kind::Binary { package, target } => {
+                ["run", "--profile", "dist", "-p", package, "--bin", target].to_vec()
+            }
         };
         let program = Program::cargo(start);
         if arguments.is_empty() { program } else { program.args(["--"]).args(arguments) }
@@ -171,7 +173,7 @@ mod tests {
         let journal = find("journal").unwrap().program(&["--quick"]);
         assert_eq!(journal.line(), "cargo bench -p mts-journal --bench append -- --quick");
         let run = find("run").unwrap().program::<&str>(&[]);
-        assert_eq!(run.line(), "cargo run --release -p mts-tests --bin mts-bench-run");
+        assert_eq!(run.line(), "cargo run --profile dist -p mts-tests --bin mts-bench-run");
     }
 
     #[test]

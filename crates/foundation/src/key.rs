@@ -7,7 +7,7 @@
 use crate::ids::{FundId, InvalidId, StrategyId, checked, checked_text};
 use crate::order::Side;
 use crate::symbol::Symbol;
-use crate::time::Timestamp;
+use crate::time::{LONGEST_TEXT, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
@@ -98,8 +98,8 @@ fn rebalance_text(
     symbol: &Symbol,
     side: Side,
 ) -> String {
-    let time = rebalance.to_string();
-    let parts = [fund.as_str(), strategy.as_str(), time.as_str(), symbol.as_str(), side.as_str()];
+    let mut time = [0; LONGEST_TEXT];
+    let parts = [fund.as_str(), strategy.as_str(), rebalance.text(&mut time), symbol.as_str(), side.as_str()];
     // With room for the number of a child.
     let mut text = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 10);
     for (place, part) in parts.into_iter().enumerate() {

@@ -68,6 +68,15 @@ pub fn round(value: Decimal, places: u32) -> Decimal {
     value.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero)
 }
 
+/// So many binary digits that the whole part of `value`, whatever its sign, has no more: `|value| < 2^digits`. Negative for
+/// small values. A bound, not a count; it costs a few instructions, where comparing decimals of different scales multiplies.
+pub(crate) fn binary_digits(value: Decimal) -> i32 {
+    let digits = i128::BITS - value.mantissa().unsigned_abs().leading_zeros();
+    // Each decimal place takes more than 3.25 binary digits off.
+    let places = value.scale() * 13 / 4;
+    i32::try_from(digits).unwrap_or(i32::MAX) - i32::try_from(places).unwrap_or(0)
+}
+
 /// Whether `value` is a whole multiple of `step`; a `step` of zero or less allows every value.
 #[must_use]
 pub fn is_multiple(value: Decimal, step: Decimal) -> bool {
@@ -251,6 +260,23 @@ mod tests {
         assert!(MAX_QUANTITY.checked_mul(MAX_PRICE).is_some());
         assert!(fault_of_positive(MAX_PRICE, MAX_PRICE).is_none());
         assert!(fault_of_positive(MAX_PRICE + Decimal::ONE, MAX_PRICE).is_some());
+    }
+
+    #[test]
+    fn binary_digits_are_never_too_few() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        let two = |digits: i32| 2_f64.powi(digits);
+        for text in ["0", "0.00", "1", "-1", "255", "256", "0.001", "123456.789", "1e12", "-7.999"] {
+            let value = parse(text).unwrap();
+            let float = value.abs().to_string().parse::<f64>().unwrap();
+            assert!(float < two(binary_digits(value)), "{text}: {}", binary_digits(value));
+        }
+        for scale in 0..=28 {
+            let value = Decimal::from_i128_with_scale(Decimal::MAX.mantissa() / 3 * 2, scale);
+            let float = value.to_string().parse::<f64>().unwrap();
+            assert!(float < two(binary_digits(value)) && float > two(binary_digits(value) - 4), "{value}");
+        }
+        assert_eq!((binary_digits(d("1")), binary_digits(d("256")), binary_digits(d("0.001"))), (1, 9, -8));
     }
 
     #[test]

@@ -298,11 +298,16 @@ impl Order {
     /// This order as acknowledged by the venue.
     #[must_use]
     pub fn accepted(mut self, at: Timestamp, broker_order_id: BrokerOrderId) -> Self {
+        self.accept(at, broker_order_id);
+        self
+    }
+
+    /// The same in place: where nobody else holds the order, nothing is copied.
+    pub(crate) fn accept(&mut self, at: Timestamp, broker_order_id: BrokerOrderId) {
         let fields = Arc::make_mut(&mut self.0);
         fields.submitted_at.get_or_insert(at);
         fields.accepted_at = Some(at);
         fields.broker_order_id = Some(broker_order_id);
-        self
     }
 
     /// This order with its cancellation confirmed.

@@ -219,7 +219,7 @@ impl OrderRecord {
         if self.state != OrderState::Filled {
             self.step(to, at)?;
         }
-        self.order = self.order.clone().accepted(at, id);
+        self.order.accept(at, id);
         Ok(())
     }
 

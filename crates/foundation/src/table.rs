@@ -5,6 +5,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Cells of the index at the beginning; doubled whenever more than half of them would be taken.
 const FIRST_CELLS: usize = 16;
@@ -18,14 +19,16 @@ const FIRST_CELLS: usize = 16;
 ///
 /// Entries stay where they were put, and the next one takes the place that was left last: where as many come as go there is
 /// neither an allocation nor a moment at which everything is moved. The index beside them holds a part of each hash, so that
-/// a look at it finds out nearly always which entry it is, and that there is none.
-#[derive(Clone)]
+/// a look at it finds out nearly always which entry it is, and that there is none. Who asks for a key mostly asks for it
+/// again at once, so the entry that was found last is looked at first.
 pub struct Table<K, V> {
     slots: Vec<Slot<K, V>>,
     /// Slots without an entry.
     free: Vec<u32>,
     /// Cells by hash, and in the cells after it while those are taken; a power of two of them.
     index: Vec<Cell>,
+    /// The slot of the key that was asked for last: a guess that is checked, so that whatever it holds the answer is the same.
+    last: AtomicU32,
 }
 
 #[derive(Clone)]
@@ -48,7 +51,14 @@ pub struct Place(u32);
 
 impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), index: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new(), index: Vec::new(), last: AtomicU32::new(0) }
+    }
+}
+
+impl<K: Clone, V: Clone> Clone for Table<K, V> {
+    fn clone(&self) -> Self {
+        let Self { slots, free, index, last: _ } = self;
+        Self { slots: slots.clone(), free: free.clone(), index: index.clone(), last: AtomicU32::new(0) }
     }
 }
 
@@ -75,14 +85,14 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
         cell & self.index.len().wrapping_sub(1)
     }
 
-    /// The cell and the slot of a key. At least half of the cells are free, so that the search ends.
-    fn find(&self, tag: u32, key: &K) -> Option<(usize, usize)> {
+    /// The slot of a key by the index. At least half of the cells are free, so that the search ends.
+    fn find(&self, tag: u32, key: &K) -> Option<usize> {
         let mut at = self.wrapped(nth(tag));
         loop {
             let cell = self.index.get(at)?;
             let slot = nth(cell.slot.checked_sub(1)?);
             if cell.tag == tag && self.holds(slot, key) {
-                return Some((at, slot));
+                return Some(slot);
             }
             at = self.wrapped(at + 1);
         }
@@ -93,10 +103,21 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
         entry.is_some_and(|(other, _)| other == key)
     }
 
+    /// The slot of a key.
+    fn slot_of(&self, key: &K) -> Option<usize> {
+        let last = nth(self.last.load(Ordering::Relaxed));
+        if self.holds(last, key) {
+            return Some(last);
+        }
+        let slot = self.find(tag_of(key), key)?;
+        self.last.store(u32::try_from(slot).unwrap_or(0), Ordering::Relaxed);
+        Some(slot)
+    }
+
     /// The slot of a key that was put at a place.
     fn near(&self, Place(slot): Place, key: &K) -> Option<usize> {
         let slot = nth(slot);
-        if self.holds(slot, key) { Some(slot) } else { self.find(tag_of(key), key).map(|(_, slot)| slot) }
+        if self.holds(slot, key) { Some(slot) } else { self.slot_of(key) }
     }
 
     fn value_at(&mut self, slot: usize) -> Option<&mut V> {
@@ -147,6 +168,7 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
             None => self.slots.push(new),
         }
         self.link(Cell { tag, slot: slot.saturating_add(1) });
+        self.last.store(slot, Ordering::Relaxed);
         Place(slot)
     }
 
@@ -158,14 +180,14 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
 
     /// The value of a key, to be changed.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (_, slot) = self.find(tag_of(key), key)?;
+        let slot = self.slot_of(key)?;
         self.value_at(slot)
     }
 
     /// The key as it is kept, and its value.
     #[must_use]
     pub fn get_key_value(&self, key: &K) -> Option<(&K, &V)> {
-        let (_, slot) = self.find(tag_of(key), key)?;
+        let slot = self.slot_of(key)?;
         self.slots.get(slot)?.entry.as_ref().map(|(key, value)| (key, value))
     }
 
@@ -185,14 +207,13 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
     /// Whether there is a value of this key.
     #[must_use]
     pub fn contains_key(&self, key: &K) -> bool {
-        self.find(tag_of(key), key).is_some()
+        self.slot_of(key).is_some()
     }
 
     /// Where a key is.
     #[must_use]
     pub fn place_of(&self, key: &K) -> Option<Place> {
-        let (_, slot) = self.find(tag_of(key), key)?;
-        u32::try_from(slot).ok().map(Place)
+        u32::try_from(self.slot_of(key)?).ok().map(Place)
     }
 
     /// Puts a value in; the one that it replaces comes back.
@@ -203,7 +224,7 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
     /// Puts a value in; where it is now, and the one that it replaces.
     pub fn put(&mut self, key: K, value: V) -> (Place, Option<V>) {
         let tag = tag_of(&key);
-        let found = self.find(tag, &key).map(|(_, slot)| slot);
+        let found = self.find(tag, &key);
         match found.and_then(|slot| Some((slot, self.value_at(slot)?))) {
             Some((slot, old)) => {
                 (Place(u32::try_from(slot).unwrap_or(u32::MAX)), Some(std::mem::replace(old, value)))
@@ -214,24 +235,31 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
 
     /// Takes a value out.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let (cell, slot) = self.find(tag_of(key), key)?;
-        self.take(cell, slot)
+        let slot = self.slot_of(key)?;
+        self.unindex(slot)?;
+        self.take(slot)
     }
 
     /// Takes out the value of a key that was put at a place.
     pub fn remove_near(&mut self, place: Place, key: &K) -> Option<V> {
         let slot = self.near(place, key)?;
+        self.unindex(slot)?;
+        self.take(slot)
+    }
+
+    /// Takes the cell of a slot out of the index. Its tag is kept with it: the key need not be hashed again.
+    fn unindex(&mut self, slot: usize) -> Option<()> {
         let tag = self.slots.get(slot)?.tag;
         let mut at = self.wrapped(nth(tag));
         while nth(self.index.get(at)?.slot.checked_sub(1)?) != slot {
             at = self.wrapped(at + 1);
         }
-        self.take(at, slot)
+        self.unlink(at);
+        Some(())
     }
 
-    fn take(&mut self, cell: usize, slot: usize) -> Option<V> {
+    fn take(&mut self, slot: usize) -> Option<V> {
         let (_, value) = self.slots.get_mut(slot)?.entry.take()?;
-        self.unlink(cell);
         self.free.push(u32::try_from(slot).unwrap_or(u32::MAX));
         Some(value)
     }
@@ -278,14 +306,13 @@ impl<K: Eq + Hash + Ord, V> Table<K, V> {
 impl<K: Clone + Eq + Hash + Ord, V: Default> Table<K, V> {
     /// Changes the value of a key; the default one where there is none.
     pub fn change<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> T {
-        let tag = tag_of(key);
-        let found = self.find(tag, key);
-        match found.and_then(|(_, slot)| self.value_at(slot)) {
+        let found = self.slot_of(key);
+        match found.and_then(|slot| self.value_at(slot)) {
             Some(value) => change(value),
             None => {
                 let mut value = V::default();
                 let answer = change(&mut value);
-                self.add(tag, key.clone(), value);
+                self.add(tag_of(key), key.clone(), value);
                 answer
             }
         }

@@ -60,7 +60,7 @@ impl Timestamp {
 }
 
 /// Bytes of `2026-03-02T14:30:00.123456789Z`.
-const LONGEST_TEXT: usize = 30;
+pub(crate) const LONGEST_TEXT: usize = 30;
 
 /// Writes a number with zeros before it.
 fn digits(place: &mut [u8], mut number: u32) {
@@ -103,6 +103,12 @@ impl Timestamp {
         }
         end + 1
     }
+
+    /// That text, in room that is given.
+    pub(crate) fn text(self, room: &mut [u8; LONGEST_TEXT]) -> &str {
+        let length = self.write(room);
+        room.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
 }
 
 impl From<DateTime<Utc>> for Timestamp {
@@ -125,9 +131,7 @@ impl std::str::FromStr for Timestamp {
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = [0; LONGEST_TEXT];
-        let length = self.write(&mut text);
-        out.pad(text.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
+        out.pad(self.text(&mut [0; LONGEST_TEXT]))
     }
 }
 

@@ -102,7 +102,9 @@ fn measure_ours(request: &Request, report: &mut Report) -> Result<Vec<Ours>> {
             let program = existing(program, "our benchmark", "--ours PROGRAM")?;
             Program::named(&program.to_string_lossy())
         }
-        None => Program::cargo(["run", "--release", "-p", "mts-tests", "--bin", "mts-bench-path", "--"]),
+        None => {
+            Program::cargo(["run", "--profile", "dist", "-p", "mts-tests", "--bin", "mts-bench-path", "--"])
+        }
     };
     let bench = bench.args(["--json", "--quick"]);
     // The first run builds what there is to build and is not counted.

@@ -9,11 +9,24 @@ pub(super) fn hash_of(key: &IdempotencyKey) -> [u8; 32] {
     Sha256::digest(key.as_str().as_bytes()).into()
 }
 
-/// The hexadecimal digits of some bytes after a name, in place: no id of this venue is longer than a short string.
-fn named(name: &str, bytes: &[u8]) -> SmolStr {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
-    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    name.chars().chain(digits).collect()
+/// Most bytes of a text that is put together here: a whole hash in hexadecimal digits.
+const LONGEST: usize = 64;
+
+/// Parts put together, in place and not through a formatter: every order has two such ids.
+fn joined(parts: impl IntoIterator<Item = u8>) -> SmolStr {
+    let (mut text, mut length) = ([0; LONGEST], 0);
+    for (place, byte) in text.iter_mut().zip(parts) {
+        *place = byte;
+        length += 1;
+    }
+    let text = text.get(..length).and_then(|text| std::str::from_utf8(text).ok());
+    SmolStr::new(text.unwrap_or_default())
+}
+
+/// The hexadecimal digits of some bytes.
+fn hexadecimal(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + (half - 10) };
+    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 15)])
 }
 
 /// `PAPER-` and eight hex digits of the key's hash: the first eight that no other order has.
@@ -23,9 +36,10 @@ pub(super) fn broker_order_id(
 ) -> Option<BrokerOrderId> {
     let free = |name: SmolStr| BrokerOrderId::try_from(name).ok().filter(|id| !taken(id));
     // Nearly always the first eight are free.
-    let first = hash.first_chunk::<4>().and_then(|start| free(named("PAPER-", start)));
+    let start = hash.first_chunk::<4>();
+    let first = start.and_then(|start| free(joined(b"PAPER-".iter().copied().chain(hexadecimal(start)))));
     first.or_else(|| {
-        let digits = named("", hash);
+        let digits = joined(hexadecimal(hash));
         let mut starts =
             (0..=digits.len().saturating_sub(8)).filter_map(|start| digits.get(start..start + 8));
         starts.find_map(|digits| free(format_smolstr!("PAPER-{digits}")))
@@ -35,8 +49,8 @@ pub(super) fn broker_order_id(
 /// Sixteen hex digits, those of the start of the key's hash, and the count, so that fills of two orders never share an id even when the
 /// short order ids do.
 pub(super) fn fill_id(start: &[u8; 8], count: u32) -> Option<FillId> {
-    let digits = named("", start);
-    FillId::try_from(format_smolstr!("{digits}-{count}")).ok()
+    let count = count.to_string();
+    FillId::try_from(joined(hexadecimal(start).chain([b'-']).chain(count.bytes()))).ok()
 }
 
 #[cfg(test)]
@@ -51,6 +65,10 @@ mod tests {
         let second = broker_order_id(&key, |id| *id == first).unwrap();
         assert!(second != first && second.as_str().len() == first.as_str().len());
         assert_eq!(broker_order_id(&key, |_| true), None);
-        assert_eq!(fill_id(key.first_chunk().unwrap(), 2).unwrap().as_str().len(), 18);
+        assert_eq!(
+            fill_id(&[0x01, 0x9f, 0xa0, 0, 0, 0, 0, 0xff], 20).unwrap().as_str(),
+            "019fa000000000ff-20"
+        );
+        assert_eq!(first.as_str(), "PAPER-8254c329");
     }
 }

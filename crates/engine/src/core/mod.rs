@@ -471,7 +471,8 @@ impl Core {
     }
 
     fn actor_of(strategy_id: &StrategyId) -> Result<ActorId, CoreError> {
-        Ok(ActorId::try_from(smol_str::format_smolstr!("strategy:{strategy_id}"))?)
+        let text: SmolStr = ["strategy:", strategy_id.as_str()].into_iter().collect();
+        Ok(ActorId::try_from(text)?)
     }
 }
 

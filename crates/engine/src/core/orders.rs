@@ -13,13 +13,16 @@ use mts_foundation::risk::{
 };
 use mts_foundation::sizing::PlannedOrder;
 use mts_foundation::{InstrumentTable, Ledger, Order, OrderId, OrderRecord, OrderState, Timestamp};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 impl Core {
     /// The id of the next order: the fund and a number that never repeats within a journal.
     pub(crate) fn next_order_id(&mut self, fund: &str) -> SmolStr {
         self.state.counters.orders = self.state.counters.orders.saturating_add(1);
-        format_smolstr!("{fund}-{:06}", self.state.counters.orders)
+        // Put together and not formatted, as every order has one: six digits, or as many as there are.
+        let number = self.state.counters.orders.to_string();
+        let zeros = "000000".get(number.len()..).unwrap_or_default();
+        [fund, "-", zeros, &number].into_iter().collect()
     }
 
     /// Takes a new order through key and gates; what passes is booked as working and leaves.
