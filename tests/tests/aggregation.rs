@@ -1,5 +1,7 @@
 //! Bars of smaller bars are those of the ticks: on data made here, and on LEAN's own seconds and minutes where they are.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 mod common;
 
 use mts_marketdata::aggregate::{FixedBar, Hours, Patience, Tick, TimeBars};
@@ -146,7 +148,7 @@ fn the_program_makes_bars_of_prints() {
         let volume: i64 = ticks.iter().map(|(_, size)| size).sum();
         let line = json!({"type": "bar", "symbol": "AAPL", "interval": "1m", "open": prices().next().map(dollars),
             "high": prices().max().map(dollars), "low": prices().min().map(dollars),
-            "close": prices().last().map(dollars), "volume": volume.to_string(),
+            "close": prices().next_back().map(dollars), "volume": volume.to_string(),
             "timestamp": time((minute + 1) * 60_000_000_000)});
         format!("{line}\n")
     });
