@@ -1,178 +1,84 @@
 //! The paper broker as its own venue: there is no wire between the two, and so nothing that could go wrong on it.
 
+mod client;
+mod desk;
+mod mode;
+
+pub use mode::Mode;
+
+use client::Client;
+use desk::{Desk, TICK, not_possible};
 use futures_core::Stream;
-use mts_brokers::paper::{PaperBroker, PaperConfig};
+use mode::symbols;
 use mts_conformance::broker::{BoxError, Subject, Suite};
-use mts_foundation::broker::{
-    Broker, BrokerError, BrokerEventStream, BrokerOrderRef, CancelOutcome, Capabilities, Check, Health,
-    OrderChange, OrderRef, ReplaceOutcome, SimulatedBroker as _, SubmitOutcome,
-};
+use mts_foundation::broker::{Broker, BrokerOrderRef, SimulatedBroker as _};
 use mts_foundation::broker_event::Cursor;
 use mts_foundation::double::{
-    Act, Call, DoubleAccount, DoubleFill, DoubleOrder, Happening, NotPossible, VenueDouble,
+    Act, Call, CallFault, DoubleAccount, DoubleFill, DoubleOrder, Happening, NotPossible, StreamFault,
+    VenueDouble,
 };
 use mts_foundation::ready::ready;
-use mts_foundation::{
-    Account, BrokerEvent, BrokerOrderId, Decimal, Fill, Order, OrderReport, OrderType, Position, Quote,
-    Symbol, Timestamp, Trade, VenueName,
-};
-use mts_matching::ExchangeConfig;
+use mts_foundation::{BrokerEvent, BrokerOrderId, Decimal, Fill, OrderType, Quote, Symbol};
 use secrecy::SecretString;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::task::{Context, Poll, Waker};
 
-/// Instruments that the double names; the paper broker takes any.
-const SYMBOLS: [&str; 3] = ["AAPL", "BRK.B", "BTC-USD"];
-
-/// The suite for the paper broker.
-pub(super) fn suite() -> Suite {
-    Suite::new("paper", PaperDouble::new, |double: &PaperDouble, _| {
-        let subject: Arc<dyn Subject> = Arc::new(Client(Arc::clone(&double.desk)));
-        Box::pin(async { Ok(subject) })
-    })
+pub(super) fn by_quotes() -> Suite {
+    suite("paper", Mode::Quotes)
 }
 
-/// The paper broker, with what was handed to it.
-#[derive(Debug)]
-struct Desk {
-    paper: PaperBroker,
-    market: Mutex<Market>,
-    streams: AtomicUsize,
+pub(super) fn by_bars() -> Suite {
+    suite("paper-bars", Mode::Bars)
 }
 
-#[derive(Debug, Default)]
-struct Market {
-    /// The orders that were taken, with their changes, oldest first.
-    taken: Vec<(Order, OrderChange)>,
-    quotes: BTreeMap<Symbol, Quote>,
-    /// Quotes do not reach the exchange.
-    still: bool,
+pub(super) fn with_latency() -> Suite {
+    suite("paper-latency", Mode::Latency)
 }
 
-impl Desk {
-    fn market(&self) -> MutexGuard<'_, Market> {
-        self.market.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self, order: &Order) -> Option<OrderReport> {
-        let named = OrderRef::Key(order.idempotency_key.clone());
-        ready(Broker::order(&self.paper, &named)).ok()?.ok()?
-    }
+pub(super) fn of_cash() -> Suite {
+    suite("paper-cash", Mode::Cash)
 }
 
-/// A stream that is counted while it is open.
-struct Counted<'a> {
-    stream: BrokerEventStream<'a>,
-    open: &'a AtomicUsize,
-}
-
-impl Stream for Counted<'_> {
-    type Item = Result<BrokerEvent, BrokerError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.stream.as_mut().poll_next(context)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A client of the desk: the broker on trial. Made anew it finds the same desk.
-#[derive(Debug)]
-struct Client(Arc<Desk>);
-
-impl Broker for Client {
-    fn name(&self) -> &str {
-        Broker::name(&self.0.paper)
-    }
-    fn capabilities(&self) -> &Capabilities {
-        Broker::capabilities(&self.0.paper)
-    }
-    async fn connect(&self) -> Result<(), BrokerError> {
-        Broker::connect(&self.0.paper).await
-    }
-    async fn close(&self) -> Result<(), BrokerError> {
-        Broker::close(&self.0.paper).await
-    }
-    async fn health(&self) -> Health {
-        Broker::health(&self.0.paper).await
-    }
-    async fn submit(&self, order: &Order) -> SubmitOutcome {
-        let known = self.0.report(order).is_some();
-        let outcome = Broker::submit(&self.0.paper, order).await;
-        if let (false, SubmitOutcome::Accepted(accepted)) = (known, &outcome) {
-            self.0.market().taken.push((accepted.clone(), OrderChange::default()));
-        }
-        outcome
-    }
-    async fn cancel(&self, order: &BrokerOrderRef) -> CancelOutcome {
-        Broker::cancel(&self.0.paper, order).await
-    }
-    async fn replace(&self, order: &BrokerOrderRef, change: &OrderChange) -> ReplaceOutcome {
-        let outcome = Broker::replace(&self.0.paper, order, change).await;
-        if let ReplaceOutcome::Replaced(id) = &outcome {
-            let mut market = self.0.market();
-            let is = |(taken, _): &&mut (Order, OrderChange)| taken.broker_order_id.as_ref() == Some(id);
-            if let Some((_, so_far)) = market.taken.iter_mut().find(is) {
-                so_far.quantity = change.quantity.or(so_far.quantity);
-                so_far.limit_price = change.limit_price.or(so_far.limit_price);
-                so_far.stop_price = change.stop_price.or(so_far.stop_price);
-            }
-        }
-        outcome
-    }
-    async fn order(&self, order: &OrderRef) -> Result<Option<OrderReport>, BrokerError> {
-        Broker::order(&self.0.paper, order).await
-    }
-    async fn open_orders(&self) -> Result<Vec<OrderReport>, BrokerError> {
-        Broker::open_orders(&self.0.paper).await
-    }
-    async fn positions(&self) -> Result<Vec<Position>, BrokerError> {
-        Broker::positions(&self.0.paper).await
-    }
-    async fn account(&self) -> Result<Account, BrokerError> {
-        Broker::account(&self.0.paper).await
-    }
-    fn events(&self, after: Option<Cursor>) -> BrokerEventStream<'_> {
-        self.0.streams.fetch_add(1, Ordering::Relaxed);
-        Box::pin(Counted { stream: Broker::events(&self.0.paper, after), open: &self.0.streams })
-    }
-    async fn diagnose(&self, symbol: Option<&Symbol>) -> Vec<Check> {
-        Broker::diagnose(&self.0.paper, symbol).await
-    }
+fn suite(name: &str, mode: Mode) -> Suite {
+    Suite::new(
+        name,
+        move || PaperDouble::new(mode),
+        |double: &PaperDouble, _| {
+            let subject: Arc<dyn Subject> = Arc::new(Client(Arc::clone(&double.desk)));
+            Box::pin(async { Ok(subject) })
+        },
+    )
 }
 
 /// The paper broker seen from the side of the venue.
 #[derive(Debug)]
 pub struct PaperDouble {
     desk: Arc<Desk>,
-}
-
-fn not_possible(reason: &str) -> Result<(), NotPossible> {
-    Err(NotPossible { reason: reason.to_owned() })
+    /// Whoever lets the time go on ends when this is gone.
+    _ticking: SyncSender<()>,
 }
 
 impl PaperDouble {
-    /// A paper broker that meets the market without delay.
+    /// A paper broker in one of its modes.
     ///
     /// # Errors
-    /// None that can be met: the settings are constants.
-    pub fn new() -> Result<Self, BoxError> {
-        let config = PaperConfig {
-            initial_cash: Decimal::from(1_000_000),
-            exchange: ExchangeConfig::default(),
-            ..PaperConfig::default()
-        };
-        let desk =
-            Desk { paper: PaperBroker::new(config)?, market: Mutex::default(), streams: AtomicUsize::new(0) };
-        Ok(Self { desk: Arc::new(desk) })
+    /// None that can be met but that of a system without threads: the settings are constants.
+    pub fn new(mode: Mode) -> Result<Self, BoxError> {
+        let desk = Arc::new(Desk::new(mode)?);
+        let (ticking, ended) = sync_channel(0);
+        if mode != Mode::Quotes {
+            let desk = Arc::clone(&desk);
+            let tick = move || {
+                while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    desk.tick();
+                }
+            };
+            std::thread::Builder::new().name("paper-time".to_owned()).spawn(tick)?;
+        }
+        Ok(Self { desk, _ticking: ticking })
     }
 
     /// All executions so far.
@@ -189,7 +95,7 @@ impl PaperDouble {
         fills
     }
 
-    /// Prints a trade that the order takes part in: it must be the first in line.
+    /// Lets the market trade with an order, which must be the first in line.
     fn trade(
         &self,
         id: &BrokerOrderId,
@@ -198,7 +104,8 @@ impl PaperDouble {
     ) -> Result<(), NotPossible> {
         let working: Vec<DoubleOrder> =
             self.orders().into_iter().filter(|order| !order.state.is_terminal()).collect();
-        let Some(order) = working.iter().find(|order| order.id == *id) else {
+        let (Some(order), Some(taken)) = (working.iter().find(|order| order.id == *id), self.desk.taken(id))
+        else {
             return not_possible("an order that has ended does not fill");
         };
         let first = working.iter().find(|other| other.symbol == order.symbol && other.buys == order.buys);
@@ -208,54 +115,102 @@ impl PaperDouble {
         let Some(at) = price.or(order.limit_price) else {
             return not_possible("a trade needs a price");
         };
-        let venue = VenueName::new("paper").map_err(|error| NotPossible { reason: error.to_string() })?;
-        let trade = Trade {
-            trade_id: "conformance".into(),
-            symbol: order.symbol.clone(),
-            price: at,
-            size: quantity,
-            venue,
-            timestamp: self.now(),
-        };
-        self.desk.paper.on_trade(&trade);
+        self.desk.trade(&taken, quantity, at);
         Ok(())
-    }
-
-    /// The venue's time: that of its last order or quote.
-    fn now(&self) -> Timestamp {
-        ready(Broker::account(&self.desk.paper))
-            .ok()
-            .and_then(Result::ok)
-            .map_or(Timestamp::EPOCH, |account| account.asof)
     }
 
     fn happen(&self, happening: &Happening) -> Result<(), NotPossible> {
         match happening {
             Happening::Fill { order, quantity, price } => self.trade(order, *quantity, *price),
             Happening::Cancel { order } => {
-                let taken = self.desk.market().taken.clone();
-                let of = taken.iter().find(|(taken, _)| taken.broker_order_id.as_ref() == Some(order));
-                if let Some((taken, _)) = of {
-                    let reference = BrokerOrderRef {
-                        order_id: taken.order_id.clone(),
-                        idempotency_key: taken.idempotency_key.clone(),
-                        broker_order_id: order.clone(),
-                        symbol: taken.symbol.clone(),
-                    };
-                    drop(ready(Broker::cancel(&self.desk.paper, &reference)));
-                }
+                let Some(taken) = self.desk.taken(order) else { return Ok(()) };
+                let reference = BrokerOrderRef {
+                    order_id: taken.order.order_id.clone(),
+                    idempotency_key: taken.order.idempotency_key.clone(),
+                    broker_order_id: order.clone(),
+                    symbol: taken.order.symbol.clone(),
+                };
+                drop(ready(Broker::cancel(&self.desk.paper, &reference)));
+                self.desk.arrive();
                 Ok(())
             }
             Happening::Expire { .. } => {
+                self.desk.arrive();
                 self.desk.paper.on_session_close();
                 Ok(())
             }
-            Happening::Reject { .. } => not_possible("the simulated market refuses at once or not at all"),
+            Happening::Reject { .. } => {
+                not_possible("the simulated market refuses an order before it rests, or not at all")
+            }
             Happening::Correct { .. } | Happening::Bust { .. } => {
                 not_possible("what has traded on the simulated market is never corrected or annulled")
             }
             Happening::Cash { .. } => not_possible("the paper account has no cash but what it trades"),
         }
+    }
+
+    /// A call that goes wrong: of what can, only that an order is refused happens in one process.
+    fn break_call(&self, call: Call, fault: CallFault, times: u32) -> Result<(), NotPossible> {
+        match fault {
+            CallFault::StrangeRefusal if call == Call::Submit => {
+                self.desk.market().refusals = times;
+                Ok(())
+            }
+            CallFault::StrangeRefusal => {
+                not_possible("the paper broker refuses nothing but orders and changes")
+            }
+            CallFault::TooMany { .. } => {
+                not_possible("capability rate_budgets: none stated, the paper broker counts no requests")
+            }
+            CallFault::NotAuthorised => {
+                not_possible("the paper broker lets everybody in: it takes no credentials")
+            }
+            CallFault::Wrong(_) => {
+                not_possible("the paper broker answers with values in memory: there is no text to be wrong")
+            }
+            CallFault::Down { .. } | CallFault::DownAfter { .. } => {
+                not_possible("the paper broker is in this process: it is not down while its caller runs")
+            }
+            CallFault::NotRead
+            | CallFault::AnswerLost
+            | CallFault::AnswerCut
+            | CallFault::Silent
+            | CallFault::Ignored
+            | CallFault::Late { .. } => {
+                not_possible("the paper broker is in this process: a call answers before it returns")
+            }
+        }
+    }
+
+    fn break_stream(&self, fault: StreamFault) -> Result<(), NotPossible> {
+        if fault != StreamFault::Cut {
+            return not_possible(
+                "events of the paper broker are read from its memory, each once and in order",
+            );
+        }
+        let wakers = {
+            let mut streams = self.desk.streams();
+            streams.cuts += 1;
+            std::mem::take(&mut streams.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Quotes so low that every order to buy meets them as it arrives.
+    fn fill_before_answer(&self) -> Result<(), NotPossible> {
+        if self.desk.mode != Mode::Quotes {
+            return not_possible(match self.desk.mode {
+                Mode::Bars => "by bars an order meets the next one, after its acknowledgement",
+                Mode::Cash => "by prints an order meets the next one, after its acknowledgement",
+                _ => "with a delay an order meets the market after its acknowledgement",
+            });
+        }
+        let quotes: Vec<Quote> = self.desk.market().quotes.values().cloned().collect();
+        for quote in quotes {
+            self.desk.show(&Quote { bid: Decimal::from(97), ask: Decimal::from(98), ..quote });
+        }
+        Ok(())
     }
 }
 
@@ -273,7 +228,7 @@ impl VenueDouble for PaperDouble {
     }
 
     fn symbols(&self) -> Vec<Symbol> {
-        SYMBOLS.iter().filter_map(|name| Symbol::new(name).ok()).collect()
+        symbols()
     }
 
     fn quote(&self, quote: &Quote) {
@@ -281,48 +236,49 @@ impl VenueDouble for PaperDouble {
         market.quotes.insert(quote.symbol.clone(), quote.clone());
         if !market.still {
             drop(market);
-            self.desk.paper.on_quote(quote);
+            self.desk.show(quote);
         }
     }
 
     fn act(&self, act: &Act) -> Result<(), NotPossible> {
         match act {
-            Act::Call { .. } | Act::Outage(_) | Act::ExpireTokens => {
-                not_possible("the paper broker is in this process: no call can be lost")
+            Act::Call { call, fault, times } => self.break_call(*call, *fault, *times),
+            Act::Stream(fault) => self.break_stream(*fault),
+            Act::Outage(_) => not_possible("the paper broker is in this process: nobody is cut off from it"),
+            Act::ExpireTokens => {
+                not_possible("the paper broker takes no credentials and hands out no tokens")
             }
-            Act::Stream(_) => not_possible("the paper broker is in this process: no stream can be cut"),
             Act::Clock(_) => not_possible("the paper broker has no clock but the market's"),
+            Act::CancelLosesRace if self.desk.mode == Mode::Latency => {
+                self.desk.arrive();
+                self.desk.market().overtaken = true;
+                Ok(())
+            }
             Act::CancelLosesRace => {
-                not_possible("cancellations take effect at once unless a delay is configured")
+                not_possible("cancellations take effect at once unless a delay is configured (paper-latency)")
             }
             Act::FillInParts(_) => not_possible("what trades in parts is the market's matter"),
             Act::FeesLate(_) => not_possible("fees of the paper broker are known with the fill"),
             Act::HistoryLate(_) => not_possible("the paper broker's history is its stream"),
             Act::Happen(happening) => self.happen(happening),
-            Act::FillBeforeAnswer => {
-                let quotes: Vec<Quote> = self.desk.market().quotes.values().cloned().collect();
-                for quote in quotes {
-                    // So low that every order to buy meets it as it arrives.
-                    let low = Quote { bid: Decimal::from(97), ask: Decimal::from(98), ..quote };
-                    self.desk.paper.on_quote(&low);
-                }
-                Ok(())
-            }
+            Act::FillBeforeAnswer => self.fill_before_answer(),
             Act::Matching(on) => {
-                let mut market = self.desk.market();
-                market.still = !on;
-                let quotes: Vec<Quote> = market.quotes.values().filter(|_| *on).cloned().collect();
-                drop(market);
-                quotes.iter().for_each(|quote| self.desk.paper.on_quote(quote));
+                self.desk.market().still = !on;
+                if *on {
+                    self.desk.show_all();
+                }
                 Ok(())
             }
         }
     }
 
     fn orders(&self) -> Vec<DoubleOrder> {
+        let now = self.desk.now();
         let taken = self.desk.market().taken.clone();
-        let order = |(order, change): (Order, OrderChange)| {
-            let report = self.desk.report(&order)?;
+        let order = |taken: desk::Taken| {
+            let report = self.desk.report(&taken.order)?;
+            let change = if taken.since <= now { taken.change } else { Default::default() };
+            let order = taken.order;
             Some(DoubleOrder {
                 id: report.broker_order_id,
                 client_id: Some(order.idempotency_key.as_str().into()),
@@ -348,10 +304,10 @@ impl VenueDouble for PaperDouble {
     fn fills(&self) -> Vec<DoubleFill> {
         let taken = self.desk.market().taken.clone();
         let fill = |fill: Fill| {
-            let (order, _) = taken.iter().find(|(order, _)| order.order_id == fill.order_id)?;
+            let of = taken.iter().find(|taken| taken.order.order_id == fill.order_id)?;
             Some(DoubleFill {
                 id: fill.fill_id,
-                order: order.broker_order_id.clone()?,
+                order: of.order.broker_order_id.clone()?,
                 symbol: fill.symbol,
                 bought: fill.side.sign() > 0,
                 quantity: fill.quantity,
@@ -363,12 +319,16 @@ impl VenueDouble for PaperDouble {
         self.executions().into_iter().filter_map(fill).collect()
     }
 
+    /// What its executions make of the first cash, and not what the broker says of itself.
     fn account(&self) -> DoubleAccount {
-        let cash = ready(Broker::account(&self.desk.paper)).ok().and_then(Result::ok);
-        let held = ready(Broker::positions(&self.desk.paper)).ok().and_then(Result::ok);
-        let positions =
-            held.unwrap_or_default().into_iter().map(|held| (held.symbol, held.quantity)).collect();
-        DoubleAccount { cash: cash.map(|account| account.cash).unwrap_or_default(), positions }
+        let mut account = DoubleAccount { cash: mode::CASH, positions: BTreeMap::new() };
+        for fill in self.executions() {
+            let signed = fill.side.signed(fill.quantity);
+            account.cash -= signed * fill.price + fill.fees;
+            *account.positions.entry(fill.symbol).or_default() += signed;
+        }
+        account.positions.retain(|_, units| !units.is_zero());
+        account
     }
 
     fn calls(&self, _: Call) -> u64 {
@@ -376,6 +336,6 @@ impl VenueDouble for PaperDouble {
     }
 
     fn streams(&self) -> usize {
-        self.desk.streams.load(Ordering::Relaxed)
+        self.desk.streams().open
     }
 }
