@@ -11,7 +11,7 @@ use desk::{Desk, TICK, not_possible};
 use futures_core::Stream;
 use mode::symbols;
 use mts_conformance::broker::{BoxError, Subject, Suite};
-use mts_foundation::broker::{Broker, BrokerOrderRef, SimulatedBroker as _};
+use mts_foundation::broker::{Broker, BrokerOrderRef, OrderChange, SimulatedBroker as _};
 use mts_foundation::broker_event::Cursor;
 use mts_foundation::double::{
     Act, Call, CallFault, DoubleAccount, DoubleFill, DoubleOrder, Happening, NotPossible, StreamFault,
@@ -277,7 +277,7 @@ impl VenueDouble for PaperDouble {
         let taken = self.desk.market().taken.clone();
         let order = |taken: desk::Taken| {
             let report = self.desk.report(&taken.order)?;
-            let change = if taken.since <= now { taken.change } else { Default::default() };
+            let change = if taken.since <= now { taken.change } else { OrderChange::default() };
             let order = taken.order;
             Some(DoubleOrder {
                 id: report.broker_order_id,
