@@ -17,7 +17,8 @@ of brokers against an adapter and the double of its venue (docs/conformance.md).
                      without it, the project's own copy in tests/vectors
   --require FORMAT   fail if vectors of this format were not run
   --json             print JSON in place of the table
-  --broker NAME      the suite of brokers for this adapter, or for all; cases are chosen by the beginnings of their ids
+  --broker NAME      the suite of brokers for this adapter, or for all; cases are chosen by the beginnings of their ids;
+                     modes of the paper broker are adapters of their own: paper-bars, paper-latency, paper-cash
 
   --sdk              drive the doubles of venues with the venues' own clients (Python), compare what those send with
                      the captures in ../shared/vectors/wire where that folder exists, and print what was validated by

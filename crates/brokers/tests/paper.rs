@@ -2,129 +2,22 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "common/paper.rs"]
+mod world;
+
 use mts_brokers::{PaperBroker, PaperConfig};
 use mts_foundation::broker::{
-    Broker, BrokerEventStream, BrokerOrderRef, CancelOutcome, OrderChange, OrderRef, ReplaceOutcome,
-    SimulatedBroker, SubmitOutcome,
+    Broker, BrokerOrderRef, CancelOutcome, OrderChange, OrderRef, ReplaceOutcome, SimulatedBroker,
+    SubmitOutcome,
 };
 use mts_foundation::risk::SessionPhase;
 use mts_foundation::{
-    Bar, BrokerEvent, Decimal, Fill, IdempotencyKey, Interval, Order, OrderRecord, OrderState, OrderType,
-    Quote, Side, Symbol, TimeInForce, Timestamp, Trade, VenueName,
+    BrokerEvent, Decimal, Fill, IdempotencyKey, Order, OrderRecord, OrderState, OrderType, Side, Symbol,
+    TimeInForce, Timestamp, Trade, VenueName,
 };
 use mts_matching::{ExchangeConfig, FeeModel, Rate, Shorting};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-
-fn ready<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("the paper broker answers at once"),
-    }
-}
-
-fn drain(stream: &mut BrokerEventStream<'_>) -> Vec<BrokerEvent> {
-    let mut events = Vec::new();
-    while let Poll::Ready(Some(event)) = stream.as_mut().poll_next(&mut Context::from_waker(Waker::noop())) {
-        events.push(event.unwrap());
-    }
-    events
-}
-
-fn d(text: &str) -> Decimal {
-    text.parse().unwrap()
-}
-
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn order(key: &str, side: Side, quantity: &str, kind: OrderType, tif: TimeInForce, price: &str) -> Order {
-    let mut builder = Order::builder()
-        .order_id(format!("o-{key}"))
-        .idempotency_key(key)
-        .symbol("X")
-        .side(side)
-        .quantity(d(quantity))
-        .order_type(kind)
-        .tif(tif)
-        .fund_id("f")
-        .strategy_id("s")
-        .broker("paper")
-        .actor("a")
-        .created_at(Timestamp::EPOCH);
-    if kind.takes_limit_price() {
-        builder = builder.limit_price(d(price));
-    }
-    if kind.takes_stop_price() {
-        builder = builder.stop_price(d(price));
-    }
-    builder.build().unwrap()
-}
-
-fn limit(key: &str, side: Side, quantity: &str, price: &str) -> Order {
-    order(key, side, quantity, OrderType::Limit, TimeInForce::Gtc, price)
-}
-
-fn market(key: &str, quantity: &str) -> Order {
-    order(key, Side::Buy, quantity, OrderType::Market, TimeInForce::Gtc, "")
-}
-
-fn bar(price: &str, volume: &str, end: i64) -> Bar {
-    let interval: Interval = "1m".parse().unwrap();
-    let mut bar = Bar::close_only(Symbol::new("X").unwrap(), interval, d(price), at(end));
-    (bar.volume, bar.close_only) = (d(volume), false);
-    bar
-}
-
-fn quote(bid: &str, ask: &str, size: &str, time: i64) -> Quote {
-    Quote {
-        symbol: Symbol::new("X").unwrap(),
-        bid: d(bid),
-        ask: d(ask),
-        bid_size: d(size),
-        ask_size: d(size),
-        venue: VenueName::new("v").unwrap(),
-        timestamp: at(time),
-    }
-}
-
-fn broker(config: PaperConfig) -> PaperBroker {
-    let broker = PaperBroker::new(config).unwrap();
-    ready(Broker::connect(&broker)).unwrap();
-    broker
-}
-
-fn with(exchange: ExchangeConfig) -> PaperConfig {
-    PaperConfig { exchange, ..PaperConfig::default() }
-}
-
-fn submit(broker: &PaperBroker, order: &Order) -> Order {
-    match ready(Broker::submit(broker, order)) {
-        SubmitOutcome::Accepted(order) => order,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn reference(order: &Order) -> BrokerOrderRef {
-    BrokerOrderRef {
-        order_id: order.order_id.clone(),
-        idempotency_key: order.idempotency_key.clone(),
-        broker_order_id: order.broker_order_id.clone().unwrap(),
-        symbol: order.symbol.clone(),
-    }
-}
-
-fn fills(events: &[BrokerEvent]) -> Vec<&Fill> {
-    events
-        .iter()
-        .filter_map(|event| match event {
-            BrokerEvent::Fill { fill, .. } => Some(fill),
-            _ => None,
-        })
-        .collect()
-}
+use world::{at, bar, broker, d, drain, fills, limit, market, order, quote, ready, reference, submit, with};
 
 #[test]
 fn the_documented_defaults() {

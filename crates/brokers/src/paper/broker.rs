@@ -13,7 +13,7 @@ use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::risk::SessionPhase;
 use mts_foundation::{
     Account, AccountId, AssetClass, Bar, Decimal, Fill, FundId, Order, OrderRecord, OrderState, OrderType,
-    Position, Quote, Symbol, TimeInForce, Timestamp, Trade, VenueName,
+    Position, Quote, Side, Symbol, TimeInForce, Timestamp, Trade, VenueName,
 };
 use mts_matching::{CancelAnswer, Exchange, MatchEvent, ReplaceAnswer, Shorting};
 use smol_str::SmolStr;
@@ -161,6 +161,10 @@ impl Broker for PaperBroker {
         if !self.capabilities.takes(order.order_type, order.tif) {
             let reason = format!("the paper broker takes no {} {} orders", order.order_type, order.tif);
             return SubmitOutcome::NotSent { reason: reason.into() };
+        }
+        if order.side == Side::Short && !self.capabilities.shorting {
+            let reason = "the paper broker is set to take no short sales".into();
+            return SubmitOutcome::NotSent { reason };
         }
         let taken = |id: &_| venue.known_as(id).is_some();
         let hash = hash_of(&order.idempotency_key);

@@ -7,7 +7,7 @@ use super::stage::{QUIET, Stage, UNITS, within};
 use super::stop::{Step, Stop};
 use mts_foundation::broker::{BrokerOrderRef, CancelOutcome, OrderChange, ReplaceOutcome};
 use mts_foundation::double::{Act, Call, Happening};
-use mts_foundation::{Decimal, IdempotencyKey, OrderId, OrderState};
+use mts_foundation::{BrokerOrderId, Decimal, IdempotencyKey, Order, OrderId, OrderState};
 use std::time::Duration;
 
 /// Confirmed, or known to be cancelled already.
@@ -189,17 +189,44 @@ fn change() -> OrderChange {
     OrderChange { quantity: Some(Decimal::from(6)), limit_price: Some(Decimal::from(98)), stop_price: None }
 }
 
+/// Looks an order up until it is told as changed: its name at the venue then.
+async fn made(
+    stage: &mut Stage,
+    probe: &Probe,
+    order: &Order,
+    reference: &BrokerOrderRef,
+) -> Step<BrokerOrderId> {
+    let mut told = None;
+    for _ in 0..10 {
+        told = expect("order", probe.of_key(order).await?)?;
+        if told.as_ref().is_some_and(|report| Some(report.quantity) == change().quantity) {
+            break;
+        }
+        tokio::time::sleep(QUIET).await;
+    }
+    stage.check(told.as_ref().is_some_and(|report| Some(report.quantity) == change().quantity), || {
+        format!("a change whose outcome was unknown was never told: {told:?}")
+    });
+    Ok(told.map_or_else(|| reference.broker_order_id.clone(), |report| report.broker_order_id))
+}
+
 /// A change in place, where it is claimed.
 pub(super) async fn replaces(stage: &mut Stage) -> Step {
     let probe = stage.connected().await?;
     if !probe.capabilities().replace {
         return Err(Stop::capability("replace"));
     }
-    let (_, reference) = stage.rest(&probe).await?;
-    let outcome = probe.replace(&reference, &change()).await?;
-    let ReplaceOutcome::Replaced(id) = outcome else {
-        stage.check(false, || format!("changing an order that rests gives {outcome:?}"));
-        return Ok(());
+    let (order, reference) = stage.rest(&probe).await?;
+    let id = match probe.replace(&reference, &change()).await? {
+        ReplaceOutcome::Replaced(id) => id,
+        // Where a change is under way for a while a lookup tells that it was made.
+        ReplaceOutcome::Unknown { cause } if !cause.is_empty() => {
+            made(stage, &probe, &order, &reference).await?
+        }
+        outcome => {
+            stage.check(false, || format!("changing an order that rests gives {outcome:?}"));
+            return Ok(());
+        }
     };
     // A venue may make a new order of it.
     within(Duration::from_secs(1), || {

@@ -10,7 +10,7 @@ mod paper;
 mod real;
 
 pub use coinbase::coinbase;
-pub use paper::PaperDouble;
+pub use paper::{Mode, PaperDouble};
 
 use mts_conformance::broker::{Request, Suite, USAGE};
 use std::fmt::Write as _;
@@ -19,12 +19,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// An adapter with the double of its venue.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// The broker's registry name.
+    /// The broker's registry name; behind a dash the mode in which it is tried, where it has more than one.
     pub name: &'static str,
     /// The suite with both.
     pub suite: fn() -> Suite,
     /// Cases that pass at the least: one that is skipped where it was not is no success.
     pub least: usize,
+}
+
+impl Row {
+    /// The broker's registry name.
+    #[must_use]
+    pub fn broker(&self) -> &'static str {
+        self.name.split_once('-').map_or(self.name, |(broker, _)| broker)
+    }
 }
 
 /// All adapters.
@@ -33,13 +41,16 @@ pub const BROKERS: &[Row] = &[
     Row { name: "coinbase", suite: coinbase::suite, least: 102 },
     Row { name: "ibkr", suite: ibkr::suite, least: 103 },
     Row { name: "kraken", suite: kraken::suite, least: 100 },
-    Row { name: "paper", suite: paper::suite, least: 54 },
+    Row { name: "paper", suite: paper::by_quotes, least: 61 },
+    Row { name: "paper-bars", suite: paper::by_bars, least: 60 },
+    Row { name: "paper-latency", suite: paper::with_latency, least: 61 },
+    Row { name: "paper-cash", suite: paper::of_cash, least: 60 },
 ];
 
 /// What is printed, and whether nothing failed.
 pub type Printed = (String, bool);
 
-/// Runs the suite for a broker, or for `all`, as a command line behind `--broker NAME` asks.
+/// Runs the suite for a broker, in one mode, or for `all`, as a command line behind `--broker NAME` asks.
 ///
 /// # Errors
 /// A sentence about what is not understood.
@@ -65,7 +76,7 @@ pub fn run(name: &str, arguments: &[String]) -> Result<Printed, String> {
     };
     if name == "all" && !request.json && !request.list {
         let verdict = if green { "green" } else { "not green" };
-        write!(text, "\n\n{} brokers: {verdict}", BROKERS.len()).unwrap_or_default();
+        write!(text, "\n\n{} suites: {verdict}", BROKERS.len()).unwrap_or_default();
     }
     Ok((text, green))
 }
