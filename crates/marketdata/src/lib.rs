@@ -6,6 +6,7 @@ pub mod aggregate;
 pub mod closes;
 pub mod instruments;
 mod lines;
+pub mod panel;
 pub mod polygon;
 pub mod ticks;
 
