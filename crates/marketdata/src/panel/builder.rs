@@ -322,11 +322,11 @@ impl PanelBuilder {
         if let Some((field, value)) = fault_of(bar) {
             return Err(BuildError::Impossible { symbol: bar.symbol.clone(), time, field, value });
         }
-        let close = bar.close.as_f64();
+        let close = nearest(bar.close);
         if bar.close_only {
             return Ok([f64::NAN, f64::NAN, f64::NAN, close, f64::NAN]);
         }
-        Ok([bar.open.as_f64(), bar.high.as_f64(), bar.low.as_f64(), close, bar.volume.as_f64()])
+        Ok([nearest(bar.open), nearest(bar.high), nearest(bar.low), close, nearest(bar.volume)])
     }
 
     /// The column of an instrument. That of the bar before and the one after it are tried first: sources go by instrument or by
@@ -392,6 +392,23 @@ impl Column {
             same
         });
         self.sorted = true;
+    }
+}
+
+/// Powers of ten that a float holds exactly.
+const POWERS: [f64; 23] = [
+    1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// The nearest float. Digits and a power that a float holds exactly make it with one division; all others go the way of
+/// their text, which is rare.
+fn nearest(value: Decimal) -> f64 {
+    const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+    let places = usize::try_from(value.scale()).ok().and_then(|scale| POWERS.get(scale));
+    match (i64::try_from(value.mantissa()), places) {
+        (Ok(digits), Some(power)) if digits.unsigned_abs() <= EXACT => digits as f64 / power,
+        _ => value.to_string().parse().unwrap_or_else(|_| value.as_f64()),
     }
 }
 
