@@ -181,6 +181,8 @@ fn what_cannot_be_is_refused_with_symbol_time_and_field() {
     }
     let minute = of(days(), &[Bar { interval: Interval::MINUTE, ..good.clone() }]).unwrap_err().to_string();
     assert!(minute.contains("is one of 1m, the panel's are of 1d"), "{minute}");
+    let part = of(days(), &[Bar { partial: true, ..good.clone() }]).unwrap_err().to_string();
+    assert!(part.contains("holds a part of its interval only"), "{part}");
     assert_eq!(of(days(), &[]).unwrap_err(), BuildError::Empty);
     // Tokyo and New York never close together.
     let venues = [close("7203.T", 6, 1), close("AAPL", 21, 2), close("7203.T", 30, 3), close("AAPL", 45, 4)];

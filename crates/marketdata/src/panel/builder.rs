@@ -47,6 +47,14 @@ pub enum BuildError {
         /// The panel's.
         expected: Interval,
     },
+    /// A bar that does not hold its whole interval.
+    #[error("{symbol}: the bar that ends at {time} holds a part of its interval only; leave it out")]
+    Partial {
+        /// Which instrument.
+        symbol: Symbol,
+        /// End of the bar.
+        time: Timestamp,
+    },
     /// A price that is none, or outside of the range of its own bar, or a volume below zero.
     #[error("{symbol}: {field} {value} of the bar that ends at {time} is not possible; check the source")]
     Impossible {
@@ -318,6 +326,9 @@ impl PanelBuilder {
         if bar.interval != self.interval {
             let (interval, expected) = (bar.interval, self.interval);
             return Err(BuildError::Interval { symbol: bar.symbol.clone(), time, interval, expected });
+        }
+        if bar.partial {
+            return Err(BuildError::Partial { symbol: bar.symbol.clone(), time });
         }
         if let Some((field, value)) = fault_of(bar) {
             return Err(BuildError::Impossible { symbol: bar.symbol.clone(), time, field, value });
