@@ -7,6 +7,7 @@ pub mod closes;
 pub mod feeds;
 pub mod instruments;
 mod lines;
+pub mod panel;
 pub mod polygon;
 pub mod ticks;
 
