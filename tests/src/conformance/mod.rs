@@ -5,6 +5,7 @@
 //! renders itself as a table or as JSON. The formats are a table in [`formats`].
 
 pub mod brokers;
+pub mod ccxt;
 pub mod formats;
 mod options;
 mod report;

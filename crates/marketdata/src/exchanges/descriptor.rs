@@ -23,6 +23,9 @@ pub struct DescriptorError {
 pub struct Descriptor {
     /// Its name here, in small letters.
     pub id: String,
+    /// How many recorded cases agree with each method; a test counts them. Of one's own descriptors nothing is known.
+    #[serde(default)]
+    pub evidence: Evidence,
     /// Least time between two requests, in milliseconds.
     pub pace_ms: u32,
     /// How it says at HTTP 200 that a request failed.
@@ -50,6 +53,17 @@ pub struct Descriptor {
     pub funding: Vec<Method<FundingRules>>,
 }
 
+/// Recorded cases behind each method.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the fields have the methods' names")]
+pub struct Evidence {
+    pub ticker: usize,
+    pub trades: usize,
+    pub candles: usize,
+    pub funding: usize,
+}
+
 /// How a failed request is told from a good one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +86,9 @@ pub struct MarketForm {
     /// Perpetual futures.
     #[serde(default)]
     pub perpetual: bool,
+    /// Only markets of these; empty = of any.
+    #[serde(default)]
+    pub bases: Vec<String>,
     /// Only markets quoted in these; empty = in any.
     #[serde(default)]
     pub quotes: Vec<String>,
@@ -206,23 +223,29 @@ impl Descriptor {
         let named = named.chain(self.candles.iter().map(|method| ("candles", &method.markets)));
         let named = named.chain(self.funding.iter().map(|method| ("funding", &method.markets)));
         for (method, markets) in named {
-            if let Some(name) = markets.iter().find(|name| self.markets.iter().all(|form| form.name != **name)) {
-                return Err(format!("[[{method}]] is for the market {name:?}: add it to [[markets]], or mend the name"));
+            if let Some(name) =
+                markets.iter().find(|name| self.markets.iter().all(|form| form.name != **name))
+            {
+                return Err(format!(
+                    "[[{method}]] is for the market {name:?}: add it to [[markets]], or mend the name"
+                ));
             }
         }
         Ok(())
     }
 
-    /// The names of the methods it has.
-    pub fn methods(&self) -> impl Iterator<Item = &'static str> {
+    /// The methods it has, each with the number of recorded cases behind it.
+    pub fn methods(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let Evidence { ticker, trades, candles, funding } = self.evidence;
         [
-            ("ticker", self.ticker.is_empty()),
-            ("trades", self.trades.is_empty()),
-            ("candles", self.candles.is_empty()),
-            ("funding", self.funding.is_empty()),
+            ("ticker", self.ticker.is_empty(), ticker),
+            ("trades", self.trades.is_empty(), trades),
+            ("candles", self.candles.is_empty(), candles),
+            ("funding", self.funding.is_empty(), funding),
         ]
         .into_iter()
-        .filter_map(|(name, absent)| (!absent).then_some(name))
+        .filter(|(_, absent, _)| !absent)
+        .map(|(name, _, cases)| (name, cases))
     }
 
     /// The kind of market that a symbol is, and the symbol in the exchange's words.
@@ -234,8 +257,9 @@ impl Descriptor {
             _ => return None,
         };
         let form = self.markets.iter().find(|form| {
-            let quoted = form.quotes.is_empty() || form.quotes.iter().any(|quote| quote == pair.quote());
-            form.perpetual == perpetual && quoted
+            let has =
+                |list: &[String], code: &str| list.is_empty() || list.iter().any(|listed| listed == code);
+            form.perpetual == perpetual && has(&form.bases, pair.base()) && has(&form.quotes, pair.quote())
         })?;
         let code = |code: &str| self.aliases.get(code).map_or_else(|| code.to_owned(), String::clone);
         let mut asked = Asked { base: code(pair.base()), quote: code(pair.quote()), ..Asked::default() };
@@ -247,6 +271,8 @@ impl Descriptor {
 impl<R> Method<R> {
     /// The first of some methods that is for a kind of market.
     pub fn of<'a>(methods: &'a [Self], market: &str) -> Option<&'a Self> {
-        methods.iter().find(|method| method.markets.is_empty() || method.markets.iter().any(|name| name == market))
+        methods
+            .iter()
+            .find(|method| method.markets.is_empty() || method.markets.iter().any(|name| name == market))
     }
 }

@@ -196,7 +196,8 @@ impl MarketData for Exchange {
             }
             let window = cursor.plus(step.saturating_mul(limit)).min(span.until);
             asked.start = Some(cursor);
-            asked.end = Some(window);
+            // Whether the exchange takes the end in or not: the candle that starts there belongs to the next page.
+            asked.end = Some(minus(window, Duration::from_millis(1)));
             asked.limit = Some(limit);
             let reply = self.ask(method, &asked).await?;
             let rows = method.candles(&reply, &asked.id).map_err(|error| self.fault(&error.message))?;
@@ -226,7 +227,9 @@ impl MarketData for Exchange {
         let reply = self.ask(method, &asked).await?;
         let rows = method.trades(&reply, &asked.id).map_err(|error| self.fault(&error.message))?;
         if rows.first().is_some_and(|first| first.time > asof) {
-            return Err(self.fault(&format!("its recent trades do not reach back to {asof}: ask for a later time")));
+            return Err(
+                self.fault(&format!("its recent trades do not reach back to {asof}: ask for a later time"))
+            );
         }
         let trade = |row: super::read::TradeRow| Trade {
             trade_id: row.id.unwrap_or_default().into(),

@@ -106,9 +106,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 }
 
 fn build(raw: &RawValue, depth: usize) -> Result<Json, ReplyError> {
-    let deeper = depth.checked_sub(1).ok_or_else(|| {
-        ReplyError::new(format!("the reply is nested more than {MAX_DEPTH} deep"))
-    })?;
+    let deeper = depth
+        .checked_sub(1)
+        .ok_or_else(|| ReplyError::new(format!("the reply is nested more than {MAX_DEPTH} deep")))?;
     let text = raw.get();
     Ok(match text.as_bytes().first() {
         Some(b'{') => {

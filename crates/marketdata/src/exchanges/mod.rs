@@ -13,7 +13,8 @@ mod table;
 mod url;
 
 pub use descriptor::{
-    CandleRules, Descriptor, DescriptorError, Envelope, FundingRules, MarketForm, Method, TickerRules, TradeRules,
+    CandleRules, Descriptor, DescriptorError, Envelope, Evidence, FundingRules, MarketForm, Method,
+    TickerRules, TradeRules,
 };
 pub use exchange::Exchange;
 pub use json::Json;

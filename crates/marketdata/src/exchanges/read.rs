@@ -176,9 +176,9 @@ impl TickerRules {
     /// One ticker.
     ///
     /// # Errors
-    /// [`ReplyError`] when a field is not what it should be.
+    /// [`ReplyError`] when there is no price, or a field is not what it should be.
     pub fn item(&self, at: At<'_>) -> Result<Ticker, ReplyError> {
-        Ok(Ticker {
+        let ticker = Ticker {
             last: number(self.last.as_ref(), at)?,
             bid: number(self.bid.as_ref(), at)?,
             ask: number(self.ask.as_ref(), at)?,
@@ -190,7 +190,9 @@ impl TickerRules {
             volume: number(self.volume.as_ref(), at)?,
             quote_volume: number(self.quote_volume.as_ref(), at)?,
             time: time(self.time.as_ref(), at)?,
-        })
+        };
+        needed(ticker.last.or(ticker.bid).or(ticker.ask), "price")?;
+        Ok(ticker)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rules that find one value of a reply: a path and what is done with the value there.
 //!
 //! `data.0.bidPx` is a path; `data.0.ts|ms` reads what is there as milliseconds. Several rules for one field are tried in
-//! order, and the first whose path leads to a value counts: exchanges name a field differently for each kind of market.
+//! order, and the first that finds a value counts: exchanges name a field differently for each kind of market.
 
 use super::ReplyError;
 use super::json::Json;
@@ -11,6 +11,9 @@ use serde::Deserialize;
 
 /// Longest text of a number that is looked at.
 const MAX_DIGITS: usize = 64;
+
+/// 2009-01-01, in nanoseconds.
+const FIRST_EXCHANGE: i64 = 1_230_768_000_000_000_000;
 
 /// A step of a path.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +75,8 @@ enum Reading {
     Number,
     /// The number before other characters.
     Prefix,
+    /// The number, rounded to the digits that can be kept; for volumes of needless precision.
+    Round,
     /// Without its sign.
     Abs,
     /// Times this.
@@ -86,6 +91,8 @@ enum Reading {
     Map(Vec<(String, String)>),
     /// Nanoseconds in one unit of it.
     Since1970(i64),
+    /// A time before there were exchanges of this kind says nothing: the unit is another one.
+    Recent,
     /// ISO-8601; without an offset it is UTC.
     Iso,
     /// As text.
@@ -98,6 +105,7 @@ impl Reading {
         Ok(match word {
             "num" => Self::Number,
             "prefix" => Self::Prefix,
+            "round" => Self::Round,
             "abs" => Self::Abs,
             "mul" => Self::Times(number(rest).ok_or_else(|| {
                 format!("mul needs a number that is exact, such as mul:0.01, and {rest:?} is none")
@@ -110,12 +118,13 @@ impl Reading {
             "ms" => Self::Since1970(1_000_000),
             "us" => Self::Since1970(1_000),
             "ns" => Self::Since1970(1),
+            "recent" => Self::Recent,
             "iso" => Self::Iso,
             "str" => Self::Text,
             _ => {
                 return Err(format!(
-                    "{word:?} is no reading: use num, prefix, abs, mul:K, inv, nonzero, sign, map:A=B,C=D, s, ms, us, \
-                     ns, iso or str"
+                    "{word:?} is no reading: use num, prefix, round, abs, mul:K, inv, nonzero, sign, map:A=B,C=D, s, ms, us, \
+                     ns, iso, recent or str"
                 ));
             }
         })
@@ -124,9 +133,9 @@ impl Reading {
 
 fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let pair = |pair: &str| {
-        let (from, to) = pair.split_once('=').ok_or_else(|| {
-            format!("map needs pairs such as map:bid=buy,ask=sell, and {pair:?} is none")
-        })?;
+        let (from, to) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("map needs pairs such as map:bid=buy,ask=sell, and {pair:?} is none"))?;
         Ok((from.to_owned(), to.to_owned()))
     };
     text.split(',').map(pair).collect()
@@ -256,16 +265,21 @@ impl Rule {
         }))
     }
 
-    fn value<T>(&self, at: At<'_>, take: impl Fn(Value) -> Result<T, String>) -> Result<Option<T>, ReplyError> {
+    fn value<T>(
+        &self,
+        at: At<'_>,
+        take: impl Fn(Value) -> Result<T, String>,
+    ) -> Result<Option<T>, ReplyError> {
+        let mut fault = None;
         for choice in &self.0 {
             let Some(found) = choice.path.find(at).filter(|found| !found.is_nothing()) else { continue };
-            let fault = |fault: String| ReplyError::new(format!("{}: {fault}", choice.text));
-            let read = choice.apply(found).map_err(fault)?;
-            if let Some(value) = read {
-                return take(value).map(Some).map_err(fault);
+            match choice.apply(found).and_then(|value| value.map(&take).transpose()) {
+                Ok(Some(value)) => return Ok(Some(value)),
+                Ok(None) => {}
+                Err(seen) => fault = Some(ReplyError::new(format!("{}: {seen}", choice.text))),
             }
         }
-        Ok(None)
+        fault.map_or(Ok(None), Err)
     }
 }
 
@@ -286,6 +300,9 @@ impl Choice {
 impl Reading {
     fn apply(&self, value: Value) -> Result<Option<Value>, String> {
         let text = match &value {
+            Value::Time(time) if *self == Self::Recent => {
+                return Ok(Some(value.clone()).filter(|_| time.nanos() > FIRST_EXCHANGE));
+            }
             Value::Text(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Time(_) => return Err("nothing can be done with a time".to_owned()),
@@ -300,6 +317,7 @@ impl Reading {
                 let digits = text.get(..end).unwrap_or_default();
                 is(number(digits).ok_or_else(|| format!("{} begins with no number", start(&text)))?)
             }
+            Self::Round => is(text.parse().or_else(|_| exact())?),
             Self::Abs => is(exact()?.abs()),
             Self::Times(factor) => is(exact()?.checked_mul(*factor).ok_or_else(overflow)?.normalize()),
             Self::Inverse => is(Decimal::ONE.checked_div(exact()?).ok_or_else(overflow)?),
@@ -318,6 +336,7 @@ impl Reading {
                 Some(Value::Time(Timestamp::from_nanos(nanos)))
             }
             Self::Iso => Some(Value::Time(iso(&text).ok_or_else(|| format!("{} is no time", start(&text)))?)),
+            Self::Recent => return Err("recent is for a time: write it after the unit".to_owned()),
             Self::Text => Some(value),
         })
     }
@@ -342,7 +361,8 @@ fn number(text: &str) -> Option<Decimal> {
 }
 
 fn iso(text: &str) -> Option<Timestamp> {
-    let nanos = match DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text)) {
+    let zoned = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_rfc2822(text));
+    let nanos = match zoned.or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z")) {
         Ok(time) => time.timestamp_nanos_opt(),
         Err(_) => ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.fZ"]
             .iter()

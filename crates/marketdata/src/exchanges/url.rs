@@ -1,5 +1,7 @@
 //! Addresses with blanks: `/klines?symbol={id}&interval={tf}<&startTime={start.ms}>`.
 //!
+//! `{BASE}` is the exchange's code in capitals, `{base}` in small letters, `{Base}` as the descriptor writes it.
+//! `{before.ms}` is one unit before `{start.ms}`, for exchanges that leave out the start itself.
 //! A part between `<` and `>` is left out when one of its blanks is not asked for. Values are percent-encoded.
 
 use chrono::SecondsFormat;
@@ -39,8 +41,10 @@ enum Blank {
     Id,
     Upper(Part),
     Lower(Part),
+    AsWritten(Part),
     Timeframe,
     Start(Unit),
+    Before(Unit),
     End(Unit),
     Now(Unit),
     Limit,
@@ -71,8 +75,9 @@ impl TryFrom<String> for Template {
         let mut rest = text.as_str();
         while let Some((before, after)) = rest.split_once('<') {
             pieces.append(&mut simple(before)?);
-            let (inside, after) =
-                after.split_once('>').ok_or_else(|| format!("{text:?} opens a part with < and does not end it"))?;
+            let (inside, after) = after
+                .split_once('>')
+                .ok_or_else(|| format!("{text:?} opens a part with < and does not end it"))?;
             pieces.push(Piece::Optional(simple(inside)?));
             rest = after;
         }
@@ -86,13 +91,25 @@ fn simple(text: &str) -> Result<Vec<Piece>, String> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         pieces.push(Piece::Text(before.to_owned()));
-        let (name, after) =
-            after.split_once('}').ok_or_else(|| format!("{text:?} opens a blank with {{ and does not end it"))?;
-        pieces.push(Piece::Blank(blank(name)?));
-        rest = after;
+        let name = after.split_once('}').filter(|(name, _)| name.bytes().all(is_name));
+        rest = match name {
+            Some((name, after)) => {
+                pieces.push(Piece::Blank(blank(name)?));
+                after
+            }
+            // An object of a body.
+            None => {
+                pieces.push(Piece::Text("{".to_owned()));
+                after
+            }
+        };
     }
     pieces.push(Piece::Text(rest.to_owned()));
     Ok(pieces)
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'.'
 }
 
 fn blank(name: &str) -> Result<Blank, String> {
@@ -108,14 +125,17 @@ fn blank(name: &str) -> Result<Blank, String> {
         None => match name {
             "id" => Blank::Id,
             "BASE" => Blank::Upper(Part::Base),
+            "Base" => Blank::AsWritten(Part::Base),
             "base" => Blank::Lower(Part::Base),
             "QUOTE" => Blank::Upper(Part::Quote),
+            "Quote" => Blank::AsWritten(Part::Quote),
             "quote" => Blank::Lower(Part::Quote),
             "tf" => Blank::Timeframe,
             "limit" => Blank::Limit,
             _ => return Err(unknown(name)),
         },
         Some(("start", of)) => Blank::Start(unit(of)?),
+        Some(("before", of)) => Blank::Before(unit(of)?),
         Some(("end", of)) => Blank::End(unit(of)?),
         Some(("now", of)) => Blank::Now(unit(of)?),
         Some(_) => return Err(unknown(name)),
@@ -124,8 +144,8 @@ fn blank(name: &str) -> Result<Blank, String> {
 
 fn unknown(name: &str) -> String {
     format!(
-        "{{{name}}} is no blank: use {{id}}, {{BASE}}, {{base}}, {{QUOTE}}, {{quote}}, {{tf}}, {{limit}}, {{start.ms}}, \
-         {{end.ms}} or {{now.ms}} (or another unit)"
+        "{{{name}}} is no blank: use {{id}}, {{BASE}}, {{Base}}, {{base}} (or QUOTE), {{tf}}, {{limit}}, {{start.ms}}, \
+         {{before.ms}}, {{end.ms}} or {{now.ms}} (or another unit)"
     )
 }
 
@@ -149,7 +169,7 @@ impl Template {
     /// Whether a request can be made to begin at a time.
     #[must_use]
     pub fn has_start(&self) -> bool {
-        has(&self.0, |blank| matches!(blank, Blank::Start(_)))
+        has(&self.0, |blank| matches!(blank, Blank::Start(_) | Blank::Before(_)))
     }
 
     /// Whether a request can be made to end at a time.
@@ -174,7 +194,8 @@ fn fill(pieces: &[Piece], asked: &Asked, encoded: bool) -> Result<String, String
             Piece::Text(fixed) => text.push_str(fixed),
             Piece::Blank(blank) => {
                 let value = blank.value(asked).ok_or_else(|| format!("{blank:?}"))?;
-                match encoded {
+                // Words for timeframes are the descriptor's own, and may be a part of a path.
+                match encoded && *blank != Blank::Timeframe {
                     true => encode(&value, &mut text),
                     false => text.push_str(&value),
                 }
@@ -205,8 +226,13 @@ impl Blank {
             Self::Id => Some(asked.id.clone()),
             Self::Upper(of) => Some(part(of).to_ascii_uppercase()),
             Self::Lower(of) => Some(part(of).to_ascii_lowercase()),
+            Self::AsWritten(of) => Some(part(of).clone()),
             Self::Timeframe => asked.timeframe.clone(),
             Self::Start(unit) => time(asked.start, unit),
+            Self::Before(unit) => {
+                let one = if let Unit::Nanos(nanos) = unit { nanos } else { 1_000_000 };
+                time(asked.start.map(|start| Timestamp::from_nanos(start.nanos().saturating_sub(one))), unit)
+            }
             Self::End(unit) => time(asked.end, unit),
             Self::Now(unit) => time(asked.now, unit),
             Self::Limit => asked.limit.map(|limit| limit.to_string()),
