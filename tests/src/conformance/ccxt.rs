@@ -536,3 +536,90 @@ fn same_rows<T>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use mts_marketdata::exchanges::DESCRIPTORS;
+
+    fn vectors(name: &str) -> String {
+        let path = format!("{}/vectors/ccxt/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    fn cases(name: &str, text: &str) -> Vec<Case> {
+        check(&Descriptor::read(name, text).unwrap(), &Json::parse(&vectors(name)).unwrap())
+    }
+
+    #[test]
+    fn everything_that_is_claimed_agrees_and_is_counted() {
+        for embedded in DESCRIPTORS {
+            let all = cases(embedded.name, embedded.text);
+            let exchange = embedded.read().unwrap();
+            let differs = |case: &&Case| matches!(case.verdict, Verdict::Differs(_));
+            assert_eq!(all.iter().find(differs), None, "{}", embedded.name);
+            for (method, claimed) in exchange.methods() {
+                let agrees = |case: &&Case| case.method == method && case.verdict == Verdict::Agrees;
+                assert_eq!(all.iter().filter(agrees).count(), claimed, "{} {method}", embedded.name);
+                let read = all.iter().filter(agrees).any(|case| !case.name.starts_with("request"));
+                assert!(read, "{} {method}: no reply was read", embedded.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_method_is_claimed_for_a_kind_of_market_only_when_a_reply_of_that_kind_was_read() {
+        for embedded in DESCRIPTORS {
+            let all = cases(embedded.name, embedded.text);
+            let exchange = embedded.read().unwrap();
+            for form in &exchange.markets {
+                let claimed = [
+                    ("ticker", Method::of(&exchange.ticker, &form.name).is_some()),
+                    ("trades", Method::of(&exchange.trades, &form.name).is_some()),
+                    ("candles", Method::of(&exchange.candles, &form.name).is_some()),
+                    ("funding", Method::of(&exchange.funding, &form.name).is_some()),
+                ];
+                for (method, _) in claimed.into_iter().filter(|(_, claimed)| *claimed) {
+                    let read = all.iter().any(|case| {
+                        let reply = !case.name.starts_with("request") && case.verdict == Verdict::Agrees;
+                        reply && case.method == method && case.market == form.name
+                    });
+                    assert!(read, "{} {method} of {}", embedded.name, form.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_descriptor_fails() {
+        for (name, from, to) in [
+            ("okx", "bid = \"bidPx\"", "bid = \"askPx\""),
+            ("okx", "high = \"2\"", "high = \"3\""),
+            ("okx", "size = \"sz\"", "size = \"px\""),
+            ("okx", "bar={tf}", "bar=1m"),
+            ("okx", "at = \"data.0\"", "at = \"rows.0\""),
+            ("okx", "buy=buy,sell=sell", "buy=sell,sell=buy"),
+            ("okx", "ok = [\"0\"]", "ok = [\"1\"]"),
+            ("binance", "api/v3/klines", "api/v1/klines"),
+            ("kraken", "start = \"0|s\"", "start = \"0|ms\""),
+            ("cex", "\\\"pair\\\":", "\\\"market\\\":"),
+        ] {
+            let good = find(name).unwrap().text;
+            assert!(good.contains(from), "{name} {from}");
+            let all = cases(name, &good.replacen(from, to, 1));
+            let differs = all.iter().filter(|case| matches!(case.verdict, Verdict::Differs(_))).count();
+            let read = all.iter().filter(|case| case.verdict == Verdict::Agrees).count();
+            let before = cases(name, good).iter().filter(|case| case.verdict == Verdict::Agrees).count();
+            assert!(differs > 0 && read < before, "{name} {from}: {differs} of {before}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_is_not_built_in_is_skipped() {
+        let outcome = run(r#"{"header":{"format":"ccxt-market-data/1"},"exchange":"nowhere"}"#).unwrap();
+        assert_eq!((outcome.cases(), outcome.notes.len()), (0, 1));
+        assert!(run("{}").is_err() && run("nothing").is_err());
+    }
+}

@@ -7,6 +7,7 @@ pub(crate) mod brokers;
 mod carry_out;
 mod config;
 mod doctor;
+mod exchanges;
 mod explain;
 mod gates;
 mod init;

@@ -206,7 +206,9 @@ impl MarketData for Exchange {
             let newest = last.is_some_and(|last| last.plus(step) >= minus(now, step));
             let late = first.is_some_and(|first| first > cursor.plus(step)) && newest;
             let full = usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit);
-            if late && !method.get.has_end() && (full || !method.get.has_start()) {
+            let cut = late && !method.get.has_end() && (full || !method.get.has_start());
+            let elsewhere = method.get.has_end() && first.is_some_and(|first| first > window);
+            if cut || elsewhere {
                 return Err(self.fault("its candles do not reach back to the start: ask for fewer"));
             }
             candles.extend(rows.into_iter().filter(|row| span.wants(row)));
