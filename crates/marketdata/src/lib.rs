@@ -5,6 +5,7 @@
 pub mod aggregate;
 pub mod closes;
 pub mod exchanges;
+pub mod feeds;
 pub mod instruments;
 mod lines;
 pub mod polygon;

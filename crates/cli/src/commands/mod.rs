@@ -7,7 +7,7 @@ pub(crate) mod brokers;
 mod carry_out;
 mod config;
 mod doctor;
-mod exchanges;
+pub(crate) mod exchanges;
 mod explain;
 mod gates;
 mod init;
