@@ -265,6 +265,7 @@ fn bars(symbol: &Symbol, interval: Interval, mut candles: Vec<Candle>) -> Vec<Ba
         n_trades: None,
         timestamp: candle.start.plus(interval.duration()),
         close_only: false,
+        partial: false,
     };
     candles.into_iter().map(bar).collect()
 }
