@@ -11,10 +11,12 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+type Answer = dyn Fn(&str) -> (u16, String) + Send + Sync;
+
 /// Answers every request with what a function makes of its address, and keeps the addresses.
 struct Answers {
     asked: Mutex<Vec<String>>,
-    answer: Box<dyn Fn(&str) -> (u16, String) + Send + Sync>,
+    answer: Box<Answer>,
 }
 
 impl HttpClient for Answers {
