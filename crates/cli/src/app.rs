@@ -310,6 +310,7 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Exchanges(args) => commands::exchanges::list(&args),
             Command::Brokers(BrokersCommand::List { json }) => commands::brokers::list(self, json),
             Command::Brokers(BrokersCommand::Capabilities { name, json, markdown }) => {
                 commands::brokers::capabilities(self, name.as_deref(), json, markdown)

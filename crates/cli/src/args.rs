@@ -74,6 +74,8 @@ pub(crate) enum Command {
     /// The brokers that this program can trade with.
     #[command(subcommand)]
     Brokers(BrokersCommand),
+    /// Lists the exchanges whose public market data is described, with the evidence behind each.
+    Exchanges(ExchangesArgs),
     /// A venue to rehearse with.
     #[command(subcommand)]
     Venue(VenueCommand),
@@ -109,6 +111,15 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExchangesArgs {
+    /// Only this one, with its markets and timeframes.
+    pub(crate) name: Option<String>,
+    /// Writes JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 
 pub mod bar_aggregator;
 pub mod brokers;
+pub mod ccxt;
 pub mod formats;
 mod options;
 mod report;

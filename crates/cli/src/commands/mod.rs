@@ -7,6 +7,7 @@ pub(crate) mod brokers;
 mod carry_out;
 mod config;
 mod doctor;
+pub(crate) mod exchanges;
 mod explain;
 mod gates;
 mod init;
