@@ -7,6 +7,7 @@ pub mod closes;
 pub mod instruments;
 mod lines;
 pub mod polygon;
+pub mod stream;
 pub mod ticks;
 
 pub use closes::ClosesFeed;
