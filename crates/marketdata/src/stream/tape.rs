@@ -231,7 +231,8 @@ impl Tape {
     pub(super) fn pass_after_gap(&mut self, index: TopicIndex, number: Option<u64>, trade: Trade) {
         let Some(topic) = self.topics.get_mut(index) else { return };
         let from = topic.last_time.unwrap_or(trade.timestamp);
-        // A new count begins here.
+        let missing = number.zip(topic.last_number).and_then(|(number, last)| number.checked_sub(last + 1));
+        self.counts.missing = self.counts.missing.saturating_add(missing.unwrap_or(0));
         topic.last_number = number;
         self.queue.gap(from.min(trade.timestamp), trade.timestamp);
         self.pass(index, number, trade);
