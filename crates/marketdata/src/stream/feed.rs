@@ -160,13 +160,18 @@ impl<P: Protocol> StreamFeed<P> {
         }
         for id in lost {
             self.wires.retain(|wire| wire.id != id);
-            self.take(Input::Closed(id));
+            self.take(Input::Closed(id, "a frame could not be sent in time".to_owned()));
         }
     }
 
     fn open(&mut self, id: ConnectionId) {
-        let Ok(request) = http::Request::get(self.machine.protocol().url()).body(()) else {
-            return self.take(Input::Closed(id));
+        let url = self.machine.protocol().url();
+        let request = match http::Request::get(url).body(()) {
+            Ok(request) => request,
+            Err(error) => {
+                let why = format!("{url} is no address: {error}");
+                return self.take(Input::Closed(id, why));
+            }
         };
         let (connector, deadline) = (Arc::clone(&self.world.connector), self.connect_within);
         let connecting = Box::pin(async move { connector.connect(request, deadline).await });
@@ -250,9 +255,13 @@ impl<P: Protocol> StreamFeed<P> {
                 Input::Opened(id)
             }
             Woken::Received(id, Ok(Some(frame))) => Input::Frame(id, frame),
-            Woken::Connected(id, Err(_)) | Woken::Received(id, Ok(None) | Err(_)) => {
+            Woken::Connected(id, Err(error)) | Woken::Received(id, Err(error)) => {
                 self.wires.retain(|wire| wire.id != id);
-                Input::Closed(id)
+                Input::Closed(id, error.message)
+            }
+            Woken::Received(id, Ok(None)) => {
+                self.wires.retain(|wire| wire.id != id);
+                Input::Closed(id, "the connection has ended".to_owned())
             }
             Woken::Answered(topic, history) => {
                 self.histories.retain(|(other, _)| *other != topic);

@@ -51,8 +51,8 @@ pub enum Input {
     Opened(ConnectionId),
     /// A frame has come.
     Frame(ConnectionId, Frame),
-    /// A connection has ended, or did not come about.
-    Closed(ConnectionId),
+    /// A connection has ended, or did not come about, and why.
+    Closed(ConnectionId, String),
     /// The answer of the history; `None` = it has none.
     History(TopicIndex, Option<History>),
     /// Time has passed.
@@ -241,7 +241,7 @@ impl<P: Protocol> Machine<P> {
             }
             Input::Opened(id) => self.opened(id, now),
             Input::Frame(id, frame) => self.frame(id, &frame, now),
-            Input::Closed(id) => self.lose(id, "the connection has ended".to_owned(), now),
+            Input::Closed(id, why) => self.lose(id, why, now),
             Input::History(topic, history) => self.tape.answer(topic, history, now),
             Input::Stop => self.close(),
             Input::Start | Input::Tick => {}

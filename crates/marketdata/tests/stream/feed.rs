@@ -118,6 +118,7 @@ fn attempts_keep_the_venues_budget() {
     }
     assert!((15..100).contains(&pauses.len()), "{}", pauses.len());
     assert_eq!(health(&events).len(), 1, "stale once, and no end of it");
+    assert_eq!(feed.machine().fault(), Some("down"));
 }
 
 #[test]

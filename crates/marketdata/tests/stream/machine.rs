@@ -116,7 +116,7 @@ fn one_refused_topic_does_not_spoil_the_others() {
         machine.refused().map(|(topic, why)| (topic.symbol.to_string(), why.to_owned())).collect();
     assert_eq!(refused, [("NO-USDT".to_owned(), "NO-USDT does not exist".to_owned())]);
     // It is not asked for again.
-    machine.take(Input::Closed(1), at(6 * SECOND));
+    machine.take(Input::Closed(1, String::new()), at(6 * SECOND));
     machine.take(Input::Tick, at(8 * SECOND));
     machine.take(Input::Opened(2), at(8 * SECOND));
     let messages = sent(&mut machine);
@@ -208,7 +208,7 @@ fn bars_that_were_missed_come_from_the_history_before_those_that_wait() {
         let minute = 60 * SECOND;
         machine.take(Input::Frame(1, kline("BTCUSDT", ms(0), "11", true)), at(minute));
         assert_eq!(events(&mut machine).len(), 1);
-        machine.take(Input::Closed(1), at(minute + SECOND));
+        machine.take(Input::Closed(1, String::new()), at(minute + SECOND));
         machine.take(Input::Tick, at(3 * minute + 30 * SECOND));
         actions(&mut machine);
         live(&mut machine, 2, 3 * minute + 30 * SECOND);
