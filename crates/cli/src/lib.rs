@@ -11,6 +11,7 @@
 mod alerts;
 mod app;
 mod args;
+mod bars;
 mod brokers;
 mod commands;
 pub mod config;

@@ -1,6 +1,7 @@
 //! From a configuration and its files to the parts of a run.
 
 use crate::app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};
+use crate::bars;
 use crate::config::{LiveMode, LiveSection, Loaded, Resume, RunConfig, ShortingSection};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
@@ -269,6 +270,7 @@ pub(crate) fn parts(
     {
         feed.feed = Box::new(Driven::new(feed.feed, control, &table)?);
     }
+    let feed = bars::of(config, &table, feed)?;
     let make_strategy = chosen(&app.strategies, &config.strategy.kind, "strategy.kind")?;
     let sizer = match config.sizer.as_ref().and_then(|sizer| Some((sizer.name.as_deref()?, sizer))) {
         Some((name, sizer)) => {

@@ -266,6 +266,9 @@ pub struct Bar {
     /// Made of a close alone: open, high and low repeat it and say nothing about the path.
     #[serde(default)]
     pub close_only: bool,
+    /// Does not hold its whole interval: what it is made of began after it did, or ended before.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 impl Bar {
@@ -284,6 +287,7 @@ impl Bar {
             n_trades: None,
             timestamp,
             close_only: true,
+            partial: false,
         }
     }
 

@@ -134,7 +134,8 @@ impl<M: MarketData> DynMarketData for M {
 /// One step of a feed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MarketEvent {
-    /// All bars that end at one instant, at most one per symbol, in symbol order.
+    /// Bars that end at one instant, at most one per symbol, in symbol order. Where each instrument has a clock of its own,
+    /// others of the same instant may follow.
     Bars {
         /// Their end.
         time: Timestamp,
@@ -189,6 +190,23 @@ pub enum MarketEvent {
     },
 }
 
+impl MarketEvent {
+    /// The time of what has a price: a quote's, a print's, the end of bars. `None` = it says something about the stream.
+    #[must_use]
+    pub const fn priced_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Bars { time, .. } => Some(*time),
+            Self::Quote(quote) => Some(quote.timestamp),
+            Self::Trade(trade) => Some(trade.timestamp),
+            Self::Gap { .. }
+            | Self::Stale { .. }
+            | Self::Recovered { .. }
+            | Self::Backfilled { .. }
+            | Self::Fatal { .. } => None,
+        }
+    }
+}
+
 /// What a feed has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -212,7 +230,7 @@ pub trait DataFeed: Send {
     fn name(&self) -> &str;
     /// Begins; does nothing when running.
     fn start(&mut self) -> impl Future<Output = Result<(), MarketDataError>> + Send;
-    /// The next event; `None` = the feed has ended.
+    /// The next event; `None` = the feed has ended. Safe to drop: no event is lost by it.
     fn next(&mut self) -> impl Future<Output = Result<Option<MarketEvent>, MarketDataError>> + Send;
     /// Ends; does nothing when stopped.
     fn stop(&mut self) -> impl Future<Output = Result<(), MarketDataError>> + Send;

@@ -4,6 +4,7 @@
 
 pub mod aggregate;
 pub mod closes;
+pub mod feeds;
 pub mod instruments;
 mod lines;
 pub mod polygon;

@@ -154,6 +154,7 @@ fn smaller_bars_count_with_their_whole_range() {
         n_trades: Some(3),
         timestamp: at(end),
         close_only: false,
+        partial: false,
     };
     bars.bar(&five("2026-03-02T14:30:05Z", ["10", "12", "9", "11"], "7")).unwrap();
     bars.bar(&five("2026-03-02T14:31:00Z", ["11", "11.5", "8.5", "9.25"], "3.5")).unwrap();

@@ -1,7 +1,7 @@
 //! The formats of vector files, and who runs them.
 
 use super::Outcome;
-use super::{safe_broker, virtual_portfolio};
+use super::{bar_aggregator, safe_broker, virtual_portfolio};
 
 /// Runs one file, given as text.
 ///
@@ -30,7 +30,7 @@ const fn runs(name: &'static str, runner: Runner) -> Format {
 /// Every format that is known, by name. Who writes a runner changes its row here, and nothing else.
 pub const KNOWN: &[Format] = &[
     not_yet("ccxt-market-data/1"),
-    not_yet("ml4t-bar-aggregator/1"),
+    runs("ml4t-bar-aggregator/1", bar_aggregator::run),
     runs("ml4t-safe-broker/1", safe_broker::run),
     runs("ml4t-virtual-portfolio/1", virtual_portfolio::run),
     not_yet("quant-allocators/1"),

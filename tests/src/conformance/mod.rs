@@ -4,6 +4,7 @@
 //! runner is listed as "not yet", an unknown one fails. [`run`] walks folders and returns a [`Report`]; the report
 //! renders itself as a table or as JSON. The formats are a table in [`formats`].
 
+pub mod bar_aggregator;
 pub mod brokers;
 pub mod formats;
 mod options;

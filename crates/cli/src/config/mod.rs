@@ -22,7 +22,9 @@ pub use log::LogSection;
 use mts_foundation::num::exact;
 use mts_foundation::registry::Parameters;
 use mts_foundation::schema::PositiveDecimal;
-use mts_foundation::{ActorId, AssetClass, Currency, Decimal, FundId, GateLimits, RiskEnvelope, StrategyId};
+use mts_foundation::{
+    ActorId, AssetClass, Currency, Decimal, FundId, GateLimits, Interval, RiskEnvelope, StrategyId,
+};
 pub use schema::schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,9 +152,26 @@ pub struct DataSection {
     pub kind: String,
     /// File, relative to the configuration.
     pub path: PathBuf,
+    /// Length of the bars that are made of what the feed gives; without it strategies hear what it gives.
+    #[serde(default)]
+    pub bars: Option<Interval>,
+    /// Which prices become such bars.
+    #[serde(default)]
+    pub bars_of: BarsOf,
     /// Parameters of a feed of one's own.
     #[serde(default)]
     pub params: Parameters,
+}
+
+/// Which prices become bars, beside smaller bars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BarsOf {
+    /// Prints.
+    #[default]
+    Trades,
+    /// The middle of quotes.
+    Mids,
 }
 
 /// When a strategy decides.

@@ -69,6 +69,8 @@ pub enum NotTaken {
 #[derive(Debug)]
 pub struct Aggregator {
     hours: Hours,
+    /// Of instruments whose market is another.
+    own_hours: BTreeMap<Symbol, Hours>,
     /// Empty = all.
     assets: BTreeSet<Symbol>,
     bars: TimeBars,
@@ -82,13 +84,29 @@ impl Aggregator {
     #[must_use]
     pub fn new(hours: Hours, patience: Patience, assets: impl IntoIterator<Item = Symbol>) -> Self {
         let (assets, bars) = (assets.into_iter().collect(), TimeBars::new(patience));
-        Self { hours, assets, bars, slots: BTreeMap::new(), known: Vec::new(), since: None }
+        Self {
+            hours,
+            own_hours: BTreeMap::new(),
+            assets,
+            bars,
+            slots: BTreeMap::new(),
+            known: Vec::new(),
+            since: None,
+        }
     }
 
-    /// Says from when on the data is whole; bars that begin before are partial. Without it each instrument's is whole from its
-    /// first tick on.
+    /// Gives an instrument that has not come yet the hours of its own market. Their length is that of all.
+    #[must_use]
+    pub fn with_hours(mut self, symbol: Symbol, hours: Hours) -> Self {
+        self.own_hours.insert(symbol, hours.with_interval(self.hours.interval()));
+        self
+    }
+
+    /// Says from when on the data is whole: when the source began, or where a gap ended. Bars that begin before and have not
+    /// closed are partial. Without it each instrument's is whole from its first tick on.
     pub fn whole_since(&mut self, since: Timestamp) {
         self.since = Some(since.nanos());
+        self.bars.whole_since(since.nanos());
     }
 
     /// Takes a print.
@@ -185,7 +203,8 @@ impl Aggregator {
         if self.known.len() >= MAX_SYMBOLS {
             return Err(NotTaken::TooMany { symbol: symbol.clone() });
         }
-        let slot = self.bars.add(self.hours.clone(), self.since);
+        let hours = self.own_hours.get(symbol).unwrap_or(&self.hours).clone();
+        let slot = self.bars.add(hours, self.since);
         self.known.push((symbol.clone(), Scale::of(price, size)));
         self.slots.insert(symbol.clone(), slot);
         Ok(Some(slot))
@@ -248,6 +267,12 @@ impl Aggregator {
         self.bars.next_due().map(Timestamp::from_nanos)
     }
 
+    /// The earliest end of an open bar; `None` = no bar is open.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.bars.next_end().map(Timestamp::from_nanos)
+    }
+
     /// The bars that have closed since this was asked last. A sum beyond 96 bits has no decimal: its bar says no volume.
     pub fn closed(&mut self) -> impl Iterator<Item = Made> {
         let (known, interval) = (&self.known, self.hours.interval());
@@ -268,6 +293,7 @@ impl Aggregator {
                 n_trades: Some(bar.count),
                 timestamp: Timestamp::from_nanos(bar.end),
                 close_only: false,
+                partial,
             };
             Some(Made { bar, partial })
         })

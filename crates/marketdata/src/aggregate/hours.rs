@@ -60,6 +60,12 @@ impl Hours {
         Self { interval, length: length(interval), market: Market::Sessions(calendar, trading) }
     }
 
+    /// The same market with bars of another length.
+    #[must_use]
+    pub fn with_interval(self, interval: Interval) -> Self {
+        Self { interval, length: length(interval), market: self.market }
+    }
+
     /// The length of the bars.
     #[must_use]
     pub const fn interval(&self) -> Interval {

@@ -7,7 +7,7 @@
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
 use mts_foundation::calendar::CalendarError;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Most late ticks that wait to be collected; the oldest goes first, and is counted.
@@ -119,8 +119,10 @@ pub struct TimeBars {
     closed: Vec<Closed>,
     late: VecDeque<Late>,
     counts: Counts,
-    /// No open bar ends before.
-    next_end: i64,
+    /// How many bars are open to each end.
+    ends: BTreeMap<i64, usize>,
+    /// How far time has passed, by what [`TimeBars::pass`] was told.
+    passed: i64,
 }
 
 impl TimeBars {
@@ -135,7 +137,8 @@ impl TimeBars {
             closed: Vec::new(),
             late: VecDeque::new(),
             counts: Counts::default(),
-            next_end: i64::MAX,
+            ends: BTreeMap::new(),
+            passed: i64::MIN,
         }
     }
 
@@ -244,7 +247,7 @@ impl TimeBars {
             known.began = time;
         }
         known.latest = known.latest.max(time);
-        self.next_end = self.next_end.min(end);
+        *self.ends.entry(end).or_default() += 1;
         if open.is_none() || start >= open.end() {
             let before = std::mem::replace(open, fresh);
             if !before.is_none() {
@@ -288,6 +291,12 @@ impl TimeBars {
     fn close(&mut self, slot: usize, bar: &Building, cut: bool) {
         let Some(known) = self.slots.get_mut(slot) else { return };
         known.closed = known.closed.max(bar.end());
+        if let Some(others) = self.ends.get_mut(&bar.end()) {
+            *others -= 1;
+            if *others == 0 {
+                self.ends.remove(&bar.end());
+            }
+        }
         match bar.done() {
             Some(bar) => {
                 self.counts.bars += 1;
@@ -300,23 +309,24 @@ impl TimeBars {
     /// Lets time pass to an instant: the machine's in live trading, the data's own in a replay. Bars close that ended
     /// `flush_after` before it.
     pub fn pass(&mut self, now: i64) {
+        self.passed = self.passed.max(now);
         let due = now.saturating_sub(self.flush_after);
-        if self.next_end <= due {
+        if self.next_end().is_some_and(|end| end <= due) {
             self.close_until(due, false);
         }
     }
 
-    /// The source has ended: every bar closes, and those that time has not reached the end of are partial.
+    /// The source has ended: every bar closes, and those whose end neither their instrument's ticks nor time have reached are
+    /// partial.
     pub fn finish(&mut self) {
         self.close_until(i64::MAX, true);
     }
 
     /// Closes all bars that ended by an instant, instrument by instrument.
     fn close_until(&mut self, due: i64, ends: bool) {
-        let mut next_end = i64::MAX;
         for slot in 0..self.slots.len() {
             while let Some(known) = self.slots.get_mut(slot) {
-                let latest = known.latest;
+                let latest = known.latest.max(self.passed);
                 let bar = match (known.waiting.front(), self.open.get_mut(slot)) {
                     (Some(bar), _) if bar.end() <= due => known.waiting.pop_front(),
                     (None, Some(open)) if !open.is_none() && open.end() <= due => {
@@ -327,11 +337,7 @@ impl TimeBars {
                 let Some(bar) = bar else { break };
                 self.close(slot, &bar, ends && latest < bar.end());
             }
-            let waiting = self.slots.get(slot).and_then(|known| known.waiting.front());
-            let open = self.open.get(slot).filter(|open| !open.is_none());
-            next_end = waiting.or(open).map_or(next_end, |bar| next_end.min(bar.end()));
         }
-        self.next_end = next_end;
     }
 
     /// Gives the numbers of an instrument more digits. Whether its open bars still fit; nothing has changed where they do not.
@@ -350,7 +356,20 @@ impl TimeBars {
     /// When the next bar closes of itself; `None` = there is none.
     #[must_use]
     pub fn next_due(&self) -> Option<i64> {
-        (self.next_end < i64::MAX).then(|| self.next_end.saturating_add(self.flush_after))
+        self.next_end().map(|end| end.saturating_add(self.flush_after))
+    }
+
+    /// The earliest end of an open bar; `None` = no bar is open.
+    #[must_use]
+    pub fn next_end(&self) -> Option<i64> {
+        self.ends.first_key_value().map(|(end, _)| *end)
+    }
+
+    /// Something is missing before an instant: of every instrument, what has not closed and began before it will be partial.
+    pub fn whole_since(&mut self, since: i64) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.began < i64::MAX) {
+            slot.began = slot.began.max(since);
+        }
     }
 
     /// The bars that have closed since this was asked last, in the order in which they did.

@@ -283,15 +283,6 @@ async fn sent(socket: &mut dyn Socket, frame: Frame, mut limit: BoxFuture<'stati
     .await
 }
 
-fn time_of(event: &MarketEvent) -> Option<Timestamp> {
-    match event {
-        MarketEvent::Bars { time, .. } => Some(*time),
-        MarketEvent::Quote(quote) => Some(quote.timestamp),
-        MarketEvent::Trade(trade) => Some(trade.timestamp),
-        _ => None,
-    }
-}
-
 impl<P: Protocol> DataFeed for StreamFeed<P> {
     fn name(&self) -> &str {
         self.machine.protocol().venue().as_str()
@@ -320,7 +311,7 @@ impl<P: Protocol> DataFeed for StreamFeed<P> {
             }
             if let Some(event) = self.machine.event() {
                 self.events = self.events.saturating_add(1);
-                self.last_time = time_of(&event).or(self.last_time);
+                self.last_time = event.priced_at().or(self.last_time);
                 return Ok(Some(event));
             }
             if !self.is_running || self.machine.state() == State::Closed {

@@ -144,6 +144,7 @@ impl Binance {
             // The venue labels by the start, and ends a millisecond early.
             timestamp: millis(k.t).plus(interval.duration()),
             close_only: false,
+            partial: false,
         };
         said.push(Said::Bar { topic, bar, is_closed: k.x });
         Ok(())

@@ -140,6 +140,7 @@ impl Bybit {
                         n_trades: None,
                         timestamp: millis(kline.start).plus(interval.duration()),
                         close_only: false,
+                        partial: false,
                     };
                     said.push(Said::Bar { topic, bar, is_closed: kline.confirm });
                 }

@@ -149,6 +149,7 @@ impl Kraken {
                 n_trades: Some(candle.trades),
                 timestamp: instant(&candle.interval_begin)?.plus(interval.duration()),
                 close_only: false,
+                partial: false,
             };
             said.push(Said::Bar { topic, bar, is_closed: false });
         }

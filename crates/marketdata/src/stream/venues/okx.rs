@@ -147,6 +147,7 @@ impl Okx {
                         n_trades: None,
                         timestamp: millis_text(start)?.plus(interval.duration()),
                         close_only: false,
+                        partial: false,
                     };
                     said.push(Said::Bar { topic, bar, is_closed: confirmed == "1" });
                 }
