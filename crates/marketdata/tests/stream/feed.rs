@@ -111,8 +111,8 @@ fn attempts_keep_the_venues_budget() {
     let events = world.run(&mut feed, 600 * SECOND, Duration::ZERO);
     let venue = world.venue();
     let pauses: Vec<Duration> = venue.connects.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    for (tries, pause) in pauses.iter().enumerate() {
-        let most = (ms(500) * 2_u32.pow(tries.min(10) as u32)).min(30 * SECOND);
+    for (tries, pause) in (0_u32..).zip(&pauses) {
+        let most = (ms(500) * 2_u32.pow(tries.min(10))).min(30 * SECOND);
         assert!(*pause <= most + ms(1), "attempt {tries} after {pause:?}");
         assert!(tries < 5 || *pause >= SECOND, "attempt {tries} after {pause:?}");
     }
