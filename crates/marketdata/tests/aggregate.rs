@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use mts_foundation::calendar::MarketCalendar;
-use mts_foundation::{Bar, Decimal, Symbol, Timestamp};
-use mts_marketdata::aggregate::{Aggregator, Hours, Made, NotTaken, Patience, Trading};
+use mts_foundation::{Bar, Decimal, Symbol, Timestamp, Trade, VenueName};
+use mts_marketdata::aggregate::{Aggregator, Hours, Made, NotTaken, Patience, Tape, TradeFilter, Trading};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -327,4 +327,165 @@ proptest! {
         prop_assert_eq!(bars.counts().late, 0);
         prop_assert_eq!(found, by_hand(&ticks, seconds.into()));
     }
+}
+
+/// A bar of a minute that ends then.
+fn minute(end: &str, [open, high, low, close]: [&str; 4], volume: &str) -> Bar {
+    Bar {
+        symbol: symbol("A"),
+        interval: "1m".parse().unwrap(),
+        open: d(open),
+        high: d(high),
+        low: d(low),
+        close: d(close),
+        volume: d(volume),
+        vwap: None,
+        n_trades: Some(2),
+        timestamp: at(end),
+        close_only: false,
+        partial: false,
+    }
+}
+
+/// What closed, and R where it takes the place of what closed before.
+fn revised(aggregator: &mut Aggregator) -> Vec<String> {
+    let word = |made: Made| format!("{}{}", words(&made), if made.revision { " R" } else { "" });
+    aggregator.closed().map(word).collect()
+}
+
+#[test]
+fn a_corrected_bar_takes_the_place_of_the_one_before() {
+    let mut bars = always("2m", Patience::default());
+    bars.whole_since(at("2026-03-02T14:00:00Z"));
+    bars.remember(1);
+    let flat = |end, price: &'static str, volume| minute(end, [price; 4], volume);
+    bars.bar(&flat("2026-03-02T14:31:00Z", "10", "5")).unwrap();
+    bars.bar(&flat("2026-03-02T14:32:00Z", "11", "6")).unwrap();
+    // While it is open, a correction is within what is handed out first.
+    bars.revise(&minute("2026-03-02T14:31:00Z", ["10", "12", "9", "10.5"], "7")).unwrap();
+    assert!(revised(&mut bars).is_empty());
+    bars.bar(&flat("2026-03-02T14:33:00Z", "20", "1")).unwrap();
+    assert_eq!(revised(&mut bars), ["14:32:00 10 12 9 11 13"]);
+    // Afterwards it is handed out anew, again and again; one that had been missed is put in.
+    bars.revise(&flat("2026-03-02T14:32:00Z", "8.5", "1")).unwrap();
+    assert_eq!(revised(&mut bars), ["14:32:00 10 12 8.5 8.5 8 R"]);
+    bars.revise(&flat("2026-03-02T14:32:00Z", "9.25", "2")).unwrap();
+    assert_eq!(revised(&mut bars), ["14:32:00 10 12 9 9.25 9 R"]);
+    bars.revise(&flat("2026-03-02T14:34:00Z", "21", "1")).unwrap();
+    bars.revise(&flat("2026-03-02T14:35:00Z", "22", "1")).unwrap();
+    assert_eq!(revised(&mut bars), ["14:34:00 20 21 20 21 2"]);
+    // Only one is remembered.
+    bars.revise(&flat("2026-03-02T14:32:00Z", "7", "2")).unwrap();
+    assert!(revised(&mut bars).is_empty());
+    let counts = bars.counts();
+    assert_eq!((counts.bars, counts.revisions, counts.late), (2, 2, 1));
+}
+
+#[test]
+fn what_is_not_remembered_or_not_of_bars_alone_is_not_revised() {
+    // Nothing is remembered unless asked.
+    let mut bars = minutes();
+    let one = minute("2026-03-02T14:31:00Z", ["10"; 4], "5");
+    bars.bar(&one).unwrap();
+    bars.revise(&one).unwrap();
+    bars.bar(&minute("2026-03-02T14:32:00Z", ["10"; 4], "5")).unwrap();
+    bars.revise(&one).unwrap();
+    assert_eq!(revised(&mut bars), ["14:31:00 10 10 10 10 5"]);
+    assert_eq!(bars.counts().late, 2);
+    // With a tick in it, the bar could not be made anew.
+    let mut bars = always("2m", Patience::default());
+    bars.remember(3);
+    bars.bar(&one).unwrap();
+    tick(&mut bars, "70", "12", "1");
+    bars.revise(&minute("2026-03-02T14:31:00Z", ["1"; 4], "1")).unwrap();
+    bars.finish();
+    assert_eq!(revised(&mut bars), ["14:32:00 10 12 10 12 6 P"]);
+    assert_eq!(bars.counts().late, 1);
+}
+
+#[test]
+fn corrections_survive_more_digits() {
+    let mut bars = always("2m", Patience::default());
+    bars.remember(2);
+    bars.bar(&minute("2026-03-02T14:31:00Z", ["10"; 4], "5")).unwrap();
+    bars.bar(&minute("2026-03-02T14:33:00Z", ["10.125"; 4], "0.5")).unwrap();
+    bars.revise(&minute("2026-03-02T14:32:00Z", ["9.0625"; 4], "0.25")).unwrap();
+    assert_eq!(revised(&mut bars), ["14:32:00 10 10 10 10 5", "14:32:00 10 10 9.0625 9.0625 5.25 R"]);
+}
+
+#[test]
+fn with_lateness_a_bar_closes_when_a_tick_of_the_next_is_late_enough() {
+    let patience = Patience { lateness: Duration::from_secs(5), flush_after: Duration::from_secs(9) };
+    let mut bars = always("1m", patience);
+    for second in ["1", "61", "64.9"] {
+        tick(&mut bars, second, "10", "1");
+        assert!(closed(&mut bars).is_empty(), "{second}");
+    }
+    tick(&mut bars, "59", "9", "1");
+    tick(&mut bars, "65", "11", "1");
+    assert_eq!(closed(&mut bars), ["14:31:00 10 10 9 9 2 P"]);
+    tick(&mut bars, "90", "12", "1");
+    bars.finish();
+    assert_eq!(closed(&mut bars), ["14:32:00 10 12 10 12 4 P"]);
+}
+
+#[test]
+fn long_averages_of_smaller_bars_do_not_use_up_the_digits() {
+    let mut bars = always("1h", Patience::default());
+    for second in 1..30_i64 {
+        let end = at("2026-03-02T14:30:00Z").plus(Duration::from_secs(second.unsigned_abs() * 60));
+        let vwap = Some(d("10.123456789012345678901"));
+        let bar = Bar { vwap, timestamp: end, ..minute("2026-03-02T14:31:00Z", ["10.12"; 4], "1") };
+        bars.bar(&bar).unwrap();
+    }
+    bars.finish();
+    let made: Vec<Made> = bars.closed().collect();
+    assert_eq!((made.len(), made[0].bar.vwap), (1, Some(d("10.123457"))));
+}
+
+#[test]
+fn of_a_print_counts_what_its_conditions_allow() {
+    let filter = TradeFilter::default();
+    let mut bars = minutes();
+    let print = |second: i64, price: &str| Trade {
+        trade_id: "1".into(),
+        symbol: symbol("A"),
+        price: d(price),
+        size: d("10"),
+        venue: VenueName::new("x").unwrap(),
+        timestamp: Timestamp::from_nanos(at("2026-03-02T14:30:00Z").nanos() + second * 1_000_000_000),
+    };
+    for (second, price, codes) in
+        [(0, "99", "@I"), (1, "10", "@"), (2, "12", "@Z"), (3, "8", "@W"), (4, "11", "@F"), (5, "50", "M")]
+    {
+        let part = filter.part(Tape::Utp, codes.bytes());
+        bars.trade_with(&print(second, price), part).unwrap();
+    }
+    bars.finish();
+    let made: Vec<Made> = bars.closed().collect();
+    assert_eq!(words(&made[0]), "14:31:00 10 12 10 11 50 P");
+    assert_eq!(made[0].bar.n_trades, Some(5));
+}
+
+#[test]
+fn sums_beyond_all_bounds_say_nothing_and_do_not_fail() {
+    let mut bars = minutes();
+    // Sixteen times 2^62 times 2^62 is nought in 128 bits.
+    for _ in 0..16 {
+        tick(&mut bars, "1", "4611686018427387904", "4611686018427387904");
+    }
+    bars.finish();
+    let made: Vec<Made> = bars.closed().collect();
+    assert_eq!((made[0].bar.vwap, made[0].bar.volume), (None, d("73786976294838206464")));
+}
+
+#[test]
+fn what_waits_to_be_collected_keeps_its_numbers_when_digits_come() {
+    let mut bars = minutes();
+    for (second, price) in [("1", "10"), ("61", "11"), ("59", "9"), ("62", "11.125")] {
+        tick(&mut bars, second, price, "1");
+    }
+    assert_eq!(closed(&mut bars), ["14:31:00 10 10 10 10 1 P"]);
+    let late: Vec<_> = bars.late().map(|(.., price, size)| (price, size)).collect();
+    assert_eq!(late, [(d("9"), d("1"))]);
 }

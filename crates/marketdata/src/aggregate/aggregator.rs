@@ -1,14 +1,13 @@
 //! Aggregation by symbol, in decimals.
 
-use super::building::{Factors, FixedBar, Tick};
-use super::fixed::{MAX_DIGITS, Scale, decimal, whole};
+use super::building::{FixedBar, Part, Tick};
+use super::fixed::Scale;
+use super::fixed::decimal;
 use super::hours::Hours;
-use super::time_bars::{AggregationError, Closed, Counts, Late, Patience, TimeBars};
+use super::symbols::{NotTaken, Symbols};
+use super::time_bars::{Closed, Counts, Late, Patience, TimeBars};
 use mts_foundation::{Bar, Decimal, Quote, Symbol, Timestamp, Trade};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Most instruments.
-pub const MAX_SYMBOLS: usize = 100_000;
+use std::collections::BTreeMap;
 
 /// Digits that the average price of a smaller bar is kept to, beyond those of its prices.
 const VWAP_DIGITS: u32 = 4;
@@ -20,49 +19,8 @@ pub struct Made {
     pub bar: Bar,
     /// It began before the data did, or the data ended before it did.
     pub partial: bool,
-}
-
-/// Why something was not taken. Nothing has changed then.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
-    /// A number that has too many digits, or is too large, for exact work in 64 bits.
-    #[error(
-        "{symbol}: {field} {value} cannot be added exactly to numbers with {digits} digits behind the point; check the source"
-    )]
-    Inexact {
-        /// Which instrument.
-        symbol: Symbol,
-        /// Price or size.
-        field: &'static str,
-        /// What came.
-        value: Decimal,
-        /// The digits so far.
-        digits: u32,
-    },
-    /// A price that is none, or a size below zero.
-    #[error("{symbol}: {field} {value} is not possible; check the source")]
-    Impossible {
-        /// Which instrument.
-        symbol: Symbol,
-        /// Price or size.
-        field: &'static str,
-        /// What came.
-        value: Decimal,
-    },
-    /// More instruments than there may be.
-    #[error("{symbol} would be one instrument more than {MAX_SYMBOLS}: name the wanted ones in `assets`")]
-    TooMany {
-        /// Which instrument.
-        symbol: Symbol,
-    },
-    /// A bar does not fit, or the calendar does not cover the time.
-    #[error("{symbol}: {source}")]
-    Bar {
-        /// Which instrument.
-        symbol: Symbol,
-        /// Why.
-        source: AggregationError,
-    },
+    /// It takes the place of a bar that was handed out before, see [`Aggregator::remember`].
+    pub revision: bool,
 }
 
 /// Bars by time of all instruments of one market.
@@ -71,11 +29,8 @@ pub struct Aggregator {
     hours: Hours,
     /// Of instruments whose market is another.
     own_hours: BTreeMap<Symbol, Hours>,
-    /// Empty = all.
-    assets: BTreeSet<Symbol>,
     bars: TimeBars,
-    slots: BTreeMap<Symbol, usize>,
-    known: Vec<(Symbol, Scale)>,
+    symbols: Symbols,
     since: Option<i64>,
 }
 
@@ -83,16 +38,8 @@ impl Aggregator {
     /// For these instruments; none named = for all that come.
     #[must_use]
     pub fn new(hours: Hours, patience: Patience, assets: impl IntoIterator<Item = Symbol>) -> Self {
-        let (assets, bars) = (assets.into_iter().collect(), TimeBars::new(patience));
-        Self {
-            hours,
-            own_hours: BTreeMap::new(),
-            assets,
-            bars,
-            slots: BTreeMap::new(),
-            known: Vec::new(),
-            since: None,
-        }
+        let (bars, symbols) = (TimeBars::new(patience), Symbols::new(assets));
+        Self { hours, own_hours: BTreeMap::new(), bars, symbols, since: None }
     }
 
     /// Gives an instrument that has not come yet the hours of its own market. Their length is that of all.
@@ -109,12 +56,26 @@ impl Aggregator {
         self.bars.whole_since(since.nanos());
     }
 
+    /// How many bars of each instrument are remembered for [`revise`](Self::revise), see [`TimeBars::remember`].
+    pub fn remember(&mut self, bars: usize) {
+        self.bars.remember(bars);
+    }
+
     /// Takes a print.
     ///
     /// # Errors
     /// [`NotTaken`].
     pub fn trade(&mut self, trade: &Trade) -> Result<(), NotTaken> {
-        self.tick(&trade.symbol, trade.timestamp, trade.price, trade.size)
+        self.trade_with(trade, Part::ALL)
+    }
+
+    /// Takes of a print what it may change: what [`TradeFilter::part`](super::TradeFilter::part) says of its sale
+    /// conditions.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub fn trade_with(&mut self, trade: &Trade, part: Part) -> Result<(), NotTaken> {
+        self.tick_with(&trade.symbol, trade.timestamp, trade.price, trade.size, part)
     }
 
     /// Takes the middle of a quote, without volume.
@@ -136,13 +97,24 @@ impl Aggregator {
         price: Decimal,
         size: Decimal,
     ) -> Result<(), NotTaken> {
+        self.tick_with(symbol, time, price, size, Part::ALL)
+    }
+
+    fn tick_with(
+        &mut self,
+        symbol: &Symbol,
+        time: Timestamp,
+        price: Decimal,
+        size: Decimal,
+        part: Part,
+    ) -> Result<(), NotTaken> {
         let Some(slot) = self.slot(symbol, price, size)? else { return Ok(()) };
-        let scale = self.fit(slot, symbol, (price, price), size)?;
+        let scale = self.fit(slot, &[price], size)?;
         let (price, size) = (
-            self.number(symbol, "price", price, scale.price)?,
-            self.number(symbol, "size", size, scale.size)?,
+            Symbols::number(symbol, "price", price, scale.price)?,
+            Symbols::number(symbol, "size", size, scale.size)?,
         );
-        let taken = self.bars.push(slot, Tick { time: time.nanos(), price, size });
+        let taken = self.bars.push_part(slot, Tick { time: time.nanos(), price, size }, part);
         taken.map_err(|source| NotTaken::Bar { symbol: symbol.clone(), source })
     }
 
@@ -151,21 +123,38 @@ impl Aggregator {
     /// # Errors
     /// [`NotTaken`].
     pub fn bar(&mut self, bar: &Bar) -> Result<(), NotTaken> {
+        let Some((slot, fixed)) = self.fixed(bar)? else { return Ok(()) };
+        let taken = self.bars.push_bar(slot, &fixed);
+        taken.map_err(|source| NotTaken::Bar { symbol: bar.symbol.clone(), source })
+    }
+
+    /// Takes a smaller bar that takes the place of one that came before, see [`TimeBars::revise`].
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub fn revise(&mut self, bar: &Bar) -> Result<(), NotTaken> {
+        let Some((slot, fixed)) = self.fixed(bar)? else { return Ok(()) };
+        let taken = self.bars.revise(slot, &fixed);
+        taken.map_err(|source| NotTaken::Bar { symbol: bar.symbol.clone(), source })
+    }
+
+    /// A smaller bar in whole numbers, and whose; `None` = it is not wanted.
+    fn fixed(&mut self, bar: &Bar) -> Result<Option<(usize, FixedBar)>, NotTaken> {
         let symbol = &bar.symbol;
-        let Some(slot) = self.slot(symbol, bar.low, bar.volume)? else { return Ok(()) };
+        let Some(slot) = self.slot(symbol, bar.low, bar.volume)? else { return Ok(None) };
         if !bar.is_sane() {
             let (symbol, field) = (symbol.clone(), "the range of a bar that closes at");
             return Err(NotTaken::Impossible { symbol, field, value: bar.close });
         }
-        let mut scale = Scale::NANO;
-        for pair in [(bar.open, bar.close), (bar.high, bar.low)] {
-            scale = self.fit(slot, symbol, pair, bar.volume)?;
-        }
-        // Where the source does not say what was paid, its close stands for it.
-        let average = bar.vwap.unwrap_or(bar.close).round_dp(scale.price + VWAP_DIGITS);
-        let scale = self.fit(slot, symbol, (average, average), bar.volume)?;
-        let price = |value| self.number(symbol, "price", value, scale.price);
-        let volume = i128::from(self.number(symbol, "volume", bar.volume, scale.size)?);
+        let prices = [bar.open, bar.high, bar.low, bar.close];
+        self.fit(slot, &prices, bar.volume)?;
+        // Where the source does not say what was paid, its close stands for it. To the digits of its own prices: those of
+        // the instrument hold averages already, and would grow with each bar.
+        let own = prices.iter().map(|price| Scale::of(*price, bar.volume).price).max().unwrap_or(0);
+        let average = bar.vwap.unwrap_or(bar.close).round_dp(own + VWAP_DIGITS);
+        let scale = self.fit(slot, &[average], bar.volume)?;
+        let price = |value| Symbols::number(symbol, "price", value, scale.price);
+        let volume = i128::from(Symbols::number(symbol, "volume", bar.volume, scale.size)?);
         let (open, high, low, close) =
             (price(bar.open)?, price(bar.high)?, price(bar.low)?, price(bar.close)?);
         let length = i64::try_from(bar.interval.duration().as_nanos()).unwrap_or(i64::MAX);
@@ -181,74 +170,20 @@ impl Aggregator {
             value: i128::from(price(average)?) * volume,
             count: bar.n_trades.unwrap_or(1),
         };
-        let taken = self.bars.push_bar(slot, &fixed);
-        taken.map_err(|source| NotTaken::Bar { symbol: symbol.clone(), source })
+        Ok(Some((slot, fixed)))
     }
 
-    /// The number of an instrument; `None` = it is not wanted.
     fn slot(&mut self, symbol: &Symbol, price: Decimal, size: Decimal) -> Result<Option<usize>, NotTaken> {
-        if !self.assets.is_empty() && !self.assets.contains(symbol) {
-            return Ok(None);
-        }
-        let impossible = |field, value| NotTaken::Impossible { symbol: symbol.clone(), field, value };
-        if price <= Decimal::ZERO {
-            return Err(impossible("price", price));
-        }
-        if size < Decimal::ZERO {
-            return Err(impossible("size", size));
-        }
-        if let Some(slot) = self.slots.get(symbol) {
-            return Ok(Some(*slot));
-        }
-        if self.known.len() >= MAX_SYMBOLS {
-            return Err(NotTaken::TooMany { symbol: symbol.clone() });
-        }
-        let hours = self.own_hours.get(symbol).unwrap_or(&self.hours).clone();
-        let slot = self.bars.add(hours, self.since);
-        self.known.push((symbol.clone(), Scale::of(price, size)));
-        self.slots.insert(symbol.clone(), slot);
-        Ok(Some(slot))
+        let Self { hours, own_hours, bars, symbols, since } = self;
+        symbols.slot(symbol, price, size, |scale| {
+            bars.add(own_hours.get(symbol).unwrap_or(hours).clone(), *since);
+            Some(scale)
+        })
     }
 
-    /// Gives an instrument the digits that these numbers want.
-    fn fit(
-        &mut self,
-        slot: usize,
-        symbol: &Symbol,
-        prices: (Decimal, Decimal),
-        size: Decimal,
-    ) -> Result<Scale, NotTaken> {
-        let Some((_, scale)) = self.known.get_mut(slot) else { return Ok(Scale::NANO) };
-        let (one, other) = (Scale::of(prices.0, size), Scale::of(prices.1, size));
-        let wanted =
-            Scale { price: scale.price.max(one.price).max(other.price), size: scale.size.max(one.size) };
-        if wanted == *scale {
-            return Ok(wanted);
-        }
-        let factor = |from: u32, to: u32| {
-            let fits = to <= MAX_DIGITS;
-            fits.then(|| 10_i64.checked_pow(to - from)).flatten()
-        };
-        let factors = factor(scale.price, wanted.price).zip(factor(scale.size, wanted.size));
-        let fits = factors.is_some_and(|(price, size)| self.bars.rescale(slot, Factors { price, size }));
-        if fits {
-            *scale = wanted;
-            return Ok(wanted);
-        }
-        let finer_price = wanted.price > scale.price;
-        let (field, value, digits) =
-            if finer_price { ("price", prices.0, scale.price) } else { ("size", size, scale.size) };
-        Err(NotTaken::Inexact { symbol: symbol.clone(), field, value, digits })
-    }
-
-    fn number(
-        &self,
-        symbol: &Symbol,
-        field: &'static str,
-        value: Decimal,
-        digits: u32,
-    ) -> Result<i64, NotTaken> {
-        whole(value, digits).ok_or_else(|| NotTaken::Inexact { symbol: symbol.clone(), field, value, digits })
+    fn fit(&mut self, slot: usize, prices: &[Decimal], size: Decimal) -> Result<Scale, NotTaken> {
+        let bars = &mut self.bars;
+        self.symbols.fit(slot, prices, size, |by| bars.rescale(slot, by))
     }
 
     /// Lets time pass, see [`TimeBars::pass`].
@@ -275,35 +210,33 @@ impl Aggregator {
 
     /// The bars that have closed since this was asked last. A sum beyond 96 bits has no decimal: its bar says no volume.
     pub fn closed(&mut self) -> impl Iterator<Item = Made> {
-        let (known, interval) = (&self.known, self.hours.interval());
-        self.bars.closed().filter_map(move |Closed { slot, bar, partial }| {
-            let (symbol, scale) = known.get(slot)?;
-            let price = |units: i64| decimal(units.into(), scale.price);
-            let volume = decimal(bar.volume, scale.size).unwrap_or_default();
-            let value = decimal(bar.value, scale.price + scale.size);
+        let (symbols, interval) = (&self.symbols, self.hours.interval());
+        self.bars.closed().filter_map(move |Closed { slot, bar: fixed, partial, revision }| {
+            let made = symbols.decimals(slot, &fixed)?;
+            let [open, high, low, close] = made.prices;
             let bar = Bar {
-                symbol: symbol.clone(),
+                symbol: made.symbol.clone(),
                 interval,
-                open: price(bar.open)?,
-                high: price(bar.high)?,
-                low: price(bar.low)?,
-                close: price(bar.close)?,
-                volume,
-                vwap: value.and_then(|value| value.checked_div(volume)),
-                n_trades: Some(bar.count),
-                timestamp: Timestamp::from_nanos(bar.end),
+                open,
+                high,
+                low,
+                close,
+                volume: made.volume,
+                vwap: made.vwap,
+                n_trades: Some(fixed.count),
+                timestamp: Timestamp::from_nanos(fixed.end),
                 close_only: false,
                 partial,
             };
-            Some(Made { bar, partial })
+            Some(Made { bar, partial, revision })
         })
     }
 
     /// The ticks that came too late since this was asked last, by symbol: when, at which price, how many.
     pub fn late(&mut self) -> impl Iterator<Item = (Symbol, Timestamp, Decimal, Decimal)> {
-        let known = &self.known;
+        let symbols = &self.symbols;
         self.bars.late().filter_map(move |Late { slot, tick }| {
-            let (symbol, scale) = known.get(slot)?;
+            let (symbol, scale) = symbols.get(slot)?;
             let price = decimal(tick.price.into(), scale.price)?;
             let size = decimal(tick.size.into(), scale.size)?;
             Some((symbol.clone(), Timestamp::from_nanos(tick.time), price, size))
@@ -319,6 +252,6 @@ impl Aggregator {
     /// How many instruments have come.
     #[must_use]
     pub const fn symbols(&self) -> usize {
-        self.known.len()
+        self.symbols.count()
     }
 }

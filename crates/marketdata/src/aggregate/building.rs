@@ -3,17 +3,35 @@
 /// What a tick may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// Open, high, low and close.
+    /// Open and close, and with them high and low.
     pub price: bool,
-    /// The volume.
+    /// High and low, even where open and close may not change.
+    pub range: bool,
+    /// The volume, and the count.
     pub volume: bool,
 }
 
 impl Part {
     /// Everything.
-    pub const ALL: Self = Self { price: true, volume: true };
+    pub const ALL: Self = Self { price: true, range: true, volume: true };
+    /// High, low and volume.
+    pub const RANGE: Self = Self { price: false, range: true, volume: true };
+    /// Volume alone.
+    pub const VOLUME: Self = Self { price: false, range: false, volume: true };
+    /// Prices alone.
+    pub const PRICE: Self = Self { price: true, range: true, volume: false };
     /// Nothing.
-    pub const NONE: Self = Self { price: false, volume: false };
+    pub const NONE: Self = Self { price: false, range: false, volume: false };
+
+    /// What both allow.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            price: self.price && other.price,
+            range: self.range && other.range,
+            volume: self.volume && other.volume,
+        }
+    }
 }
 
 /// A print, or one side of a quote, in the whole numbers of its instrument.
@@ -30,9 +48,9 @@ pub struct Tick {
 /// A bar in the whole numbers of its instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FixedBar {
-    /// The first instant; nanoseconds since 1970.
+    /// The first instant, of bars by ticks the time of the first; nanoseconds since 1970.
     pub start: i64,
-    /// The first instant after it.
+    /// The first instant after it, of bars by ticks the time of the last.
     pub end: i64,
     /// First price.
     pub open: i64,
@@ -57,12 +75,31 @@ pub(crate) struct Factors {
     pub(crate) size: i64,
 }
 
+impl FixedBar {
+    /// The same in numbers with more digits; `None` = it does not fit.
+    pub(crate) fn rescaled(&self, by: Factors) -> Option<Self> {
+        let price = |value: i64| value.checked_mul(by.price);
+        let value = i128::from(by.price).checked_mul(by.size.into())?;
+        Some(Self {
+            open: price(self.open)?,
+            high: price(self.high)?,
+            low: price(self.low)?,
+            close: price(self.close)?,
+            volume: self.volume.checked_mul(by.size.into())?,
+            value: self.value.checked_mul(value)?,
+            ..*self
+        })
+    }
+}
+
 /// The open bar of one instrument; as it begins it has no length and takes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Building {
     pub(crate) start: i64,
     /// Nanoseconds; 0 = there is no bar.
     length: u64,
+    /// Ticks before this many nanoseconds are taken without a look at the bars before.
+    reach: u64,
     /// When the open and the close were.
     first: i64,
     last: i64,
@@ -81,9 +118,11 @@ impl Building {
 
     /// An empty bar over `[start, end)`.
     pub(crate) const fn over(start: i64, end: i64) -> Self {
+        let length = end.wrapping_sub(start).cast_unsigned();
         Self {
             start,
-            length: end.wrapping_sub(start).cast_unsigned(),
+            length,
+            reach: length,
             first: i64::MAX,
             last: i64::MIN,
             open: 0,
@@ -104,46 +143,70 @@ impl Building {
         self.start.wrapping_add(self.length.cast_signed())
     }
 
-    /// Whether an instant lies within.
+    /// Whether an instant lies within, and nothing else is to be done for it.
     #[inline]
+    pub(crate) const fn takes(&self, time: i64) -> bool {
+        time.wrapping_sub(self.start).cast_unsigned() < self.reach
+    }
+
+    /// Whether an instant lies within.
     pub(crate) const fn has(&self, time: i64) -> bool {
         time.wrapping_sub(self.start).cast_unsigned() < self.length
+    }
+
+    /// From an instant on, the bars before are to be looked at; `None` = there are none.
+    pub(crate) fn look_from(&mut self, time: Option<i64>) {
+        let before = time.map(|time| time.saturating_sub(self.start).max(0).cast_unsigned());
+        self.reach = before.map_or(self.length, |reach| reach.min(self.length));
+    }
+
+    /// As far as another.
+    pub(crate) const fn reaches_as(&mut self, other: &Self) {
+        self.reach = other.reach;
     }
 
     /// Takes a tick. Open and close go by the time at the venue; of one instant the later to come is the later.
     #[inline]
     pub(crate) fn add(&mut self, tick: Tick) {
-        let Tick { time, price, size } = tick;
+        self.add_price(tick);
+        self.add_volume(tick.price, tick.size);
+    }
+
+    /// Takes of a tick what it may change.
+    #[inline]
+    pub(crate) fn add_part(&mut self, tick: Tick, part: Part) {
+        if part.price {
+            self.add_price(tick);
+        } else if part.range {
+            self.add_range(tick.price);
+        }
+        if part.volume {
+            self.add_volume(tick.price, tick.size);
+        }
+    }
+
+    #[inline]
+    fn add_price(&mut self, Tick { time, price, .. }: Tick) {
         if time >= self.last {
             (self.last, self.close) = (time, price);
         }
         if time < self.first {
             (self.first, self.open) = (time, price);
         }
+        self.add_range(price);
+    }
+
+    #[inline]
+    fn add_range(&mut self, price: i64) {
         self.high = self.high.max(price);
         self.low = self.low.min(price);
-        self.add_volume(price, size);
     }
 
-    /// Takes of a tick what it may change.
-    #[inline]
-    pub(crate) fn add_part(&mut self, tick: Tick, part: Part) {
-        match part {
-            Part::ALL => self.add(tick),
-            Part { price: true, .. } => {
-                let before = (self.volume, self.value);
-                self.add(tick);
-                (self.volume, self.value) = before;
-            }
-            Part { volume: true, .. } => self.add_volume(tick.price, tick.size),
-            Part::NONE => {}
-        }
-    }
-
+    /// A sum that no decimal holds stays where it cannot be taken for one.
     #[inline]
     fn add_volume(&mut self, price: i64, size: i64) {
         self.volume += i128::from(size);
-        self.value += i128::from(price) * i128::from(size);
+        self.value = self.value.saturating_add(i128::from(price) * i128::from(size));
         self.count += 1;
     }
 
@@ -159,32 +222,59 @@ impl Building {
         }
         self.high = self.high.max(bar.high);
         self.low = self.low.min(bar.low);
-        self.volume += bar.volume;
-        self.value += bar.value;
-        self.count += bar.count;
+        self.volume = self.volume.saturating_add(bar.volume);
+        self.value = self.value.saturating_add(bar.value);
+        self.count = self.count.saturating_add(bar.count);
     }
 
-    /// The same bar in numbers with more digits: prices and sizes grow by these factors. Whether it still fits; nothing has changed
-    /// where it does not.
+    /// The same bar in numbers with more digits: prices and sizes grow by these factors. Whether it still fits; nothing has
+    /// changed where it does not.
     pub(crate) fn rescale(&mut self, by: Factors) -> bool {
-        let price = |value: i64| value.checked_mul(by.price);
-        let (size, value) = (i128::from(by.size), i128::from(by.price).checked_mul(by.size.into()));
-        let sums = self.volume.checked_mul(size).zip(value.and_then(|by| self.value.checked_mul(by)));
-        let Some((volume, value)) = sums else { return false };
-        if self.last < self.first {
-            (self.volume, self.value) = (volume, value);
-            return true;
+        let Self { start, open, high, low, close, volume, value, count, .. } = *self;
+        // Where nothing had a price, high and low may be none.
+        let (high, low) = if low <= high { (high, low) } else { (0, 0) };
+        let now = FixedBar { start, end: start, open, high, low, close, volume, value, count };
+        let Some(FixedBar { open, high, low, close, volume, value, .. }) = now.rescaled(by) else {
+            return false;
+        };
+        if self.low <= self.high {
+            (self.high, self.low) = (high, low);
         }
-        let prices = (price(self.open), price(self.high), price(self.low), price(self.close));
-        let (Some(open), Some(high), Some(low), Some(close)) = prices else { return false };
-        *self = Self { open, high, low, close, volume, value, ..*self };
+        *self = Self { open, close, volume, value, ..*self };
         true
+    }
+
+    /// Whether nothing is in it.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        self.count == 0 && self.low > self.high
+    }
+
+    /// Whether open and close are known.
+    pub(crate) const fn has_price(&self) -> bool {
+        self.last >= self.first
+    }
+
+    pub(crate) const fn volume(&self) -> i128 {
+        self.volume
+    }
+
+    pub(crate) const fn value(&self) -> i128 {
+        self.value
+    }
+
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
     }
 
     /// The bar; `None` = nothing in it had a price.
     pub(crate) fn done(&self) -> Option<FixedBar> {
         let &Self { start, open, high, low, close, volume, value, count, .. } = self;
         let bar = FixedBar { start, end: self.end(), open, high, low, close, volume, value, count };
-        (self.last >= self.first).then_some(bar)
+        self.has_price().then_some(bar)
+    }
+
+    /// The bar from its first price to its last; `None` = nothing in it had a price.
+    pub(crate) fn spanned(&self) -> Option<FixedBar> {
+        self.done().map(|bar| FixedBar { start: self.first, end: self.last, ..bar })
     }
 }

@@ -1,11 +1,13 @@
 //! Bars by time, of any number of instruments, each with a clock of its own.
 //!
-//! A bar closes when something of its instrument comes that is later than its end by `lateness`, when somebody says that so much
-//! time has passed, or when the source has ended. What comes for a bar that has closed is late: it is counted and handed out apart,
-//! and changes nothing (decision M2).
+//! A bar closes when something of its instrument comes that is later than its end by `lateness`, when somebody says that so
+//! much time has passed, or when the source has ended. What comes for a bar that has closed is late: it is counted and
+//! handed out apart, and changes nothing (decision M2).
 
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
+use super::revisions::{Memory, Outcome};
+use super::tick_bars::MAX_BARS_OF_A_TICK;
 use mts_foundation::calendar::CalendarError;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -41,6 +43,8 @@ pub struct Closed {
     pub bar: FixedBar,
     /// It began before the data did, or the data ended before it did.
     pub partial: bool,
+    /// It takes the place of a bar that was handed out before, see [`TimeBars::remember`].
+    pub revision: bool,
 }
 
 /// A tick for a bar that has closed.
@@ -50,6 +54,31 @@ pub struct Late {
     pub slot: usize,
     /// The tick.
     pub tick: Tick,
+}
+
+impl Late {
+    fn rescaled(&self, by: Factors) -> Option<Self> {
+        let Tick { time, price, size } = self.tick;
+        let (price, size) = (price.checked_mul(by.price)?, size.checked_mul(by.size)?);
+        Some(Self { slot: self.slot, tick: Tick { time, price, size } })
+    }
+}
+
+impl Closed {
+    fn rescaled(&self, by: Factors) -> Option<Self> {
+        self.bar.rescaled(by).map(|bar| Self { bar, ..*self })
+    }
+
+    /// Gives more digits to those of one instrument among bars that nobody has collected. Whether they all fit; nothing has
+    /// changed where one does not.
+    pub(crate) fn rescale_all(bars: &mut [Self], slot: usize, by: Factors) -> bool {
+        let of_slot = |closed: &&mut Self| closed.slot == slot;
+        let fit = bars.iter_mut().filter(of_slot).all(|closed| closed.rescaled(by).is_some());
+        for closed in bars.iter_mut().filter(of_slot).filter(|_| fit) {
+            *closed = closed.rescaled(by).unwrap_or(*closed);
+        }
+        fit
+    }
 }
 
 /// What was done so far.
@@ -65,6 +94,10 @@ pub struct Counts {
     pub outside: u64,
     /// Bars in which nothing had a price.
     pub without_price: u64,
+    /// Bars that were handed out anew.
+    pub revisions: u64,
+    /// Ticks of bars by ticks that were earlier than one before, and counted with that one's time.
+    pub unsorted: u64,
 }
 
 /// Why something cannot become part of a bar.
@@ -90,6 +123,14 @@ pub enum AggregationError {
         /// The end of that.
         ours_end: i64,
     },
+    /// One tick would make too many bars.
+    #[error(
+        "one tick would make {bars} bars, more than {MAX_BARS_OF_A_TICK}: check the source, or make larger bars"
+    )]
+    TooManyBars {
+        /// How many.
+        bars: u64,
+    },
     /// The calendar does not cover the time.
     #[error(transparent)]
     Calendar(#[from] CalendarError),
@@ -106,6 +147,7 @@ struct Slot {
     latest: i64,
     /// Bars before the open one that may still change, oldest first.
     waiting: VecDeque<Building>,
+    memory: Memory,
 }
 
 /// Bars by time.
@@ -113,6 +155,8 @@ struct Slot {
 pub struct TimeBars {
     lateness: i64,
     flush_after: i64,
+    /// How many closed bars of each instrument are remembered.
+    remembered: usize,
     /// The open bar of each instrument, apart from what is seldom needed: these are what a tick touches.
     open: Vec<Building>,
     slots: Vec<Slot>,
@@ -132,6 +176,7 @@ impl TimeBars {
         Self {
             lateness: nanos(patience.lateness),
             flush_after: nanos(patience.flush_after.max(patience.lateness)),
+            remembered: 0,
             open: Vec::new(),
             slots: Vec::new(),
             closed: Vec::new(),
@@ -142,14 +187,21 @@ impl TimeBars {
         }
     }
 
-    /// Adds an instrument, whose number is returned. `since` says from when on its data is whole; without it that is from its
-    /// first tick on, and the bar that this lies in is partial.
+    /// Adds an instrument, whose number is returned. `since` says from when on its data is whole; without it that is from
+    /// its first tick on, and the bar that this lies in is partial.
     pub fn add(&mut self, hours: Hours, since: Option<i64>) -> usize {
         let began = since.unwrap_or(i64::MAX);
         self.open.push(Building::NONE);
-        let waiting = VecDeque::new();
-        self.slots.push(Slot { hours, closed: i64::MIN, began, latest: i64::MIN, waiting });
+        let (waiting, memory) = (VecDeque::new(), Memory::default());
+        self.slots.push(Slot { hours, closed: i64::MIN, began, latest: i64::MIN, waiting, memory });
         self.slots.len() - 1
+    }
+
+    /// How many closed bars of each instrument are remembered, with the smaller bars they are of, so that
+    /// [`revise`](Self::revise) can correct them; none unless this says otherwise. What came before it was said is not
+    /// remembered.
+    pub fn remember(&mut self, bars: usize) {
+        self.remembered = bars;
     }
 
     /// Takes a tick.
@@ -159,7 +211,7 @@ impl TimeBars {
     #[inline]
     pub fn push(&mut self, slot: usize, tick: Tick) -> Result<(), AggregationError> {
         match self.open.get_mut(slot) {
-            Some(open) if open.has(tick.time) => {
+            Some(open) if open.takes(tick.time) => {
                 open.add(tick);
                 Ok(())
             }
@@ -174,7 +226,7 @@ impl TimeBars {
     #[inline]
     pub fn push_part(&mut self, slot: usize, tick: Tick, part: Part) -> Result<(), AggregationError> {
         match self.open.get_mut(slot) {
-            Some(open) if open.has(tick.time) => {
+            Some(open) if open.takes(tick.time) => {
                 open.add_part(tick, part);
                 Ok(())
             }
@@ -212,16 +264,74 @@ impl TimeBars {
         }
         let Some(building) = self.bar_for(slot, bar.start)? else {
             if self.is_closed(slot, bar.start) {
-                let size = i64::try_from(bar.volume).unwrap_or(i64::MAX);
-                self.is_late(Late { slot, tick: Tick { time: bar.start, price: bar.close, size } });
+                self.late_bar(slot, bar);
             } else {
                 self.counts.outside += 1;
             }
             return Ok(());
         };
         building.merge(bar);
+        let window = (building.start, building.end());
+        if self.remembered > 0
+            && let Some(known) = self.slots.get_mut(slot)
+        {
+            known.memory.note(window, bar);
+        }
         self.close_due(slot);
         Ok(())
+    }
+
+    /// Takes a smaller bar that takes the place of the one that began with it, as a venue corrects what it has sent. The bar
+    /// it is part of is made anew of the smaller ones: where it is open still, that is all; where it has closed and is
+    /// remembered ([`remember`](Self::remember)), it is handed out once more, as a revision. Who acts on bars has acted on
+    /// the first; who stores them stores the last.
+    ///
+    /// What is not remembered, or is of ticks too, cannot be made anew: the correction is late. Where there is no bar yet it
+    /// is a smaller bar as any other.
+    ///
+    /// # Errors
+    /// As [`push_bar`](Self::push_bar).
+    pub fn revise(&mut self, slot: usize, bar: &FixedBar) -> Result<(), AggregationError> {
+        let (Some(known), Some(open)) = (self.slots.get_mut(slot), self.open.get_mut(slot)) else {
+            return Err(AggregationError::UnknownSlot { slot });
+        };
+        let Slot { memory, waiting, .. } = known;
+        let mut building = [open].into_iter().chain(waiting).find(|building| building.has(bar.start));
+        if let Some(window) = memory.at(bar.start) {
+            if bar.end > window.end() || bar.end <= bar.start {
+                let (start, end) = (bar.start, bar.end);
+                let (ours_start, ours_end) = (window.start(), window.end());
+                return Err(AggregationError::DoesNotFit { start, end, ours_start, ours_end });
+            }
+            match (window.closed, &mut building) {
+                (Some(outcome), _) if window.is_all_of(outcome.count) => {
+                    if let Some(anew) = window.replace(bar).done() {
+                        window.closed = Some(Outcome { count: anew.count, ..outcome });
+                        self.counts.revisions += 1;
+                        let partial = outcome.partial;
+                        self.closed.push(Closed { slot, bar: anew, partial, revision: true });
+                    }
+                    return Ok(());
+                }
+                (None, Some(building)) if window.is_all_of(building.count()) => {
+                    let mut anew = window.replace(bar);
+                    anew.reaches_as(building);
+                    **building = anew;
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        if building.is_none() {
+            return self.push_bar(slot, bar);
+        }
+        self.late_bar(slot, bar);
+        Ok(())
+    }
+
+    fn late_bar(&mut self, slot: usize, bar: &FixedBar) {
+        let size = i64::try_from(bar.volume).unwrap_or(i64::MAX);
+        self.is_late(Late { slot, tick: Tick { time: bar.start, price: bar.close, size } });
     }
 
     /// The bar that an instant belongs to, opened where there is none; `None` = it has closed, or the market is.
@@ -280,6 +390,10 @@ impl TimeBars {
             let due = known.latest.saturating_sub(self.lateness);
             let most = known.waiting.len() >= MAX_OPEN;
             if known.waiting.front().is_none_or(|bar| bar.end() > due && !most) {
+                let patient = known.waiting.front().map(|bar| bar.end().saturating_add(self.lateness));
+                if let Some(open) = self.open.get_mut(slot) {
+                    open.look_from(patient);
+                }
                 return;
             }
             let Some(bar) = known.waiting.pop_front() else { return };
@@ -300,7 +414,11 @@ impl TimeBars {
         match bar.done() {
             Some(bar) => {
                 self.counts.bars += 1;
-                self.closed.push(Closed { slot, bar, partial: cut || bar.start < known.began });
+                let partial = cut || bar.start < known.began;
+                if self.remembered > 0 {
+                    known.memory.close(bar.start, Outcome { partial, count: bar.count }, self.remembered);
+                }
+                self.closed.push(Closed { slot, bar, partial, revision: false });
             }
             None => self.counts.without_price += 1,
         }
@@ -340,15 +458,21 @@ impl TimeBars {
         }
     }
 
-    /// Gives the numbers of an instrument more digits. Whether its open bars still fit; nothing has changed where they do not.
+    /// Gives the numbers of an instrument more digits, with those of its bars and late ticks that nobody has collected.
+    /// Whether they still fit; nothing has changed where they do not.
     pub(crate) fn rescale(&mut self, slot: usize, by: Factors) -> bool {
         let (Some(known), Some(open)) = (self.slots.get_mut(slot), self.open.get_mut(slot)) else {
             return false;
         };
         let (mut fresh, mut waiting) = (*open, known.waiting.clone());
-        let fits = fresh.rescale(by) && waiting.iter_mut().all(|bar| bar.rescale(by));
+        let Some(memory) = known.memory.rescaled(by) else { return false };
+        let tick = |late: &Late| if late.slot == slot { late.rescaled(by) } else { Some(*late) };
+        let Some(late) = self.late.iter().map(tick).collect() else { return false };
+        let fits = fresh.rescale(by)
+            && waiting.iter_mut().all(|bar| bar.rescale(by))
+            && Closed::rescale_all(&mut self.closed, slot, by);
         if fits {
-            (*open, known.waiting) = (fresh, waiting);
+            (*open, known.waiting, known.memory, self.late) = (fresh, waiting, memory, late);
         }
         fits
     }
@@ -389,6 +513,6 @@ impl TimeBars {
     }
 }
 
-fn nanos(time: Duration) -> i64 {
+pub(crate) fn nanos(time: Duration) -> i64 {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }

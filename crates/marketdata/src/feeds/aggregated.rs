@@ -144,7 +144,7 @@ impl AggregatedFeed {
         if let Some(now) = self.time.now() {
             self.aggregator.pass(now);
         }
-        for Made { bar, partial } in self.aggregator.closed() {
+        for Made { bar, partial, .. } in self.aggregator.closed() {
             if !partial || self.partial {
                 self.ready.entry(bar.timestamp).or_default().insert(bar.symbol.clone(), bar);
             }
