@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{root, run_mts};
+use common::{root, run};
 use mts_marketdata::exchanges::DESCRIPTORS;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn counted() -> (usize, usize) {
 
 #[test]
 fn the_table_has_every_exchange_with_its_evidence() {
-    let said = run_mts(["exchanges"]);
+    let said = run(["exchanges"]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     for embedded in DESCRIPTORS {
         assert!(said.stdout.lines().any(|line| line.contains(embedded.name)), "{}", embedded.name);
@@ -31,13 +31,13 @@ fn the_table_has_every_exchange_with_its_evidence() {
 
 #[test]
 fn one_exchange_is_shown_and_an_unknown_one_is_refused() {
-    let said = run_mts(["exchanges", "okx", "--json"]);
+    let said = run(["exchanges", "okx", "--json"]);
     let json: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(json[0]["exchange"], "okx");
     assert!(json[0]["methods"]["candles"]["cases"].as_u64().unwrap() > 0);
-    let said = run_mts(["exchanges", "okx"]);
+    let said = run(["exchanges", "okx"]);
     assert!(said.stdout.contains("candles: 1m, "), "{}", said.stdout);
-    let said = run_mts(["exchanges", "nowhere"]);
+    let said = run(["exchanges", "nowhere"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("there is no exchange \"nowhere\"") && said.stderr.contains("okx"));
 }

@@ -169,6 +169,25 @@ pub enum MarketEvent {
         /// When.
         time: Timestamp,
     },
+    /// What was missed while the stream was interrupted follows, taken from the history: the events of the symbol up to `to`
+    /// are late.
+    Backfilled {
+        /// Where.
+        venue: VenueName,
+        /// Whose.
+        symbol: Symbol,
+        /// The last instant that was covered before.
+        from: Timestamp,
+        /// The last instant that the history covers.
+        to: Timestamp,
+    },
+    /// The stream has ended for a reason that trying again does not mend. Nothing follows.
+    Fatal {
+        /// Where.
+        venue: VenueName,
+        /// Why, and what to do.
+        message: String,
+    },
 }
 
 impl MarketEvent {
@@ -179,7 +198,11 @@ impl MarketEvent {
             Self::Bars { time, .. } => Some(*time),
             Self::Quote(quote) => Some(quote.timestamp),
             Self::Trade(trade) => Some(trade.timestamp),
-            Self::Gap { .. } | Self::Stale { .. } | Self::Recovered { .. } => None,
+            Self::Gap { .. }
+            | Self::Stale { .. }
+            | Self::Recovered { .. }
+            | Self::Backfilled { .. }
+            | Self::Fatal { .. } => None,
         }
     }
 }

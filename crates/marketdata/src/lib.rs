@@ -10,6 +10,7 @@ pub mod instruments;
 mod lines;
 pub mod panel;
 pub mod polygon;
+pub mod stream;
 pub mod ticks;
 
 pub use closes::ClosesFeed;

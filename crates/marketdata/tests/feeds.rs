@@ -362,6 +362,38 @@ fn live_a_source_that_lags_by_minutes_is_not_cut_and_a_stamp_of_the_future_close
     assert_eq!((feed.counts().late, feed.late().count()), (0, 0));
 }
 
+#[test]
+fn live_an_interruption_that_the_history_fills_cuts_no_bar() {
+    let venue = || VenueName::new("x").unwrap();
+    let stale = MarketEvent::Stale { venue: venue(), since: at(50.0) };
+    let recovered = MarketEvent::Recovered { venue: venue(), time: at(100.0) };
+    let filled =
+        MarketEvent::Backfilled { venue: venue(), symbol: symbol("A"), from: at(40.0), to: at(100.0) };
+    let coming = [
+        (40.0, trade("A", 40.0, 5, 1)),
+        (50.5, stale),
+        (100.0, filled),
+        (100.0, trade("A", 55.0, 9, 1)),
+        (100.0, trade("A", 70.0, 7, 1)),
+        (100.0, recovered),
+        (100.5, trade("A", 100.5, 5, 1)),
+    ];
+    let world = World::of(coming);
+    *world.now.lock().unwrap() = at(40.0);
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
+    let mut said = Vec::new();
+    done(feed.start()).unwrap();
+    for time in [50.5, 100.0, 100.0, 100.0, 100.0] {
+        *world.now.lock().unwrap() = at(time);
+        said.push(done(feed.next()).unwrap().unwrap());
+    }
+    let bars: Vec<_> =
+        said.iter().filter(|event| matches!(event, MarketEvent::Bars { .. })).cloned().collect();
+    assert_eq!(told(&bars), ["A@60 5-9 v2", "A@120 5-7 v2"]);
+    assert_eq!(feed.counts().late, 0);
+}
+
 fn boxed(name: &'static str, events: impl IntoIterator<Item = MarketEvent>) -> Feed {
     Box::new(Recorded(name, events.into_iter().map(Some).collect()))
 }

@@ -21,7 +21,8 @@ pub enum Prices {
 ///
 /// Each instrument's bars close by its own ticks: none waits for another instrument's bar of the same instant, and the bars of
 /// one instant may come in several events. Ends never go back: a bar waits for one that ends before it. Bars that a gap of the
-/// source touches are partial. What cannot be taken (a price of zero, a bar longer than ours) is an error in a replay; live it is
+/// source touches are partial. While the source is stale time stands still, so that what it tells of the past when it is back
+/// finds its bars open. What cannot be taken (a price of zero, a bar longer than ours) is an error in a replay; live it is
 /// counted, and the feed goes on.
 pub struct AggregatedFeed {
     source: Box<dyn DynDataFeed>,
@@ -99,6 +100,7 @@ impl AggregatedFeed {
 
     /// Takes one event of the source.
     fn take(&mut self, event: MarketEvent) -> Result<(), MarketDataError> {
+        self.time.hear(&event);
         let Some(time) = event.priced_at() else {
             if let MarketEvent::Gap { to, .. } = event {
                 self.aggregator.whole_since(to);
@@ -109,7 +111,6 @@ impl AggregatedFeed {
         if std::mem::take(&mut self.resumed) {
             self.aggregator.whole_since(time);
         }
-        self.time.has_come(time);
         match (&event, self.prices) {
             (MarketEvent::Trade(trade), Prices::Trades) => {
                 let taken = self.aggregator.trade(trade);

@@ -41,6 +41,9 @@ pub(super) struct SourceTime {
     pub(super) passing: Passing,
     /// That of the newest event and, live, the clock's monotonic reading when it came.
     newest: Option<(Timestamp, Duration)>,
+    /// What time it was when the source said that it is stale: it stands still until something comes. What is missing may yet be
+    /// told, and what is held back for it must not go as if nothing were.
+    stood: Option<Timestamp>,
 }
 
 impl SourceTime {
@@ -48,8 +51,20 @@ impl SourceTime {
         matches!(self.passing, Passing::Live { .. })
     }
 
-    /// An event has come.
-    pub(super) fn has_come(&mut self, time: Timestamp) {
+    /// An event of the source, whatever it says.
+    pub(super) fn hear(&mut self, event: &MarketEvent) {
+        match event {
+            MarketEvent::Stale { .. } => self.stood = self.now(),
+            MarketEvent::Recovered { .. } => self.stood = None,
+            _ => {}
+        }
+        if let Some(time) = event.priced_at() {
+            self.has_come(time);
+        }
+    }
+
+    /// Something that has a price has come.
+    fn has_come(&mut self, time: Timestamp) {
         if self.newest.is_none_or(|(newest, _)| newest < time) {
             let came = match &self.passing {
                 Passing::Events => Duration::ZERO,
@@ -62,12 +77,9 @@ impl SourceTime {
     /// What time it is; `None` = nothing has come.
     pub(super) fn now(&self) -> Option<Timestamp> {
         let (newest, came) = self.newest?;
-        Some(match &self.passing {
-            Passing::Events => newest,
-            Passing::Live { clock, .. } => {
-                newest.plus(clock.monotonic().saturating_sub(came)).min(clock.now())
-            }
-        })
+        let Passing::Live { clock, .. } = &self.passing else { return Some(newest) };
+        let goes_on = || newest.plus(clock.monotonic().saturating_sub(came)).min(clock.now());
+        Some(self.stood.map_or_else(goes_on, |stood| stood.max(newest.min(clock.now()))))
     }
 
     /// The next event of the source, if it has not ended; `None` = it is `due` before there is one.
@@ -76,6 +88,8 @@ impl SourceTime {
         source: &mut dyn DynDataFeed,
         due: Option<Timestamp>,
     ) -> Result<Option<Option<MarketEvent>>, MarketDataError> {
+        // Who stands still waits for the source alone.
+        let due = due.filter(|_| self.stood.is_none());
         let (Passing::Live { sleep, .. }, Some(due), Some(now)) = (&self.passing, due, self.now()) else {
             return source.next().await.map(Some);
         };

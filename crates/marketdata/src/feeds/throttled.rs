@@ -170,9 +170,7 @@ impl DataFeed for ThrottledFeed {
             let due = self.due.first().map(|(due, _)| *due);
             match self.time.next(&mut *self.source, due).await? {
                 Some(Some(event)) => {
-                    if let Some(time) = event.priced_at() {
-                        self.time.has_come(time);
-                    }
+                    self.time.hear(&event);
                     self.release(self.time.now());
                     self.take(event);
                 }

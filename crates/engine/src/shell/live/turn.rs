@@ -347,6 +347,16 @@ impl<J: Journal> LiveEngine<J> {
                 (self.observe)(Told::Notice(&text));
                 None
             }
+            MarketEvent::Backfilled { venue, symbol, from, to } => {
+                let text = format!("market data of {symbol} at {venue} from {from} to {to} follows late");
+                (self.observe)(Told::Notice(&text));
+                None
+            }
+            MarketEvent::Fatal { venue, message } => {
+                let text = format!("market data of {venue} has ended: {message}");
+                (self.observe)(Told::Notice(&text));
+                None
+            }
             MarketEvent::Recovered { .. } => None,
         };
         if let Some(mark) = self.conflation.of(&event, self.driver.core(), now) {

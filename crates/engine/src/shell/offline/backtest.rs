@@ -94,7 +94,8 @@ impl Backtest<'_> {
                 MarketEvent::Quote(_) => return not_bars("quotes"),
                 MarketEvent::Trade(_) => return not_bars("trades"),
                 MarketEvent::Gap { .. } | MarketEvent::Stale { .. } => return not_bars("gaps"),
-                MarketEvent::Recovered { .. } => continue,
+                MarketEvent::Fatal { .. } => return not_bars("failures"),
+                MarketEvent::Recovered { .. } | MarketEvent::Backfilled { .. } => continue,
             };
             if !runner.bars(time, &bars)? {
                 break;

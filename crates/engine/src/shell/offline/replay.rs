@@ -99,7 +99,11 @@ fn time_of(event: &MarketEvent) -> Option<Timestamp> {
         MarketEvent::Bars { time, .. } => Some(*time),
         MarketEvent::Quote(quote) => Some(quote.timestamp),
         MarketEvent::Trade(trade) => Some(trade.timestamp),
-        MarketEvent::Gap { .. } | MarketEvent::Stale { .. } | MarketEvent::Recovered { .. } => None,
+        MarketEvent::Gap { .. }
+        | MarketEvent::Stale { .. }
+        | MarketEvent::Recovered { .. }
+        | MarketEvent::Backfilled { .. }
+        | MarketEvent::Fatal { .. } => None,
     }
 }
 
@@ -157,7 +161,11 @@ impl Runner<'_, '_> {
                 self.desk.tell_print(time, trade)?;
                 Moment { trades: std::slice::from_ref(trade), ..empty }
             }
-            MarketEvent::Gap { .. } | MarketEvent::Stale { .. } | MarketEvent::Recovered { .. } => {
+            MarketEvent::Gap { .. }
+            | MarketEvent::Stale { .. }
+            | MarketEvent::Recovered { .. }
+            | MarketEvent::Backfilled { .. }
+            | MarketEvent::Fatal { .. } => {
                 return Ok(());
             }
         };

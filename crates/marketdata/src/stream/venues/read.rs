@@ -1,0 +1,76 @@
+//! What the parsers share: numbers and times from text, exactly.
+
+use crate::stream::protocol::{Level, Unreadable};
+use bytes::Bytes;
+use mts_foundation::io::Frame;
+use mts_foundation::{Decimal, Interval, Timestamp, VenueName, num};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// A text, borrowed where it has no escapes.
+pub(super) type Text<'a> = Cow<'a, str>;
+
+/// A frame of JSON.
+pub(super) fn parse<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, Unreadable> {
+    Ok(serde_json::from_slice(frame)?)
+}
+
+/// A part of a frame.
+pub(super) fn part<'a, T: Deserialize<'a>>(part: &'a RawValue) -> Result<T, Unreadable> {
+    Ok(serde_json::from_str(part.get())?)
+}
+
+/// A decimal from its digits.
+pub(super) fn decimal(text: &str) -> Result<Decimal, Unreadable> {
+    num::parse(text).map_err(Unreadable)
+}
+
+/// A decimal that is written as a number or a text.
+pub(super) fn number(raw: &RawValue) -> Result<Decimal, Unreadable> {
+    decimal(raw.get().trim_matches('"'))
+}
+
+/// Price and size of a level.
+pub(super) fn level(price: &str, size: &str) -> Result<Level, Unreadable> {
+    Ok(Level { price: decimal(price)?, size: decimal(size)? })
+}
+
+/// An instant in milliseconds since 1970.
+pub(super) fn millis(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// An instant in milliseconds since 1970, as text.
+pub(super) fn millis_text(text: &str) -> Result<Timestamp, Unreadable> {
+    text.parse().map(millis).map_err(|_| Unreadable(format!("{:?} is no time", short(text))))
+}
+
+/// An instant in ISO-8601.
+pub(super) fn instant(text: &str) -> Result<Timestamp, Unreadable> {
+    text.parse().map_err(|error: mts_foundation::time::InvalidTimestamp| Unreadable(error.to_string()))
+}
+
+/// The start of a text, for a message.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+/// A text frame.
+pub(super) fn text(value: &serde_json::Value) -> Frame {
+    Frame::Text(Bytes::from(value.to_string()))
+}
+
+/// The name of a venue of ours.
+pub(super) fn venue(name: &str) -> Result<VenueName, mts_foundation::market_data::MarketDataError> {
+    VenueName::new(name).map_err(|error| mts_foundation::market_data::MarketDataError::Unsupported {
+        source_name: name.to_owned(),
+        what: error.to_string(),
+    })
+}
+
+/// The venue's word for an interval.
+pub(super) fn word(table: &[(&'static str, &'static str)], interval: Interval) -> Option<&'static str> {
+    let ours = interval.to_string();
+    table.iter().find(|(name, _)| *name == ours).map(|(_, word)| *word)
+}
