@@ -39,6 +39,9 @@ pub(crate) fn of(
 }
 
 fn hours(calendar: &str, interval: Interval) -> Result<Hours, CliError> {
+    if calendar == "24/7" {
+        return Ok(Hours::always(interval));
+    }
     let calendar = MarketCalendar::builtin(calendar).or_exit(ExitKind::Config)?;
     Ok(Hours::of(calendar, interval, Trading::Regular))
 }

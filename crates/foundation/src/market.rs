@@ -37,7 +37,8 @@ impl Quote {
     /// Halfway between bid and offer.
     #[must_use]
     pub fn mid(&self) -> Decimal {
-        (self.bid + self.ask) / Decimal::TWO
+        let halves = || self.bid / Decimal::TWO + self.ask / Decimal::TWO;
+        self.bid.checked_add(self.ask).map_or_else(halves, |sum| sum / Decimal::TWO)
     }
 
     /// Spread in basis points of the mid; `None` when the mid is zero.

@@ -190,10 +190,49 @@ fn numbers_with_more_digits_are_added_exactly_or_refused() {
     let time = at("2026-03-02T14:30:04Z");
     let refused = bars.tick(&symbol("A"), time, d("10.12345678901234567890123"), d("1")).unwrap_err();
     assert!(matches!(refused, NotTaken::Inexact { field: "price", digits: 9, .. }), "{refused}");
+    // A first number that is refused leaves nothing behind either.
+    let fine = d("60000.123456789012345");
+    assert!(bars.tick(&symbol("B"), time, fine, d("1")).is_err());
+    bars.tick(&symbol("B"), at("2026-03-02T14:29:04Z"), d("60000.12"), d("1")).unwrap();
     let refused = bars.tick(&symbol("A"), time, d("10"), d("10000000000000000000")).unwrap_err();
     assert!(matches!(refused, NotTaken::Inexact { field: "size", .. }), "{refused}");
     bars.finish();
-    assert_eq!(closed(&mut bars), ["14:31:00 10 10.5 10 10.5 3.000000001 P"]);
+    let expected =
+        ["14:31:00 10 10.5 10 10.5 3.000000001 P", "14:30:00 60000.12 60000.12 60000.12 60000.12 1 P"];
+    assert_eq!(closed(&mut bars), expected);
+}
+
+#[test]
+fn days_and_hours_of_a_session_become_larger_bars() {
+    let calendar = MarketCalendar::builtin("XNYS").unwrap();
+    let made = |from: &str, to: &str, ends: &[&str]| {
+        let hours = Hours::of(calendar, to.parse().unwrap(), Trading::Regular);
+        let mut bars = Aggregator::new(hours, Patience::default(), []);
+        bars.whole_since(Timestamp::EPOCH);
+        for end in ends {
+            let smaller = Bar {
+                volume: Decimal::ONE,
+                close_only: false,
+                ..Bar::close_only(symbol("A"), from.parse().unwrap(), d("5"), at(end))
+            };
+            bars.bar(&smaller).unwrap();
+        }
+        bars.finish();
+        let told = |made: Made| {
+            format!("{} {}", made.bar.timestamp.to_datetime().format("%d %H:%M"), made.bar.volume)
+        };
+        assert_eq!(bars.counts().outside, 0);
+        bars.closed().map(told).collect::<Vec<_>>()
+    };
+    let week = ["02", "03", "04", "05", "06"].map(|day| format!("2026-03-{day}T21:00:00Z"));
+    let week: Vec<&str> = week.iter().map(String::as_str).collect();
+    assert_eq!(made("1d", "1w", &week), ["06 21:00 5"]);
+    assert_eq!(made("1d", "1d", &week).len(), 5);
+    // From 14:30: the last bar of an hour has half of one.
+    let day = ["15:30", "16:30", "17:30", "18:30", "19:30", "20:30", "21:00"]
+        .map(|end| format!("2026-03-02T{end}:00Z"));
+    let day: Vec<&str> = day.iter().map(String::as_str).collect();
+    assert_eq!(made("1h", "2h", &day), ["02 16:30 2", "02 18:30 2", "02 20:30 2", "02 21:00 1"]);
 }
 
 #[test]
@@ -254,9 +293,14 @@ fn bars_count_from_the_opening_and_end_with_the_session() {
     );
     // Good Friday, 3 April 2026: the week ends on Thursday, in summer time.
     assert_eq!(ends("1w", &["2026-04-01T15:00:00Z"]), ["30 13:30 - 02 20:00"]);
-    assert_eq!(ends("2w", &["2026-04-01T15:00:00Z"]).len(), 1);
-    let two_days = ends("2d", &["2026-03-02T15:00:00Z", "2026-03-03T15:00:00Z", "2026-03-04T15:00:00Z"]);
-    assert!(two_days[0] == two_days[1] || two_days[1] == two_days[2], "{two_days:?}");
+    // Of three that follow one another two are in one bar.
+    for (interval, times) in [
+        ("2w", ["2026-03-25T15:00:00Z", "2026-04-01T15:00:00Z", "2026-04-08T15:00:00Z"]),
+        ("2d", ["2026-03-02T15:00:00Z", "2026-03-03T15:00:00Z", "2026-03-04T15:00:00Z"]),
+    ] {
+        let three = ends(interval, &times);
+        assert!((three[0] == three[1]) != (three[1] == three[2]), "{three:?}");
+    }
     let tokyo = MarketCalendar::builtin("XHKG").unwrap();
     let hours = Hours::of(tokyo, "1h".parse().unwrap(), Trading::Regular);
     // Hong Kong: 01:30 to 04:00, and from 05:00 on again.

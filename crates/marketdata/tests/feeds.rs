@@ -349,10 +349,8 @@ fn live_a_source_that_lags_by_minutes_is_not_cut_and_a_stamp_of_the_future_close
     *world.now.lock().unwrap() = at(301.0);
     let mut feed =
         AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
-    // The stamp makes time that of the clock: what lags is then late, and handed out as such.
-    let first = told(&events(&mut feed, 1));
-    assert_eq!(first, ["A@60 5-5 v1"]);
-    assert_eq!(*world.now.lock().unwrap(), at(302.0));
+    assert_eq!(told(&events(&mut feed, 2)), ["A@60 5-5 v4", "A@120 5-5 v2"]);
+    assert_eq!((feed.counts().late, feed.refused().0), (0, 1));
 
     let world = World::of(ticks.map(|time| (time + 300.0, trade("A", time, 5, 1))));
     *world.now.lock().unwrap() = at(301.0);
@@ -392,6 +390,59 @@ fn live_an_interruption_that_the_history_fills_cuts_no_bar() {
         said.iter().filter(|event| matches!(event, MarketEvent::Bars { .. })).cloned().collect();
     assert_eq!(told(&bars), ["A@60 5-9 v2", "A@120 5-7 v2"]);
     assert_eq!(feed.counts().late, 0);
+}
+
+#[test]
+fn live_what_is_stamped_ahead_is_refused_and_what_is_quoted_meanwhile_moves_no_time() {
+    // A's own stamp of the future closes nothing either; the quote of the stalled consumer is later than the prints behind it.
+    let coming = [
+        (1.0, trade("A", 1.0, 5, 1)),
+        (2.0, trade("A", 3_900.0, 5, 1)),
+        (59.0, quote("A", 63.0, 5, 6)),
+        (59.0, trade("A", 58.0, 5, 1)),
+        (61.0, trade("A", 61.0, 5, 1)),
+    ];
+    let world = World::of(coming);
+    *world.now.lock().unwrap() = at(1.0);
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
+    assert_eq!(told(&events(&mut feed, 1)), ["A@60 5-5 v2"]);
+    assert_eq!((feed.refused().0, feed.counts().late), (1, 0));
+}
+
+#[test]
+fn live_time_stands_still_for_all_until_the_source_has_recovered() {
+    let venue = || VenueName::new("x").unwrap();
+    let coming = [
+        (40.0, trade("A", 40.0, 5, 1)),
+        (40.0, trade("B", 40.0, 7, 1)),
+        (50.0, MarketEvent::Stale { venue: venue(), since: at(45.0) }),
+        // A is whole again, B is not: B's bar waits for its history.
+        (62.1, trade("A", 62.1, 5, 1)),
+        (63.0, trade("B", 55.0, 9, 1)),
+        (63.0, MarketEvent::Recovered { venue: venue(), time: at(63.0) }),
+    ];
+    let world = World::of(coming);
+    *world.now.lock().unwrap() = at(40.0);
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
+    done(feed.start()).unwrap();
+    let mut bars = Vec::new();
+    for time in [50.0, 62.1, 63.0, 63.0] {
+        *world.now.lock().unwrap() = at(time);
+        bars.push(done(feed.next()).unwrap().unwrap());
+    }
+    bars.retain(|event| matches!(event, MarketEvent::Bars { .. }));
+    assert_eq!(told(&bars), ["A@60 5-5 v1", "B@60 7-9 v2"]);
+}
+
+#[test]
+fn an_instrument_that_comes_late_takes_no_bar_back_in_time() {
+    let source =
+        [trade("A", 119.0, 5, 1), trade("A", 120.5, 5, 1), trade("C", 30.0, 7, 1), trade("A", 200.0, 5, 1)];
+    let mut feed = AggregatedFeed::new(Box::new(Recorded::of(source)), bars_of("1m"));
+    assert_eq!(told(&events(&mut feed, 9)), ["A@120 5-5 v1", "A@180 5-5 v1", "A@240 5-5 v1*"]);
+    assert_eq!(feed.outdated(), 1);
 }
 
 fn boxed(name: &'static str, events: impl IntoIterator<Item = MarketEvent>) -> Feed {

@@ -64,6 +64,7 @@ pub fn run(text: &str) -> Result<Outcome, String> {
     let name = word(&file, "exchange").ok_or("it names no exchange")?;
     let mut outcome = Outcome::default();
     let Some(embedded) = find(name) else {
+        outcome.skipped = count(&file);
         outcome.notes.push(format!("{name} is not built in: all of its cases are skipped"));
         return Ok(outcome);
     };
@@ -77,10 +78,19 @@ pub fn run(text: &str) -> Result<Outcome, String> {
             Verdict::Refused => refused += 1,
         }
     }
+    outcome.skipped = skipped;
     outcome.notes.push(format!(
         "{skipped} cases skipped (methods or markets that are not claimed), {refused} of another shape and refused"
     ));
     Ok(outcome)
+}
+
+/// The cases of a file, without their twins.
+fn count(file: &Json) -> usize {
+    let lists = METHODS.iter().flat_map(|(_, theirs)| {
+        ["request", "response", "parse"].map(|kind| file.get(kind).and_then(|kind| kind.get(theirs)))
+    });
+    lists.map(|list| if let Some(Json::List(list)) = list { list.len() } else { 0 }).sum()
 }
 
 /// Holds a descriptor against an exchange's cases.

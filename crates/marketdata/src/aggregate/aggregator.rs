@@ -161,10 +161,9 @@ impl Aggregator {
         let volume = i128::from(Symbols::number(symbol, "volume", volume, scale.size)?);
         let (open, high, low, close) =
             (price(bar.open)?, price(bar.high)?, price(bar.low)?, price(bar.close)?);
-        let length = i64::try_from(bar.interval.duration().as_nanos()).unwrap_or(i64::MAX);
         let end = bar.timestamp.nanos();
         let fixed = FixedBar {
-            start: end.saturating_sub(length),
+            start: self.start_of(bar),
             end,
             open,
             high,
@@ -175,6 +174,18 @@ impl Aggregator {
             count: bar.n_trades.unwrap_or(1),
         };
         Ok(Some((slot, fixed)))
+    }
+
+    /// Where a smaller bar begins: with its session, or with its stretch of trading, where that is shorter than its length.
+    fn start_of(&self, bar: &Bar) -> i64 {
+        let hours =
+            self.own_hours.get(&bar.symbol).unwrap_or(&self.hours).clone().with_interval(bar.interval);
+        let end = bar.timestamp.nanos();
+        let length = i64::try_from(bar.interval.duration().as_nanos()).unwrap_or(i64::MAX);
+        match hours.bar_at(end.saturating_sub(1)) {
+            Ok(Some((start, ours))) if ours == end => start,
+            _ => end.saturating_sub(length),
+        }
     }
 
     fn slot(&mut self, symbol: &Symbol, price: Decimal, size: Decimal) -> Result<Option<usize>, NotTaken> {

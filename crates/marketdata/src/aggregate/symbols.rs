@@ -100,6 +100,11 @@ impl Symbols {
             return Err(NotTaken::TooMany { symbol: symbol.clone() });
         }
         let scale = Scale::of(price, size);
+        for (field, value, digits) in [("price", price, scale.price), ("size", size, scale.size)] {
+            if digits > MAX_DIGITS || whole(value, digits).is_none() {
+                return Err(Self::inexact(symbol, field, value, digits));
+            }
+        }
         let scale = add(scale).ok_or_else(|| Self::inexact(symbol, "price", price, scale.price))?;
         let slot = self.known.len();
         self.known.push((symbol.clone(), scale));
@@ -132,7 +137,9 @@ impl Symbols {
             fits.then(|| 10_i64.checked_pow(to - from)).flatten()
         };
         let factors = factor(scale.price, wanted.price).zip(factor(scale.size, wanted.size));
-        if factors.is_some_and(|(price, size)| rescale(Factors { price, size })) {
+        let fit = whole(size, wanted.size).is_some()
+            && prices.iter().all(|price| whole(*price, wanted.price).is_some());
+        if fit && factors.is_some_and(|(price, size)| rescale(Factors { price, size })) {
             *scale = wanted;
             return Ok(wanted);
         }

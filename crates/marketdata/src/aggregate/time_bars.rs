@@ -458,6 +458,9 @@ impl TimeBars {
             while let Some(known) = self.slots.get_mut(slot) {
                 let latest = known.latest.max(self.passed);
                 let is_due = |bar: &Building| ends || patience.due(&known.hours, bar.end()) <= now;
+                // With a bar everything before it closes: that of a session's close is due early.
+                let open_due = self.open.get(slot).is_some_and(|open| !open.is_none() && is_due(open));
+                let is_due = |bar: &Building| open_due || is_due(bar);
                 let bar = match (known.waiting.front(), self.open.get_mut(slot)) {
                     (Some(bar), _) if is_due(bar) => known.waiting.pop_front(),
                     (None, Some(open)) if !open.is_none() && is_due(open) => {

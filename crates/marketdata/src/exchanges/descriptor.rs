@@ -114,6 +114,12 @@ pub struct Method<R> {
     /// Most rows of one reply.
     #[serde(default)]
     pub limit: Option<u32>,
+    /// The exchange refuses a limit beside a start or an end.
+    #[serde(default)]
+    pub limit_alone: bool,
+    /// How many rows the exchange keeps for this request; older ones are not there, and it does not say so.
+    #[serde(default)]
+    pub keeps: Option<u32>,
     /// Where the rows, or the single item, are.
     #[serde(default)]
     pub at: Places,
@@ -269,6 +275,16 @@ impl Descriptor {
 }
 
 impl<R> Method<R> {
+    /// Whether it says from when on, in its address or its body.
+    pub(super) fn has_start(&self) -> bool {
+        self.get.has_start() || self.body.as_ref().is_some_and(Template::has_start)
+    }
+
+    /// Whether it says up to when.
+    pub(super) fn has_end(&self) -> bool {
+        self.get.has_end() || self.body.as_ref().is_some_and(Template::has_end)
+    }
+
     /// The first of some methods that is for a kind of market.
     pub fn of<'a>(methods: &'a [Self], market: &str) -> Option<&'a Self> {
         methods

@@ -188,6 +188,12 @@ impl MarketData for DescribedExchange {
         let (now, step) = (self.clock.now(), interval.duration());
         let span = Span { step, after: start, until: end.unwrap_or(now).min(now), now };
         let limit = method.limit.unwrap_or(ROWS);
+        let oldest = method.keeps.map(|keeps| minus(now, step.saturating_mul(keeps)));
+        if oldest.is_some_and(|oldest| start < oldest) {
+            let keeps = method.keeps.unwrap_or_default();
+            return Err(self.fault(&format!("it keeps its latest {keeps} candles: ask for a later start")));
+        }
+        let (has_start, has_end) = (method.has_start(), method.has_end());
         let mut cursor = minus(start, step);
         let mut candles: Vec<Candle> = Vec::new();
         for _page in 0..MAX_PAGES {
@@ -198,23 +204,27 @@ impl MarketData for DescribedExchange {
             asked.start = Some(cursor);
             // Whether the exchange takes the end in or not: the candle that starts there belongs to the next page.
             asked.end = Some(minus(window, Duration::from_millis(1)));
-            asked.limit = Some(limit);
+            asked.limit = (!method.limit_alone).then_some(limit);
             let reply = self.ask(method, &asked).await?;
             let rows = method.candles(&reply, &asked.id).map_err(|error| self.fault(&error.message))?;
             let (first, last) = (rows.first().map(|row| row.start), rows.last().map(|row| row.start));
-            // The newest page although an older one was asked for: what lies between would be missing unsaid.
+            // The newest page although an older one was asked for: what lies between would be missing unsaid. Fewer rows than a
+            // page has are all that there are.
             let newest = last.is_some_and(|last| last.plus(step) >= minus(now, step));
-            let late = first.is_some_and(|first| first > cursor.plus(step)) && newest;
-            let full = usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit);
-            let cut = late && !method.get.has_end() && (full || !method.get.has_start());
-            let elsewhere = method.get.has_end() && first.is_some_and(|first| first > window);
+            let late = first.is_some_and(|first| first > cursor.plus(step));
+            let full = method
+                .limit
+                .is_none_or(|limit| usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit));
+            let cut = late && full && !has_end && (newest || !has_start);
+            let elsewhere = has_end && first.is_some_and(|first| first > window);
             if cut || elsewhere {
                 return Err(self.fault("its candles do not reach back to the start: ask for fewer"));
             }
             candles.extend(rows.into_iter().filter(|row| span.wants(row)));
             cursor = match last.map(|last| last.plus(step)).filter(|next| *next > cursor) {
-                Some(next) if method.get.has_start() => next,
-                None if method.get.has_end() && window > cursor => window,
+                Some(next) if has_start => next,
+                // A page that ends there holds all of the window.
+                _ if has_end && window > cursor => window,
                 _ => return Ok(bars(symbol, interval, candles)),
             };
         }

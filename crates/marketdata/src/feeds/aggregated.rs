@@ -20,7 +20,8 @@ pub enum Prices {
 /// end here.
 ///
 /// Each instrument's bars close by its own ticks: none waits for another instrument's bar of the same instant, and the bars of
-/// one instant may come in several events. Ends never go back: a bar waits for one that ends before it. Bars that a gap of the
+/// one instant may come in several events. Ends never go back: a bar waits for one that ends before it, and one that ends before a
+/// bar that was handed out is counted ([`AggregatedFeed::outdated`]) and no more. Bars that a gap of the
 /// source touches are partial. While the source is stale time stands still, so that what it tells of the past when it is back
 /// finds its bars open. What cannot be taken (a price of zero, a bar longer than ours) is an error in a replay; live it is
 /// counted, and the feed goes on.
@@ -35,6 +36,9 @@ pub struct AggregatedFeed {
     ready: BTreeMap<Timestamp, BTreeMap<Symbol, Bar>>,
     said: VecDeque<MarketEvent>,
     ended: bool,
+    /// The end that was handed out last.
+    last_end: Option<Timestamp>,
+    outdated: u64,
     refused: u64,
     last_refusal: Option<NotTaken>,
     stats: FeedStats,
@@ -54,6 +58,8 @@ impl AggregatedFeed {
             ready: BTreeMap::new(),
             said: VecDeque::new(),
             ended: false,
+            last_end: None,
+            outdated: 0,
             refused: 0,
             last_refusal: None,
             stats: FeedStats::default(),
@@ -87,7 +93,14 @@ impl AggregatedFeed {
         self.aggregator.counts()
     }
 
-    /// How many events could not be taken, and why the last of them could not.
+    /// How many bars ended before one that had been handed out, and were not: they are of an instrument that came late.
+    #[must_use]
+    pub const fn outdated(&self) -> u64 {
+        self.outdated
+    }
+
+    /// How many events could not be taken, and why the last of them could not. Live, what is stamped five seconds ahead of the
+    /// clock is among them.
     #[must_use]
     pub const fn refused(&self) -> (u64, Option<&NotTaken>) {
         (self.refused, self.last_refusal.as_ref())
@@ -100,16 +113,28 @@ impl AggregatedFeed {
 
     /// Takes one event of the source.
     fn take(&mut self, event: MarketEvent) -> Result<(), MarketDataError> {
-        self.time.hear(&event);
         let Some(time) = event.priced_at() else {
+            self.time.hear(&event);
             if let MarketEvent::Gap { to, .. } = event {
                 self.aggregator.whole_since(to);
             }
             self.said.push_back(event);
             return Ok(());
         };
+        if self.time.is_ahead(time) {
+            self.refused = self.refused.saturating_add(1);
+            return Ok(());
+        }
         if std::mem::take(&mut self.resumed) {
             self.aggregator.whole_since(time);
+        }
+        let is_heard = match event {
+            MarketEvent::Trade(_) => self.prices == Prices::Trades,
+            MarketEvent::Quote(_) => self.prices == Prices::Mids,
+            _ => true,
+        };
+        if is_heard {
+            self.time.hear(&event);
         }
         match (&event, self.prices) {
             (MarketEvent::Trade(trade), Prices::Trades) => {
@@ -146,7 +171,9 @@ impl AggregatedFeed {
             self.aggregator.pass(now);
         }
         for Made { bar, partial, .. } in self.aggregator.closed() {
-            if !partial || self.partial {
+            if self.last_end.is_some_and(|last| bar.timestamp < last) {
+                self.outdated = self.outdated.saturating_add(1);
+            } else if !partial || self.partial {
                 self.ready.entry(bar.timestamp).or_default().insert(bar.symbol.clone(), bar);
             }
         }
@@ -161,6 +188,7 @@ impl AggregatedFeed {
         match due {
             Some(first) => {
                 let (time, bars) = first.remove_entry();
+                self.last_end = Some(time);
                 Some(MarketEvent::Bars { time, bars: bars.into_values().collect() })
             }
             None => self.said.pop_front(),

@@ -138,6 +138,7 @@ impl DataFeed for MergedFeed {
     async fn start(&mut self) -> Result<(), MarketDataError> {
         for source in &mut self.sources {
             source.feed.start().await.map_err(|error| named(source.feed.name(), error))?;
+            source.ended = false;
         }
         self.stats.running = true;
         Ok(())

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Least time that is waited: a clock that was set back must not make a loop of it.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
+/// How far a stamp may be ahead of the clock.
+const AHEAD: Duration = Duration::from_secs(5);
+
 /// What makes time pass when nothing comes.
 #[derive(Clone, Default)]
 pub enum Passing {
@@ -41,8 +44,8 @@ pub(super) struct SourceTime {
     pub(super) passing: Passing,
     /// That of the newest event and, live, the clock's monotonic reading when it came.
     newest: Option<(Timestamp, Duration)>,
-    /// What time it was when the source said that it is stale: it stands still until something comes. What is missing may yet be
-    /// told, and what is held back for it must not go as if nothing were.
+    /// What time it was when the source said that it is stale: it stands still until the source has recovered. What is
+    /// missing may yet be told, and what is held back for it must not go as if nothing were.
     stood: Option<Timestamp>,
 }
 
@@ -74,12 +77,26 @@ impl SourceTime {
         }
     }
 
+    /// Whether a stamp is of a time that cannot be yet; in a replay nobody knows.
+    pub(super) fn is_ahead(&self, time: Timestamp) -> bool {
+        let Passing::Live { clock, .. } = &self.passing else { return false };
+        time.since(clock.now()) > AHEAD
+    }
+
+    /// The earlier of an instant and the present.
+    pub(super) fn at_most_now(&self, time: Timestamp) -> Timestamp {
+        match &self.passing {
+            Passing::Events => time,
+            Passing::Live { clock, .. } => time.min(clock.now()),
+        }
+    }
+
     /// What time it is; `None` = nothing has come.
     pub(super) fn now(&self) -> Option<Timestamp> {
         let (newest, came) = self.newest?;
         let Passing::Live { clock, .. } = &self.passing else { return Some(newest) };
         let goes_on = || newest.plus(clock.monotonic().saturating_sub(came)).min(clock.now());
-        Some(self.stood.map_or_else(goes_on, |stood| stood.max(newest.min(clock.now()))))
+        Some(self.stood.unwrap_or_else(goes_on))
     }
 
     /// The next event of the source, if it has not ended; `None` = it is `due` before there is one.

@@ -120,7 +120,7 @@ impl ThrottledFeed {
                     self.due.remove(&(until, symbol));
                     held.take(&mut self.ready);
                 }
-                held.until = Some(time.plus(self.every));
+                held.until = Some(self.time.at_most_now(time).plus(self.every));
                 self.ready.push_back(event);
             }
         }

@@ -122,6 +122,15 @@ impl Tape {
         self.close_numbers(index, now);
     }
 
+    /// Nobody will ask the histories that are waited for.
+    pub(super) fn give_up_all(&mut self, now: Moment) {
+        for index in 0..self.topics.len() {
+            if self.topics.get(index).is_some_and(|topic| topic.hold.is_some()) {
+                self.give_up(index, now);
+            }
+        }
+    }
+
     /// What the venue has numbered and nobody has seen is missing.
     fn close_numbers(&mut self, index: TopicIndex, now: Moment) {
         let Some(topic) = self.topics.get_mut(index) else { return };

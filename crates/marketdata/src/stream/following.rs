@@ -40,6 +40,8 @@ pub(super) struct Following {
     pub(super) newest: Option<u64>,
     pub(super) seen: Seen,
     pub(super) hold: Option<Hold>,
+    /// Since when something is held.
+    pub(super) hold_since: Option<Duration>,
     pub(super) held: Vec<Held>,
     pub(super) held_bars: Vec<Bar>,
     pub(super) tries: u32,
@@ -61,6 +63,7 @@ impl Following {
             newest: None,
             seen: Seen::new(remembered),
             hold: None,
+            hold_since: None,
             held: Vec::new(),
             held_bars: Vec::new(),
             tries: 0,
@@ -69,6 +72,15 @@ impl Following {
             touch_number: None,
             forming: None,
         }
+    }
+
+    /// How long something is held already.
+    pub(super) fn waited(&mut self, now: Duration) -> Duration {
+        if self.hold.is_none() {
+            self.hold_since = None;
+            return Duration::ZERO;
+        }
+        now.saturating_sub(*self.hold_since.get_or_insert(now))
     }
 
     /// The connection is gone: what was said by halves is forgotten.

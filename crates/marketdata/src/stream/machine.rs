@@ -243,7 +243,10 @@ impl<P: Protocol> Machine<P> {
             Input::Frame(id, frame) => self.frame(id, &frame, now),
             Input::Closed(id, why) => self.lose(id, why, now),
             Input::History(topic, history) => self.tape.answer(topic, history, now),
-            Input::Stop => self.close(),
+            Input::Stop => {
+                self.tape.give_up_all(now);
+                self.close();
+            }
             Input::Start | Input::Tick => {}
         }
         if self.is_started && !self.is_closed {
@@ -512,7 +515,12 @@ impl<P: Protocol> Machine<P> {
         let date = now.time.to_datetime();
         let mut stale_since: Option<Timestamp> = None;
         let mut waits = false;
-        for topic in &mut self.tape.topics {
+        for (index, topic) in self.tape.topics.iter_mut().enumerate() {
+            // What the venue does not have never comes.
+            if self.refused.contains_key(&index) {
+                topic.is_stale = false;
+                continue;
+            }
             let silent = now.mono.saturating_sub(topic.heard);
             // Once stale, only data makes it trusted again, not the end of the session.
             topic.is_stale =
@@ -522,6 +530,12 @@ impl<P: Protocol> Machine<P> {
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
             }
             waits |= topic.hold.is_some();
+            // Who waits for the history has nothing to show, whatever comes meanwhile.
+            let waited = topic.waited(now.mono);
+            if waited >= self.tape.options.disconnected && topic.hold.is_some() {
+                let since = before(now.time, waited);
+                stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+            }
         }
         if let Some(since) = self.interrupted
             && now.mono.saturating_sub(since.mono) >= self.tape.options.disconnected

@@ -6,6 +6,7 @@
 use mts_foundation::market_data::MarketEvent;
 use mts_foundation::{Quote, Symbol, Timestamp, VenueName};
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// Events of the connection beyond the capacity at most: a gap, and two changes of health, the end.
 pub const RESERVE: usize = 8;
@@ -86,7 +87,9 @@ impl Queue {
     pub fn event(&mut self, event: MarketEvent, time: Timestamp) {
         if self.is_full() {
             self.dropped = self.dropped.saturating_add(1);
-            self.lose(self.covered.unwrap_or(time), time);
+            // What was dropped lies before the first instant that is covered again.
+            let after = time.plus(Duration::from_nanos(1));
+            self.lose(self.covered.unwrap_or(time).min(time), after);
             return;
         }
         self.settle();

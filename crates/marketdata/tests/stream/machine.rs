@@ -352,7 +352,9 @@ fn the_queue_is_bounded_and_says_what_it_lost() {
     }
     assert!(queue.is_empty());
     assert_eq!(trades + queue.dropped(), 1_000);
-    assert_eq!(gaps.last().unwrap().1, wall(ms(999)));
+    // To the first instant after what was dropped.
+    let after = |number| wall(ms(number)).plus(Duration::from_nanos(1));
+    assert_eq!(gaps.last().unwrap().1, after(999));
     assert_eq!(health, [false, true], "changes that nobody saw are not told");
     // The latest of each, and no more.
     assert_eq!(quotes, [("A".to_owned(), wall(998 * SECOND)), ("B".to_owned(), wall(999 * SECOND))]);
@@ -368,7 +370,8 @@ fn a_gap_stands_where_something_is_missing() {
     assert_eq!(queue.pop(), Some(MarketEvent::Trade(trade(1))));
     queue.event(MarketEvent::Trade(trade(5)), wall(ms(5)));
     assert_eq!(queue.pop(), Some(MarketEvent::Trade(trade(2))));
-    let gap = MarketEvent::Gap { venue: venue(), from: wall(ms(2)), to: wall(ms(4)) };
+    let to = wall(ms(4)).plus(Duration::from_nanos(1));
+    let gap = MarketEvent::Gap { venue: venue(), from: wall(ms(2)), to };
     assert_eq!(queue.pop(), Some(gap));
     assert_eq!(queue.pop(), Some(MarketEvent::Trade(trade(5))));
     assert_eq!(queue.pop(), None);
