@@ -34,7 +34,7 @@ impl Span {
         let step = interval.duration();
         let nanos = i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
         let floor = self.after.nanos().div_euclid(nanos).saturating_mul(nanos);
-        minus(Timestamp::from_nanos(floor), step)
+        minus(Timestamp::from_nanos(floor), step).max(Timestamp::EPOCH)
     }
 }
 
