@@ -2,10 +2,10 @@
 //!
 //! | what | from | units |
 //! |---|---|---|
-//! | quote | `/v2/stocks/quotes/latest`, `/v1beta3/crypto/us/latest/quotes` | RFC 3339 with nanoseconds; an unknown symbol is absent |
-//! | bars | `/v2/stocks/bars`, `/v1beta3/crypto/us/bars`, pages by `next_page_token` | `t` is the START; ours are stamped at the end |
-//! | prints | `/v2/stocks/trades`, `/v1beta3/crypto/us/trades`, one page | |
-//! | stream | `wss://stream.data.alpaca.markets` ([`stream::venues::Alpaca`](crate::stream::venues::Alpaca)) | |
+//! | quote | `/v2/stocks/quotes/latest`, `/v1beta3/crypto/us/latest/quotes` | an unknown symbol is absent |
+//! | bars | `/v2/stocks/bars`, `/v1beta3/crypto/us/bars`, pages | `t` is the START; ours have the end |
+//! | prints | `/v2/stocks/trades`, `/v1beta3/crypto/us/trades`, one page | times have nanoseconds |
+//! | stream | [`stream::venues::Alpaca`](crate::stream::venues::Alpaca) | |
 //!
 //! Crypto has bars also of minutes without prints, made of quotes, with no volume. Options are not offered. Nothing of this was
 //! run against Alpaca; see docs/marketdata/alpaca.md.
@@ -156,8 +156,8 @@ pub struct Alpaca {
 }
 
 impl Alpaca {
-    /// With a key, its id and its secret, over a client. Keeping the pace of the plan (200 requests a minute in the free one) is
-    /// the client's part.
+    /// With a key, its id and its secret, over a client. Keeping the pace of the plan (200 requests a minute in the free one)
+    /// is the client's part.
     ///
     /// # Errors
     /// [`MarketDataError::Source`] for a key or an address that cannot be used.

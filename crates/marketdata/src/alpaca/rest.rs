@@ -3,6 +3,7 @@
 use super::{Alpaca, SYMBOLS, is_crypto, trade_id, wire};
 use crate::stream::venues::read::{instant, number, parse};
 use crate::vendor::bars::{Gathering, Row, Span, divides, minus};
+use crate::vendor::quote::Sides;
 use crate::vendor::rest::encoded;
 use bytes::Bytes;
 use mts_foundation::market::IntervalUnit;
@@ -44,26 +45,10 @@ impl Alpaca {
         let quote = quote.ok_or_else(|| {
             self.rest.fault(&format!("it has no quote of {symbol}; check the symbol, or choose another feed"))
         })?;
-        let read = |raw: &RawValue| number(raw).map_err(|error| self.rest.fault(&error.to_string()));
-        let price = |raw: Option<&RawValue>, side: &str| {
-            // A side without orders is told as zero.
-            let price = raw.map(read).transpose()?.filter(|price| *price > Decimal::ZERO);
-            price.ok_or_else(|| self.rest.fault(&format!("{symbol} has no {side} now")))
-        };
+        let time = instant(&quote.t).map_err(|error| self.rest.fault(&error.to_string()))?;
+        let (prices, sizes) = ([quote.bp, quote.ap], [quote.bs, quote.asks]);
         let lot = if is_crypto(symbol) { Decimal::ONE } else { self.settings.quote_lot };
-        let size = |raw: Option<&RawValue>| {
-            let size = raw.map(read).transpose()?.unwrap_or_default();
-            size.checked_mul(lot).ok_or_else(|| self.rest.fault(&format!("a size of {symbol} beyond any")))
-        };
-        Ok(Quote {
-            symbol: symbol.clone(),
-            bid: price(quote.bp, "bid")?,
-            ask: price(quote.ap, "ask")?,
-            bid_size: size(quote.bs)?,
-            ask_size: size(quote.asks)?,
-            venue: self.rest.venue().clone(),
-            timestamp: instant(&quote.t).map_err(|error| self.rest.fault(&error.to_string()))?,
-        })
+        self.rest.quote(symbol, &Sides { prices, sizes, time }, lot)
     }
 
     pub(super) async fn all_bars(

@@ -2,12 +2,12 @@
 //!
 //! | what | from | units |
 //! |---|---|---|
-//! | quote of a share | `/v2/last/nbbo/{ticker}` | lower-case `p`, `s` are the BID, capital `P`, `S` the ASK; `t` in nanoseconds |
+//! | quote of a share | `/v2/last/nbbo/{ticker}` | small `p`, `s` are the BID, capitals the ASK; `t` in nanoseconds |
 //! | quote of an option | `/v3/quotes/{ticker}`, the newest | nanoseconds |
 //! | quote of currencies | `/v1/last_quote/currencies/{base}/{quote}` | milliseconds; no sizes: zero |
-//! | bars | `/v2/aggs/ticker/{ticker}/range/…`, pages by `next_url` | `t` is the START in milliseconds; ours are stamped at the end |
+//! | bars | `/v2/aggs/ticker/{ticker}/range/…`, pages | `t` is the START in milliseconds; ours have the end |
 //! | prints | `/v3/trades/{ticker}`, one page | nanoseconds; `decimal_size` is the exact size |
-//! | stream | `wss://socket.massive.com/stocks` ([`stream::venues::Polygon`](crate::stream::venues::Polygon)) | milliseconds |
+//! | stream | [`stream::venues::Polygon`](crate::stream::venues::Polygon), of shares | milliseconds |
 //!
 //! Crypto has bars and prints, and no quote: Polygon has none of several exchanges together. Nothing of this was run against
 //! Polygon; see docs/marketdata/polygon.md.
@@ -134,8 +134,8 @@ impl MarketData for Polygon {
         self.all_bars(symbol, interval, start, end).await
     }
 
-    /// The newest [`Settings::prints`] prints that are not later than `asof`, oldest first: one page, asked for from the newest
-    /// back. Prints that were cancelled or replaced are left out.
+    /// The newest [`Settings::prints`] prints that are not later than `asof`, oldest first: one page, asked for from the
+    /// newest back. Prints that were cancelled or replaced are left out.
     async fn trades(&self, symbol: &Symbol, asof: Timestamp) -> Result<Vec<Trade>, MarketDataError> {
         self.newest_trades(symbol, asof).await
     }

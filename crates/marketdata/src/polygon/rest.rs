@@ -5,6 +5,7 @@ use super::{Polygon, SYMBOLS, kind};
 use crate::stream::venues::polygon::trade_id;
 use crate::stream::venues::read::{millis, number, parse};
 use crate::vendor::bars::{Gathering, Row, Span, divides};
+use crate::vendor::quote::Sides;
 use crate::vendor::rest::encoded;
 use bytes::Bytes;
 use mts_foundation::market::IntervalUnit;
@@ -17,13 +18,6 @@ use smol_str::SmolStr;
 
 /// Most requests of one call.
 const MAX_PAGES: usize = 1_000;
-
-/// Prices and sizes of a quote, bid first.
-struct Sides<'a> {
-    prices: [Option<&'a RawValue>; 2],
-    sizes: [Option<&'a RawValue>; 2],
-    time: Timestamp,
-}
 
 impl Polygon {
     fn native(&self, symbol: &Symbol) -> Result<SmolStr, MarketDataError> {
@@ -68,7 +62,7 @@ impl Polygon {
                 self.named(best.ticker.as_deref(), &native)?;
                 let time = Timestamp::from_nanos(best.time);
                 let (prices, sizes) = ([best.bid, best.ask], [best.bid_size, best.ask_size]);
-                self.quote_of(symbol, &Sides { prices, sizes, time }, self.settings.quote_lot)
+                self.rest.quote(symbol, &Sides { prices, sizes, time }, self.settings.quote_lot)
             }
             Some(SymbolKind::Option) => {
                 let path = format!("/v3/quotes/{}?order=desc&sort=timestamp&limit=1", encoded(&native));
@@ -78,7 +72,7 @@ impl Polygon {
                 let time = Timestamp::from_nanos(newest.sip_timestamp);
                 let prices = [newest.bid_price, newest.ask_price];
                 let sizes = [newest.bid_size, newest.ask_size];
-                self.quote_of(symbol, &Sides { prices, sizes, time }, Decimal::ONE)
+                self.rest.quote(symbol, &Sides { prices, sizes, time }, Decimal::ONE)
             }
             Some(SymbolKind::Fx) => {
                 let parts = symbol.parts();
@@ -87,32 +81,10 @@ impl Polygon {
                 let body = self.rest.get(&path, symbol).await?;
                 let last = self.read::<Currencies<'_>>(&body)?.last.ok_or_else(none)?;
                 let (prices, time) = ([last.bid, last.ask], millis(last.timestamp));
-                self.quote_of(symbol, &Sides { prices, sizes: [None; 2], time }, Decimal::ONE)
+                self.rest.quote(symbol, &Sides { prices, sizes: [None; 2], time }, Decimal::ONE)
             }
             _ => Err(self.rest.lacks(format!("a best bid and offer of {symbol}; take its prints"))),
         }
-    }
-
-    fn quote_of(&self, symbol: &Symbol, sides: &Sides<'_>, lot: Decimal) -> Result<Quote, MarketDataError> {
-        let read = |raw: &RawValue| number(raw).map_err(|error| self.rest.fault(&error.to_string()));
-        let price = |raw: Option<&RawValue>, side: &str| {
-            let price = raw.map(read).transpose()?.filter(|price| *price > Decimal::ZERO);
-            price.ok_or_else(|| self.rest.fault(&format!("{symbol} has no {side} now")))
-        };
-        let size = |raw: Option<&RawValue>| {
-            let size = raw.map(read).transpose()?.unwrap_or_default();
-            size.checked_mul(lot).ok_or_else(|| self.rest.fault(&format!("a size of {symbol} beyond any")))
-        };
-        let ([bid, ask], [bid_size, ask_size]) = (sides.prices, sides.sizes);
-        Ok(Quote {
-            symbol: symbol.clone(),
-            bid: price(bid, "bid")?,
-            ask: price(ask, "ask")?,
-            bid_size: size(bid_size)?,
-            ask_size: size(ask_size)?,
-            venue: self.rest.venue().clone(),
-            timestamp: sides.time,
-        })
     }
 
     pub(super) async fn all_bars(

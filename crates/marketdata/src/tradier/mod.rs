@@ -6,8 +6,8 @@
 //! | bars of days and weeks | `/markets/history` | labelled by a date; prices are adjusted for splits, always |
 //! | bars of 1, 5 and 15 minutes | `/markets/timesales`, of the last days alone | `timestamp` is the START, in seconds |
 //!
-//! There are no prints: `/markets/timesales` by tick has neither ids nor times below a second. Its stream is not read. One of a
-//! list comes without the list, and nothing may come as the text `"null"`. Nothing of this was run against Tradier; see
+//! There are no prints: `/markets/timesales` by tick has neither ids nor times below a second. Its stream is not read. One of
+//! a list comes without the list, and nothing may come as the text `"null"`. Nothing of this was run against Tradier; see
 //! docs/marketdata/tradier.md.
 
 mod rest;

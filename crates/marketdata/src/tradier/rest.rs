@@ -1,15 +1,15 @@
 //! Requests.
 
 use super::{SYMBOLS, Tradier, wire};
-use crate::stream::venues::read::{Text, millis, number, parse};
+use crate::stream::venues::read::{Text, millis, parse};
 use crate::vendor::bars::{Gathering, Row, Span, minus};
+use crate::vendor::quote::Sides;
 use crate::vendor::rest::encoded;
 use bytes::Bytes;
 use chrono::NaiveDate;
 use mts_foundation::market::IntervalUnit;
 use mts_foundation::market_data::MarketDataError;
 use mts_foundation::{Bar, Decimal, Interval, Quote, Symbol, Timestamp};
-use serde_json::value::RawValue;
 use smol_str::SmolStr;
 use std::time::Duration;
 
@@ -50,31 +50,15 @@ impl Tradier {
         let quote = quotes.into_iter().find(|quote| quote.symbol == native.as_str());
         let quote = quote
             .ok_or_else(|| self.rest.fault(&format!("it has no quote of {symbol}; check the symbol")))?;
-        let read = |raw: &RawValue| number(raw).map_err(|error| self.unreadable(&error));
-        let price = |raw: Option<&RawValue>, side: &str| {
-            let price = raw.map(read).transpose()?.filter(|price| *price > Decimal::ZERO);
-            price.ok_or_else(|| self.rest.fault(&format!("{symbol} has no {side} now")))
-        };
         // Options are counted in contracts.
         let is_share =
             symbol.parts().is_ok_and(|parts| matches!(parts, mts_foundation::SymbolParts::Equity(_)));
         let lot = if is_share { self.settings.quote_lot } else { Decimal::ONE };
-        let size = |raw: Option<&RawValue>| {
-            let size = raw.map(read).transpose()?.unwrap_or_default();
-            size.checked_mul(lot).ok_or_else(|| self.rest.fault(&format!("a size of {symbol} beyond any")))
-        };
         // Each side has its own time; the quote is as it is since the later one.
         let time = quote.bid_date.max(quote.ask_date).filter(|time| *time > 0);
         let time = time.ok_or_else(|| self.rest.fault(&format!("the quote of {symbol} has no time")))?;
-        Ok(Quote {
-            symbol: symbol.clone(),
-            bid: price(quote.bid, "bid")?,
-            ask: price(quote.ask, "ask")?,
-            bid_size: size(quote.bidsize)?,
-            ask_size: size(quote.asksize)?,
-            venue: self.rest.venue().clone(),
-            timestamp: millis(time),
-        })
+        let (prices, sizes) = ([quote.bid, quote.ask], [quote.bidsize, quote.asksize]);
+        self.rest.quote(symbol, &Sides { prices, sizes, time: millis(time) }, lot)
     }
 
     pub(super) async fn all_bars(

@@ -1,6 +1,7 @@
-//! What the adapters of data vendors share: requests whose secrets stay out of messages, the ends of bars, streams of quotes.
+//! What the adapters of data vendors share: requests whose secrets stay out of messages, ends of bars, streams of quotes.
 
 pub(crate) mod bars;
+pub(crate) mod quote;
 pub(crate) mod rest;
 pub(crate) mod stream;
 

@@ -27,8 +27,8 @@ impl fmt::Debug for Streams {
 }
 
 impl Streams {
-    /// A stream of the quotes of a protocol. It ends after an error that no connection mends; that prices are stale is an error
-    /// too, after which it goes on. Dropping it closes the connection.
+    /// A stream of the quotes of a protocol. It ends after an error that no connection mends; that prices are stale is an
+    /// error too, after which it goes on. Dropping it closes the connection.
     pub(crate) fn quotes<P: Protocol + 'static>(
         &self,
         protocol: Result<P, MarketDataError>,

@@ -1,9 +1,9 @@
 //! Alpaca: shares of the United States and crypto; prints, best bid and offer, bars of a minute.
 //!
 //! One connection to each address and account. Frames are lists of messages. The answer to a subscription is the list of all
-//! that is sent, which is held against what was asked for. With bars come their corrections (`u`) about 30 s later, with prints
-//! theirs (`c`) and cancellations (`x`): they are counted ([`Counts`](crate::stream::Counts)), and of prints a `Gap` is said, for
-//! [`MarketEvent`](mts_foundation::market_data::MarketEvent) has no word for them.
+//! that is sent, which is held against what was asked for. With bars come their corrections (`u`) about 30 s later, with
+//! prints theirs (`c`) and cancellations (`x`): they are counted ([`Counts`](crate::stream::Counts)), and of prints a `Gap` is
+//! said, for [`MarketEvent`](mts_foundation::market_data::MarketEvent) has no word for them.
 
 use super::read::{Text, each, instant, number, short, text, venue};
 use crate::alpaca::{Feed, SYMBOLS, trade_id};

@@ -1,8 +1,8 @@
 //! Polygon, now Massive: shares of the United States; prints, best bid and offer, bars of a second and of a minute.
 //!
 //! One connection to each cluster and account. Frames are lists of events, times are milliseconds. Sequence numbers (`q`) have
-//! holes and begin anew each day, so that nothing is concluded from them. A print's id is unique together with its exchange and
-//! trade reporting facility, and so it is told here and in requests ([`trade_id`]).
+//! holes and begin anew each day, so that nothing is concluded from them. A print's id is unique together with its exchange
+//! and trade reporting facility, and so it is told here and in requests ([`trade_id`]).
 
 use super::read::{Text, each, millis, number, short, text, venue};
 use crate::polygon::SYMBOLS;
