@@ -1,14 +1,14 @@
 //! Streams of quotes over sockets of memory.
 
-use super::{SECRET, answers, clock, decimal, fine, symbol};
+use super::{NOW, SECRET, answers, clock, decimal, fine, symbol, time};
 use bytes::Bytes;
-use mts_foundation::Quote;
 use mts_foundation::broker::BoxFuture;
 use mts_foundation::io::{Frame, Sleep, Socket, SocketConnector, TransportError};
 use mts_foundation::market_data::{MarketData, MarketDataError, QuoteStream};
+use mts_foundation::{Clock, Quote, Timestamp};
 use mts_marketdata::{Streams, alpaca, polygon};
 use std::collections::VecDeque;
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -163,4 +163,63 @@ fn alpaca_streams_crypto_from_the_address_of_crypto() {
     // Shares and crypto have an address each.
     let mut both = alpaca.stream_quotes(&[symbol("ETH-BTC"), symbol("AAPL")]);
     assert!(next(&mut both).unwrap().is_err());
+}
+
+/// A clock that is set, and waits that end when it says so.
+struct Hands(Mutex<Duration>);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        time(NOW).plus(*self.0.lock().unwrap())
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+}
+
+struct Waits(Arc<Hands>);
+
+impl Sleep for Waits {
+    fn sleep(&self, length: Duration) -> BoxFuture<'static, ()> {
+        let (hands, due) = (Arc::clone(&self.0), self.0.monotonic() + length);
+        Box::pin(poll_fn(move |_| if hands.monotonic() >= due { Poll::Ready(()) } else { Poll::Pending }))
+    }
+}
+
+/// Streams of the reference die without a word.
+#[test]
+fn silence_is_an_error_and_the_stream_goes_on() {
+    let (mut streams, venue) = streams(
+        r#"[{"T":"success","msg":"connected"}]"#,
+        vec![
+            ("\"auth\"", r#"[{"T":"success","msg":"authenticated"}]"#),
+            ("subscribe", r#"[{"T":"subscription","quotes":["BTC/USD"]}]"#),
+            (
+                "subscribe",
+                r#"[{"T":"q","S":"BTC/USD","bp":90000,"bs":1,"ap":90001,"as":2,"t":"2026-03-03T21:29:59Z"}]"#,
+            ),
+        ],
+    );
+    let hands = Arc::new(Hands(Mutex::new(Duration::ZERO)));
+    streams.sleep = Arc::new(Waits(Arc::clone(&hands)));
+    let key = ("id-of-nobody".into(), SECRET.into());
+    let clock = Arc::clone(&hands) as Arc<dyn Clock>;
+    let alpaca = alpaca::Alpaca::new(alpaca::Settings::default(), key, answers(|_| fine("")), clock);
+    let alpaca = alpaca.unwrap().with_streams(streams);
+    let mut stream = alpaca.stream_quotes(&[symbol("BTC-USD")]);
+    assert!(next(&mut stream).unwrap().is_ok());
+    // Not even a ping is answered: the connection is given up, and another one is made.
+    let mut said = Vec::new();
+    for _ in 0..400 {
+        *hands.0.lock().unwrap() += Duration::from_millis(250);
+        while let Poll::Ready(item) = stream.as_mut().poll_next(&mut Context::from_waker(Waker::noop())) {
+            said.push(item.unwrap());
+        }
+    }
+    let stale =
+        said.iter().position(|item| matches!(item, Err(error) if error.to_string().contains("trusted")));
+    assert!(said[stale.unwrap()..].iter().any(Result::is_ok), "{said:?}");
+    let connects = venue.heard.lock().unwrap().iter().filter(|text| text.starts_with("wss://")).count();
+    assert!(connects >= 2, "{connects}");
 }
