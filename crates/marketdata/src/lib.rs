@@ -3,6 +3,7 @@
 //! Market data sources. Sources take text or connections and never open files or sockets themselves.
 
 pub mod aggregate;
+pub mod alpaca;
 pub mod closes;
 pub mod exchanges;
 pub mod feeds;
@@ -12,7 +13,10 @@ pub mod panel;
 pub mod polygon;
 pub mod stream;
 pub mod ticks;
+pub mod tradier;
+mod vendor;
 
 pub use closes::ClosesFeed;
 pub use lines::line_of;
 pub use ticks::TicksFeed;
+pub use vendor::Streams;

@@ -35,6 +35,9 @@ pub(super) struct Connection {
     missing: BTreeSet<TopicIndex>,
     next_send: Duration,
     requests: u64,
+    /// Lists of all that the venue sends, one for each request.
+    lists: u64,
+    is_greeted: bool,
 }
 
 impl Connection {
@@ -52,6 +55,8 @@ impl Connection {
             missing: BTreeSet::new(),
             next_send: Duration::ZERO,
             requests: 0,
+            lists: 0,
+            is_greeted: false,
         }
     }
 
@@ -88,6 +93,30 @@ impl Connection {
 
     pub(super) fn acknowledged(&mut self, topic: TopicIndex) {
         self.missing.remove(&topic);
+    }
+
+    pub(super) fn is_first_greeting(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_greeted, true)
+    }
+
+    /// The venue says all that it sends. The answer to the last request, and whatever comes after it, has all that is wanted.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(super) fn listed(&mut self, all: &[TopicIndex]) -> Result<(), String> {
+        for topic in all {
+            self.missing.remove(topic);
+        }
+        self.lists = self.lists.saturating_add(1);
+        if !self.batches.is_empty() || self.lists < self.requests {
+            return Ok(());
+        }
+        let lacks = self.sent.values().flatten().filter(|topic| !all.contains(topic)).count();
+        if lacks == 0 {
+            Ok(())
+        } else {
+            Err(format!("the venue sends {lacks} topics less than was asked for"))
+        }
     }
 
     pub(super) fn request_acknowledged(&mut self, request: u64) {

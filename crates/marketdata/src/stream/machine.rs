@@ -272,7 +272,7 @@ impl<P: Protocol> Machine<P> {
     }
 
     fn opened(&mut self, id: ConnectionId, now: Moment) {
-        let hello = self.protocol.authentication(now.time);
+        let (hello, greets) = (self.protocol.authentication(now.time), self.protocol.greets());
         let Some(connection) = self.connection(id).filter(|connection| connection.phase == Phase::Connecting)
         else {
             return;
@@ -280,9 +280,23 @@ impl<P: Protocol> Machine<P> {
         if let Some(frame) = hello {
             connection.enter(Phase::Authenticating, now);
             connection.hear(now);
-            self.actions.push_back(Action::Send(id, frame));
+            if !greets {
+                self.actions.push_back(Action::Send(id, frame));
+            }
         } else {
             self.subscribe(id, now);
+        }
+    }
+
+    /// The venue is ready to hear who we are; it is told once.
+    fn greeted(&mut self, id: ConnectionId, now: Moment) {
+        let hello = self.protocol.authentication(now.time);
+        let is_due = self.protocol.greets()
+            && self
+                .connection(id)
+                .is_some_and(|it| it.phase == Phase::Authenticating && it.is_first_greeting());
+        if let Some(frame) = hello.filter(|_| is_due) {
+            self.actions.push_back(Action::Send(id, frame));
         }
     }
 
@@ -351,6 +365,14 @@ impl<P: Protocol> Machine<P> {
                 }
             }
             Said::Refused { topic, message } => self.refuse(id, topic, message),
+            Said::Revised(_) => self.tape.counts.revised = self.tape.counts.revised.saturating_add(1),
+            Said::Withdrawn { time, .. } => self.tape.withdraw(time, now),
+            Said::Subscribed(all) => {
+                if let Some(Err(why)) = self.connection(id).map(|connection| connection.listed(&all)) {
+                    self.lose(id, why, now);
+                }
+            }
+            Said::Greeted => self.greeted(id, now),
             Said::Authenticated => {
                 if self.connection(id).is_some_and(|it| it.phase == Phase::Authenticating) {
                     self.subscribe(id, now);

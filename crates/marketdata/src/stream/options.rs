@@ -107,6 +107,10 @@ pub struct Counts {
     pub backfilled: u64,
     /// Questions to the history that were not answered.
     pub history_failures: u64,
+    /// Bars that the venue corrected after they were handed on.
+    pub revised: u64,
+    /// Prints that the venue corrected or cancelled; each is in a `Gap`.
+    pub withdrawn: u64,
     /// Bars that came after the others of their instant had been handed on.
     pub late_bars: u64,
 }

@@ -143,6 +143,19 @@ pub enum Said {
         /// The venue's words.
         message: String,
     },
+    /// A bar that was handed on has been corrected; [`MarketEvent`](mts_foundation::market_data::MarketEvent) cannot say how.
+    Revised(TopicIndex),
+    /// A print that may have been handed on has been corrected or cancelled.
+    Withdrawn {
+        /// Whose.
+        topic: TopicIndex,
+        /// Of when.
+        time: Timestamp,
+    },
+    /// All that the venue sends from now on, in answer to one subscription each.
+    Subscribed(Vec<TopicIndex>),
+    /// The venue is ready to hear who we are.
+    Greeted,
     /// The venue knows who we are.
     Authenticated,
     /// The answer to our question whether it lives.
@@ -179,6 +192,10 @@ pub trait Protocol: Send {
     /// What is said first; `None` = anybody may listen.
     fn authentication(&self, _now: Timestamp) -> Option<Frame> {
         None
+    }
+    /// Whether the venue speaks first ([`Said::Greeted`]): the authentication waits for it.
+    fn greets(&self) -> bool {
+        false
     }
     /// Asks for topics, all of one channel. The number comes back in what the venue answers, where it repeats it.
     fn subscription(&self, topics: &[TopicIndex], request: u64) -> Frame;

@@ -65,6 +65,12 @@ impl Tape {
         }
     }
 
+    /// A print that may have been handed on is not true any more: what came since its time is not whole.
+    pub(super) fn withdraw(&mut self, time: Timestamp, now: Moment) {
+        self.counts.withdrawn = self.counts.withdrawn.saturating_add(1);
+        self.queue.gap(time.min(now.time), now.time);
+    }
+
     /// A number without a print.
     pub(super) fn void(&mut self, index: TopicIndex, number: u64, now: Moment, is_overlap: bool) {
         let Some(topic) = self.topics.get_mut(index) else { return };

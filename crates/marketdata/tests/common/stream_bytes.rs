@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs, reason = "helpers of tests")]
 
 use mts_foundation::{Interval, Symbol, Timestamp};
+use mts_marketdata::alpaca::Feed;
 use mts_marketdata::stream::protocol::{Protocol, Said};
-use mts_marketdata::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
+use mts_marketdata::stream::venues::{Alpaca, Binance, Bybit, Coinbase, Kraken, Okx, Polygon};
 use mts_marketdata::stream::{Channel, Topic};
 use std::sync::OnceLock;
 
@@ -33,6 +34,8 @@ fn all() -> &'static All {
             Box::new(Okx::new([minutes]).unwrap()),
             Box::new(Coinbase::new(topics("BTC-USD", false)).unwrap()),
             Box::new(Bybit::linear(topics("BTC-USDT-PERP", true)).unwrap()),
+            Box::new(Polygon::new(topics("AAPL", true), "key".into()).unwrap()),
+            Box::new(Alpaca::stocks(topics("AAPL", true), Feed::Sip, ("id".into(), "key".into())).unwrap()),
         ]
     })
 }
@@ -59,7 +62,10 @@ pub fn check(frame: &[u8]) {
                 Said::Void { topic, .. }
                 | Said::Newest { topic, .. }
                 | Said::Acknowledged(topic)
+                | Said::Revised(topic)
+                | Said::Withdrawn { topic, .. }
                 | Said::Refused { topic, .. } => assert!(topic < protocol.topics().len()),
+                Said::Subscribed(all) => assert!(all.iter().all(|topic| *topic < protocol.topics().len())),
                 Said::Fatal(why) | Said::Retry(why) => assert!(!why.is_empty()),
                 _ => {}
             }

@@ -12,5 +12,6 @@
 mod feed;
 mod machine;
 mod recordings;
+mod vendors;
 mod venues;
 mod world;

@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A text, borrowed where it has no escapes.
-pub(super) type Text<'a> = Cow<'a, str>;
+pub(crate) type Text<'a> = Cow<'a, str>;
 
 /// A frame of JSON.
-pub(super) fn parse<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, Unreadable> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, Unreadable> {
     Ok(serde_json::from_slice(frame)?)
 }
 
@@ -22,12 +22,12 @@ pub(super) fn part<'a, T: Deserialize<'a>>(part: &'a RawValue) -> Result<T, Unre
 }
 
 /// A decimal from its digits.
-pub(super) fn decimal(text: &str) -> Result<Decimal, Unreadable> {
+pub(crate) fn decimal(text: &str) -> Result<Decimal, Unreadable> {
     num::parse(text).map_err(Unreadable)
 }
 
 /// A decimal that is written as a number or a text.
-pub(super) fn number(raw: &RawValue) -> Result<Decimal, Unreadable> {
+pub(crate) fn number(raw: &RawValue) -> Result<Decimal, Unreadable> {
     decimal(raw.get().trim_matches('"'))
 }
 
@@ -37,7 +37,7 @@ pub(super) fn level(price: &str, size: &str) -> Result<Level, Unreadable> {
 }
 
 /// An instant in milliseconds since 1970.
-pub(super) fn millis(millis: i64) -> Timestamp {
+pub(crate) fn millis(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn millis_text(text: &str) -> Result<Timestamp, Unreadable> {
 }
 
 /// An instant in ISO-8601.
-pub(super) fn instant(text: &str) -> Result<Timestamp, Unreadable> {
+pub(crate) fn instant(text: &str) -> Result<Timestamp, Unreadable> {
     text.parse().map_err(|error: mts_foundation::time::InvalidTimestamp| Unreadable(error.to_string()))
 }
 
@@ -73,4 +73,21 @@ pub(super) fn venue(name: &str) -> Result<VenueName, mts_foundation::market_data
 pub(super) fn word(table: &[(&'static str, &'static str)], interval: Interval) -> Option<&'static str> {
     let ours = interval.to_string();
     table.iter().find(|(name, _)| *name == ours).map(|(_, word)| *word)
+}
+
+/// The messages of a frame that is a list of them: one that cannot be read does not hide those after it.
+///
+/// # Errors
+/// The first that cannot be read.
+pub(super) fn each<'a, T: Deserialize<'a>>(
+    frame: &'a [u8],
+    mut take: impl FnMut(&T) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
+    let messages: Vec<&RawValue> = parse(frame)?;
+    let mut fault = Ok(());
+    for message in messages {
+        let taken = part::<T>(message).and_then(|message| take(&message));
+        fault = fault.and(taken);
+    }
+    fault
 }
