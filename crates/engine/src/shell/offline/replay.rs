@@ -103,6 +103,7 @@ fn time_of(event: &MarketEvent) -> Option<Timestamp> {
         | MarketEvent::Stale { .. }
         | MarketEvent::Recovered { .. }
         | MarketEvent::Backfilled { .. }
+        | MarketEvent::Funding { .. }
         | MarketEvent::Fatal { .. } => None,
     }
 }
@@ -165,6 +166,7 @@ impl Runner<'_, '_> {
             | MarketEvent::Stale { .. }
             | MarketEvent::Recovered { .. }
             | MarketEvent::Backfilled { .. }
+            | MarketEvent::Funding { .. }
             | MarketEvent::Fatal { .. } => {
                 return Ok(());
             }
