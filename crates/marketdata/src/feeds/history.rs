@@ -332,3 +332,43 @@ low = "3"
 close = "4"
 volume = "5"
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchanges::{Descriptor, Json};
+
+    #[test]
+    fn every_history_can_be_read() {
+        for (venue, perpetual) in
+            [("binance", true), ("binance", false), ("kraken", false), ("coinbase", false), ("okx", true)]
+                .into_iter()
+                .chain([("okx", false), ("bybit", true), ("bybit", false)])
+        {
+            let descriptor = Descriptor::read(venue, of(venue, perpetual).unwrap()).unwrap();
+            assert_eq!(descriptor.markets.first().unwrap().perpetual, perpetual);
+            // Prints only where the stream numbers them without holes, so that other ids would show.
+            let has_prints = !descriptor.trades.is_empty();
+            assert_eq!(has_prints, ["binance", "kraken", "coinbase"].contains(&venue), "{venue}");
+        }
+        assert!(of("kraken", true).is_none() && of("gate", false).is_none());
+    }
+
+    #[test]
+    fn prints_have_the_ids_of_the_streams() {
+        let kraken = r#"{"error":[],"result":{"XXBTZUSD":[
+            ["30243.40000","0.34507674",1688669597.8277369,"b","m","",61044952]],"last":"1688671969993150842"}}"#;
+        let coinbase = r#"[{"trade_id":590959318,"side":"buy","size":"0.03","price":"65932.1","time":"2024-04-04T08:14:23.1Z"}]"#;
+        let binance = r#"[{"id":28457,"price":"4.00000100","qty":"12.0","quoteQty":"48","time":1499865549590,"isBuyerMaker":true}]"#;
+        for (venue, reply, id) in [
+            ("kraken", kraken, "61044952"),
+            ("coinbase", coinbase, "590959318"),
+            ("binance", binance, "28457"),
+        ] {
+            let descriptor = Descriptor::read(venue, of(venue, false).unwrap()).unwrap();
+            let rows =
+                descriptor.trades.first().unwrap().trades(&Json::parse(reply).unwrap(), "BTC").unwrap();
+            assert_eq!(rows.first().unwrap().id.as_deref(), Some(id), "{venue}");
+        }
+    }
+}

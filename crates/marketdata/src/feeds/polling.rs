@@ -69,7 +69,7 @@ impl Default for PollingOptions {
             funding_every: Duration::from_secs(60),
             settle: Duration::from_secs(3),
             together: Duration::from_secs(5),
-            answer_within: Duration::from_secs(60),
+            answer_within: Duration::from_secs(30),
             backoff: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(60),
             failing: Duration::from_secs(5),
@@ -193,7 +193,7 @@ impl PollingFeed {
             let due = |(_, line): &(usize, &mut Line)| !line.is_asked && line.due <= now;
             let next = self.lines.iter_mut().enumerate().filter(due).min_by_key(|(_, line)| line.due);
             let Some((index, line)) = next else { return };
-            line.is_asked = true;
+            (line.is_asked, line.asked_at) = (true, now);
             let (exchange, symbol, asked) = (self.exchange.clone(), line.symbol.clone(), line.asked);
             let until = line.until(self.clock.now(), self.options.settle);
             let (start, gap) = line.start(until);

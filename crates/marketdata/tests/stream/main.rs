@@ -13,4 +13,5 @@ mod feed;
 mod machine;
 mod recordings;
 mod venues;
+#[path = "../common/world.rs"]
 mod world;

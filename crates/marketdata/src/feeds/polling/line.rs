@@ -11,6 +11,9 @@ const CATCH_UP: u32 = 1_000;
 /// How many candles late an exchange may tell one of an instrument that is hardly traded.
 const LOOK_BACK: u32 = 10;
 
+/// Answers without the candle that was due after which the others do not wait for it any more.
+const PATIENT: u32 = 3;
+
 /// Longest time that a candle is awaited: those of weeks are looked for every day, whatever day the exchange's weeks begin on.
 const LONGEST_STEP: Duration = Duration::from_secs(86_400);
 
@@ -70,6 +73,8 @@ pub(super) struct Line {
     pub(super) due: Duration,
     /// It is on its way.
     pub(super) is_asked: bool,
+    /// When it was asked last.
+    pub(super) asked_at: Duration,
     /// When there was something new last.
     pub(super) news_at: Timestamp,
     news: Duration,
@@ -99,6 +104,7 @@ impl Line {
             asked,
             due: Duration::ZERO,
             is_asked: false,
+            asked_at: Duration::ZERO,
             news_at: Timestamp::EPOCH,
             news: Duration::ZERO,
             failures: 0,
@@ -228,7 +234,7 @@ impl Line {
     /// No answer.
     pub(super) fn failed(&mut self, now: Timestamp, mono: Duration, options: &PollingOptions) {
         if self.failing_since.is_none() {
-            self.failing_since = Some(mono);
+            self.failing_since = Some(self.asked_at);
             // Of candles and rates that come seldom, prices are in doubt since the first failure, not since the last news.
             if matches!(self.asked, Asked::Bars(_) | Asked::Funding) {
                 self.news_at = now;
@@ -254,7 +260,9 @@ impl Line {
 
     /// Whether its bar of an instant may still come with the others.
     pub(super) fn is_waited_for(&self, time: Timestamp) -> bool {
-        matches!(self.memory, Memory::Bars { until, .. } if until < time) && self.failures == 0
+        // Of an instrument that is hardly traded nothing is awaited.
+        let Memory::Bars { last_end, until, empty } = self.memory else { return false };
+        self.failures == 0 && (until < time || (last_end < time && (1..=PATIENT).contains(&empty)))
     }
 }
 
