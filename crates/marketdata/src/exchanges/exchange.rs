@@ -24,20 +24,20 @@ const MAX_TOLD: usize = 200;
 
 /// Public data of one exchange.
 #[derive(Clone)]
-pub struct Exchange {
+pub struct DescribedExchange {
     descriptor: Arc<Descriptor>,
     venue: VenueName,
     http: Arc<dyn DynHttpClient>,
     clock: Arc<dyn Clock>,
 }
 
-impl std::fmt::Debug for Exchange {
+impl std::fmt::Debug for DescribedExchange {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Exchange").field("venue", &self.venue).finish_non_exhaustive()
+        out.debug_struct("DescribedExchange").field("venue", &self.venue).finish_non_exhaustive()
     }
 }
 
-impl Exchange {
+impl DescribedExchange {
     /// An exchange. Keeping [`Descriptor::pace_ms`] between requests is the client's part; each request carries its weight.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Exchange {
     /// The funding rate of a perpetual future.
     ///
     /// # Errors
-    /// As [`Exchange::ticker`].
+    /// As [`DescribedExchange::ticker`].
     pub async fn funding(&self, symbol: &Symbol) -> Result<Funding, MarketDataError> {
         let (form, asked) = self.market(symbol)?;
         let method = self.method(&self.descriptor.funding, form, "funding rates")?;
@@ -88,7 +88,7 @@ impl Exchange {
     /// Closed candles as bars with ends in (start, end], as far back as the exchange has them.
     ///
     /// # Errors
-    /// As [`Exchange::ticker`].
+    /// As [`DescribedExchange::ticker`].
     pub async fn candles(
         &self,
         symbol: &Symbol,
@@ -152,7 +152,7 @@ impl Exchange {
     /// Whether there are trades of a market.
     ///
     /// # Errors
-    /// As [`Exchange::has_candles`].
+    /// As [`DescribedExchange::has_candles`].
     pub fn has_trades(&self, symbol: &Symbol) -> Result<(), MarketDataError> {
         let (form, _) = self.market(symbol)?;
         self.method(&self.descriptor.trades, form, "trades").map(|_| ())
@@ -161,7 +161,7 @@ impl Exchange {
     /// Whether there is a funding rate of a market.
     ///
     /// # Errors
-    /// As [`Exchange::has_candles`].
+    /// As [`DescribedExchange::has_candles`].
     pub fn has_funding(&self, symbol: &Symbol) -> Result<(), MarketDataError> {
         let (form, _) = self.market(symbol)?;
         self.method(&self.descriptor.funding, form, "funding rates").map(|_| ())
@@ -248,7 +248,7 @@ fn minus(time: Timestamp, span: Duration) -> Timestamp {
     Timestamp::from_nanos(time.nanos().saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
 }
 
-impl MarketData for Exchange {
+impl MarketData for DescribedExchange {
     fn name(&self) -> &str {
         self.venue.as_str()
     }

@@ -6,7 +6,7 @@ use super::merged::MergedFeed;
 use super::passing::Passing;
 use super::polling::{Asked, PollingFeed, PollingOptions};
 use crate::aggregate::{self, Aggregator, Hours};
-use crate::exchanges::{Descriptor, Exchange, find};
+use crate::exchanges::{DescribedExchange, Descriptor, find};
 use crate::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
 use crate::stream::{Options, Patience, Protocol, StreamFeed, Topic, World};
 use mts_foundation::io::{DynHttpClient, DynSocketConnector, Sleep};
@@ -73,9 +73,9 @@ impl std::fmt::Debug for CryptoWorld {
 
 /// Bars and prints of a crypto exchange.
 ///
-/// Binance, Kraken, OKX, Coinbase (Exchange) and Bybit by their streams, one connection for bars and one for prints, spot and
-/// perpetual futures apart; every other exchange of [`crate::exchanges`] by asking. Where an exchange has no bars of that length,
-/// they are made of its prints, whole ones only. Public data needs no key.
+/// Binance, Kraken, OKX, Coinbase Exchange and Bybit by their streams, one connection for bars and one for prints, spot and
+/// perpetual futures apart; every other exchange of [`crate::exchanges`] by asking. Where an exchange has no bars of that
+/// length, they are made of its prints, whole ones only. Public data needs no key.
 pub struct CryptoFeed {
     name: String,
     feed: Box<dyn DynDataFeed>,
@@ -135,20 +135,24 @@ fn is_perpetual(symbol: &Symbol) -> bool {
 }
 
 /// An exchange by its descriptor.
-fn exchange(name: &str, text: Option<&str>, world: &CryptoWorld) -> Result<Exchange, MarketDataError> {
+fn exchange(
+    name: &str,
+    text: Option<&str>,
+    world: &CryptoWorld,
+) -> Result<DescribedExchange, MarketDataError> {
     let fault = |what: String| MarketDataError::Unsupported { source_name: name.to_owned(), what };
     let text = text.ok_or_else(|| {
         fault("data: there is no exchange of that name; `mts exchanges` lists them".to_owned())
     })?;
     let descriptor = Descriptor::read(name, text).map_err(|error| fault(error.to_string()))?;
-    Exchange::new(Arc::new(descriptor), Arc::clone(&world.http), Arc::clone(&world.clock))
+    DescribedExchange::new(Arc::new(descriptor), Arc::clone(&world.http), Arc::clone(&world.clock))
         .map_err(|error| fault(error.to_string()))
 }
 
 /// Where data comes from.
 enum Source<'a> {
     Stream(&'a str),
-    Exchange(Exchange),
+    Exchange(DescribedExchange),
 }
 
 struct Make<'a> {
@@ -190,7 +194,7 @@ impl Make<'_> {
         Ok(Box::new(AggregatedFeed::new(prints, aggregator).passing(passing).whole_bars_only()))
     }
 
-    fn polling(&self, exchange: &Exchange, symbols: &[Symbol], asked: Asked) -> Made {
+    fn polling(&self, exchange: &DescribedExchange, symbols: &[Symbol], asked: Asked) -> Made {
         let options = PollingOptions { silence: self.config.silence, ..PollingOptions::default() };
         let questions = symbols.iter().map(|symbol| (symbol.clone(), asked));
         let (clock, sleep) = (Arc::clone(&self.world.clock), Arc::clone(&self.world.sleep));

@@ -2,7 +2,7 @@
 
 use super::history;
 use super::polling::{Asked, PollingFeed, PollingOptions};
-use crate::exchanges::{Descriptor, Exchange};
+use crate::exchanges::{DescribedExchange, Descriptor};
 use mts_foundation::io::{DynHttpClient, Sleep};
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::{Clock, Interval, Symbol};
@@ -34,9 +34,9 @@ impl OkxFundingConfig {
 
 /// Bars of OKX's perpetual futures, and what is paid for holding them.
 ///
-/// A bar comes once, when OKX says that its candle is closed, stamped at its end, volume in units of the base; those missed are
-/// asked for, back to the last that was handed on. A funding rate comes when it has changed, with the times of the next two
-/// payments. The first rate comes before the first bar.
+/// A bar comes once, when OKX says that its candle is closed, stamped at its end, volume in units of the base; those missed
+/// are asked for, back to the last that was handed on. A funding rate comes when it has changed, with the times of the next
+/// two payments. The first rate comes before the first bar.
 #[doc(alias = "OKXFundingFeed")]
 #[derive(Debug)]
 pub struct OkxFundingFeed(PollingFeed);
@@ -45,8 +45,8 @@ impl OkxFundingFeed {
     /// A feed that does not run yet.
     ///
     /// # Errors
-    /// [`MarketDataError::Unsupported`] for what is no perpetual future, a length of candles that OKX does not have, and for no
-    /// instrument.
+    /// [`MarketDataError::Unsupported`] for what is no perpetual future, a length of candles that OKX does not have, and for
+    /// no instrument.
     pub fn new(
         config: OkxFundingConfig,
         http: Arc<dyn DynHttpClient>,
@@ -56,7 +56,7 @@ impl OkxFundingFeed {
         let fault = |message: String| MarketDataError::Venue { source_name: "okx".to_owned(), message };
         let descriptor =
             Descriptor::read("okx", history::OKX_SWAPS).map_err(|error| fault(error.to_string()))?;
-        let exchange = Exchange::new(Arc::new(descriptor), http, Arc::clone(&clock))
+        let exchange = DescribedExchange::new(Arc::new(descriptor), http, Arc::clone(&clock))
             .map_err(|error| fault(error.to_string()))?;
         let bars = Asked::Bars(config.timeframe);
         let questions =

@@ -1,9 +1,9 @@
 //! What a stream's history is asked of, where the exchange's answers fit its stream.
 //!
-//! Prints are backfilled by their ids, so they must be those of the stream. Binance's raw trades, Kraken's and Coinbase's have
-//! them, and they are numbered without holes: had they others, the numbers would not fit, and a `Gap` would be said. OKX's stream
-//! sums up prints which its requests tell one by one, and nothing shows that Bybit's ids are the same in both: of these two no
-//! print is backfilled. Candles are the same by their ends.
+//! Prints are backfilled by their ids, so they must be those of the stream. Binance's raw trades, Kraken's and Coinbase's
+//! have them, and they are numbered without holes: had they others, the numbers would not fit, and a `Gap` would be said.
+//! OKX's stream sums up prints which its requests tell one by one, and nothing shows that Bybit's ids are the same in both:
+//! of these two no print is backfilled. Candles are the same by their ends.
 
 /// A descriptor of an exchange's past, for the market of a stream.
 pub(super) fn of(exchange: &str, perpetual: bool) -> Option<&'static str> {
@@ -208,8 +208,8 @@ volume = "5"
 closed = "8|map:1=true,0=false"
 "#;
 
-/// Perpetual futures of OKX: candles with volumes in units of the base, which OKX tells beside those in contracts, and funding
-/// rates.
+/// Perpetual futures of OKX: candles with volumes in units of the base, which OKX tells beside those in contracts, and
+/// funding rates.
 pub(super) const OKX_SWAPS: &str = r#"
 id = "okx"
 pace_ms = 110

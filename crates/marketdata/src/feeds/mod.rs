@@ -1,5 +1,5 @@
-//! Feeds made of other feeds (bars of ticks, one stream of several, fewer events where fewer will do), and feeds of exchanges
-//! (docs/feeds.md).
+//! Feeds made of other feeds (bars of ticks, one stream of several, fewer events where fewer will do), and feeds of
+//! exchanges (docs/feeds.md).
 
 mod aggregated;
 mod crypto;

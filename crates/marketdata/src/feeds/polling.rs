@@ -1,12 +1,12 @@
 //! A feed that asks: prints, closed candles and funding rates of an exchange that has no stream, or none that we speak.
 //!
-//! No task is spawned: [`next`](DataFeed::next) drives everything. Questions leave at the exchange's pace, four at a time, the
-//! one that has waited longest first. One that fails is asked again after a pause of its own; the others go on.
+//! No task is spawned: [`next`](DataFeed::next) drives everything. Questions leave at the exchange's pace, four at a time,
+//! the one that has waited longest first. One that fails is asked again after a pause of its own; the others go on.
 
 mod line;
 mod prints;
 
-use crate::exchanges::{Candles, Exchange, Funding};
+use crate::exchanges::{Candles, DescribedExchange, Funding};
 use futures_util::future::{Either, select};
 use line::Line;
 use mts_foundation::broker::BoxFuture;
@@ -100,7 +100,7 @@ type Flight = BoxFuture<'static, Result<Answer, MarketDataError>>;
 
 /// Market data of an exchange that is asked for it.
 pub struct PollingFeed {
-    exchange: Exchange,
+    exchange: DescribedExchange,
     venue: VenueName,
     clock: Arc<dyn Clock>,
     sleep: Arc<dyn Sleep>,
@@ -133,7 +133,7 @@ impl PollingFeed {
     /// [`MarketDataError::Unsupported`] for what the exchange does not have, and for no question or more than
     /// [`MAX_QUESTIONS`].
     pub fn new(
-        exchange: Exchange,
+        exchange: DescribedExchange,
         questions: impl IntoIterator<Item = (Symbol, Asked)>,
         options: PollingOptions,
         clock: Arc<dyn Clock>,

@@ -14,7 +14,7 @@ const LOOK_BACK: u32 = 10;
 /// Answers without the candle that was due after which the others do not wait for it any more.
 const PATIENT: u32 = 3;
 
-/// Longest time that a candle is awaited: those of weeks are looked for every day, whatever day the exchange's weeks begin on.
+/// Longest time that a candle is awaited: those of weeks are looked for every day, whatever day their weeks begin on.
 const LONGEST_STEP: Duration = Duration::from_secs(86_400);
 
 /// A funding rate that can be told.

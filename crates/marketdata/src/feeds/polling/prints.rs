@@ -11,7 +11,8 @@ const REMEMBERED: usize = 4_096;
 /// By how much a stamp may be ahead of our clock.
 const AHEAD: Duration = Duration::from_secs(5);
 
-/// What tells prints apart, also where an exchange gives no ids, or the same id twice: the last part counts equal ones of an answer.
+/// What tells prints apart, also where an exchange gives no ids, or an id twice: the last part counts equal ones of an
+/// answer.
 type Key = (Timestamp, SmolStr, Decimal, Decimal, usize);
 
 /// What an answer has brought.
@@ -47,8 +48,8 @@ impl Prints {
         self.newest
     }
 
-    /// Takes an answer, oldest first. It is whole when it reaches back to what has come: when one of its prints is known, or its
-    /// first is older than the newest that is.
+    /// Takes an answer, oldest first. It is whole when it reaches back to what has come: when one of its prints is known, or
+    /// its first is older than the newest that is.
     pub(super) fn answer(&mut self, trades: Vec<Trade>, now: Timestamp) -> News {
         let mut news = News::default();
         let Some(first) = trades.first().map(|trade| trade.timestamp) else { return news };
