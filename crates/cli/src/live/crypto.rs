@@ -112,6 +112,50 @@ mod tests {
         assert!(of(json!({"exchange": "okx", "silence_s": 0})).unwrap_err().contains("silence_s"));
     }
 
+    /// A configuration with these lines in its section `[data]`, and with or without real time.
+    fn parsed(data: &str, live: &str) -> Result<crate::config::Loaded, String> {
+        let text = format!(
+            r#"
+            {live}
+            [run]
+            start = "2026-01-01"
+            end = "2099-12-31"
+            calendar = "24/7"
+            [fund]
+            fund_id = "drill"
+            initial_cash = 100000
+            [envelope]
+            allowed_brokers = ["paper"]
+            [operator]
+            operators = ["me", "you"]
+            [instruments]
+            path = "instruments.csv"
+            [data]
+            {data}
+            [strategy]
+            strategy_id = "in-and-out"
+            kind = "drill"
+            [broker]
+            name = "paper"
+            "#
+        );
+        crate::config::parse(&text, std::path::Path::new("run.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_is_left_out_for_what_comes_in_real_time_and_for_nothing_else() {
+        let crypto = "kind = \"crypto\"\nparams = { exchange = \"kraken\" }";
+        let live = "[live]\nmode = \"paper\"";
+        let loaded = parsed(crypto, live).unwrap();
+        assert!(loaded.config.data.path.as_os_str().is_empty());
+        let refused = parsed(crypto, "").unwrap_err();
+        assert!(refused.contains("real time") && refused.contains("live.mode"), "{refused}");
+        for kind in ["closes", "ticks", "walk", "minutes"] {
+            let refused = parsed(&format!("kind = {kind:?}"), live).unwrap_err();
+            assert!(refused.contains("data.path is missing") && refused.contains(kind), "{refused}");
+        }
+    }
+
     #[test]
     fn requests_keep_the_exchanges_pace() {
         assert_eq!((requests_a_minute("kraken"), requests_a_minute("okx")), (60, 545));
