@@ -157,6 +157,29 @@ mod tests {
     }
 
     #[test]
+    fn the_instruments_are_those_of_the_table() {
+        let table = "symbol,asset_class,currency,calendar,tick,lot,multiplier\nBTC-USD,crypto,USD,24/7,0.1,0.0001,1\n";
+        let instruments = mts_marketdata::instruments::from_csv("instruments.csv", table).unwrap();
+        let of = |exchange: &str| {
+            let data = format!("kind = \"crypto\"\nparams = {{ exchange = {exchange:?} }}");
+            let loaded = parsed(&data, "[live]\nmode = \"paper\"").unwrap();
+            make(FeedContext {
+                section: &loaded.config.data,
+                file: (std::path::Path::new(""), ""),
+                instruments: &instruments,
+                calendar: mts_foundation::MarketCalendar::builtin("24/7").unwrap(),
+            })
+        };
+        for exchange in ["kraken", "bitstamp"] {
+            let parts = of(exchange).unwrap();
+            assert_eq!((parts.feed.name(), parts.symbols.len()), (exchange, 1));
+            assert_eq!(parts.feed.stats().symbols, 1);
+        }
+        let refused = of("nowhere").err().unwrap().to_string();
+        assert!(refused.contains("mts exchanges"), "{refused}");
+    }
+
+    #[test]
     fn requests_keep_the_exchanges_pace() {
         assert_eq!((requests_a_minute("kraken"), requests_a_minute("okx")), (60, 545));
         assert_eq!(requests_a_minute("coinbasepro"), 600);
