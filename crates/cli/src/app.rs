@@ -54,7 +54,7 @@ pub struct StrategyContext<'a> {
 pub struct FeedContext<'a> {
     /// Its section of the configuration.
     pub section: &'a DataSection,
-    /// Path and text of the data file.
+    /// Path and text of the data file; both are empty when `data.path` names none.
     pub file: (&'a Path, &'a str),
     /// The instruments.
     pub instruments: &'a InstrumentTable,
@@ -148,6 +148,7 @@ impl App {
             .feed("ticks", ticks)
             .feed("walk", live::walk)
             .feed("minutes", live::minutes)
+            .feed("crypto", live::crypto)
             .broker("paper", paper)
             .live_broker("loopback", live::loopback)
             .live_broker("alpaca", brokers::alpaca)

@@ -42,9 +42,11 @@ pub(crate) fn read_files(loaded: &Loaded) -> Result<Files, CliError> {
         Ok::<_, CliError>((path, text))
     };
     let config = &loaded.config;
+    let data = &config.data.path;
+    let has_data = !data.as_os_str().is_empty();
     Ok(Files {
         instruments: read(&config.instruments.path, "instrument table")?,
-        data: read(&config.data.path, "data file")?,
+        data: if has_data { read(data, "data file")? } else { Default::default() },
         targets: config.strategy.path.as_deref().map(|path| read(path, "file of targets")).transpose()?,
     })
 }

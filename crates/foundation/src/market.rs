@@ -156,6 +156,8 @@ pub struct InvalidInterval {
 }
 
 impl Interval {
+    /// One hour.
+    pub const HOUR: Self = Self { count: NonZeroU32::MIN, unit: IntervalUnit::Hour };
     /// One session.
     pub const DAY: Self = Self { count: NonZeroU32::MIN, unit: IntervalUnit::Day };
     /// One minute.

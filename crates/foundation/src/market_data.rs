@@ -3,6 +3,7 @@
 use crate::broker::BoxFuture;
 use crate::ids::VenueName;
 use crate::market::{Bar, Interval, Quote, Trade};
+use crate::num::Decimal;
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
 use futures_core::Stream;
@@ -181,6 +182,21 @@ pub enum MarketEvent {
         /// The last instant that the history covers.
         to: Timestamp,
     },
+    /// What holders of a perpetual future pay or get, as it stands; it comes when it has changed.
+    Funding {
+        /// Where.
+        venue: VenueName,
+        /// Whose.
+        symbol: Symbol,
+        /// The rate of the next payment, as a fraction of the position's value; when it is positive, longs pay shorts.
+        rate: Decimal,
+        /// When that is paid.
+        time: Timestamp,
+        /// The rate of the payment after it, where the venue foretells one.
+        next_rate: Option<Decimal>,
+        /// When that one is paid: the time between the two is not the same for all instruments, and changes.
+        next_time: Option<Timestamp>,
+    },
     /// The stream has ended for a reason that trying again does not mend. Nothing follows.
     Fatal {
         /// Where.
@@ -202,6 +218,7 @@ impl MarketEvent {
             | Self::Stale { .. }
             | Self::Recovered { .. }
             | Self::Backfilled { .. }
+            | Self::Funding { .. }
             | Self::Fatal { .. } => None,
         }
     }

@@ -125,6 +125,18 @@ fn candles_that_do_not_reach_back_are_no_answer() {
 }
 
 #[test]
+fn candles_say_how_far_back_they_reach() {
+    let begin = NOW / 60_000 * 60_000 - 60_000;
+    let (gemini, _) = exchange(built_in("gemini"), move |_: &str| (200, format!("[[{begin},1,2,1,2,3]]")));
+    let start = Timestamp::from_millis(NOW - 86_400_000);
+    let told = wait(gemini.candles(&symbol("BTC-USD"), Interval::MINUTE, start, None)).unwrap();
+    assert_eq!((told.since, told.bars.len()), (Timestamp::from_millis(begin), 1));
+    let (okx, _) = exchange(built_in("okx"), okx_candles);
+    let told = wait(okx.candles(&symbol("BTC-USDT"), Interval::MINUTE, start, None)).unwrap();
+    assert_eq!((told.since, told.bars.len()), (start, 1_440));
+}
+
+#[test]
 fn an_exchange_that_does_not_heed_the_times_is_no_answer() {
     let newest = |_: &str| {
         let start = NOW / 60_000 * 60_000 - 60_000;

@@ -294,6 +294,18 @@ fn check(config: &RunConfig) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let data = &config.data;
+    if ["closes", "ticks", "walk", "minutes"].contains(&data.kind.as_str())
+        && data.path.as_os_str().is_empty()
+    {
+        faults.push(format!("data.path is missing: data.kind {:?} reads a file; name it", data.kind));
+    }
+    if data.kind == "crypto" && !config.live.as_ref().is_some_and(LiveSection::is_real_time) {
+        faults.push(
+            "data.kind \"crypto\" comes in real time; set live.mode to paper, shadow or live, or read a file"
+                .to_owned(),
+        );
+    }
     if !config.envelope.allowed_brokers.contains(&config.broker.name) {
         faults.push(format!(
             "envelope.allowed_brokers does not list {:?}, so that every order would be refused; add it",

@@ -150,7 +150,8 @@ pub struct DataSection {
     /// Kind of feed.
     #[serde(default = "closes")]
     pub kind: String,
-    /// File, relative to the configuration.
+    /// File, relative to the configuration; empty for a feed that reads none.
+    #[serde(default)]
     pub path: PathBuf,
     /// Length of the bars that are made of what the feed gives; without it strategies hear what it gives.
     #[serde(default)]
@@ -158,7 +159,7 @@ pub struct DataSection {
     /// Which prices become such bars.
     #[serde(default)]
     pub bars_of: BarsOf,
-    /// Parameters of a feed of one's own.
+    /// Parameters of the feed.
     #[serde(default)]
     pub params: Parameters,
 }

@@ -1,6 +1,7 @@
 //! Runs in real time: paper, shadow and live.
 
 pub(crate) mod control;
+mod crypto;
 mod drill;
 mod driven;
 mod kill_file;
@@ -11,6 +12,7 @@ mod run;
 mod shift;
 mod walk;
 
+pub(crate) use crypto::make as crypto;
 pub(crate) use drill::make as drill;
 pub(crate) use driven::Driven;
 pub(crate) use kill_file::{KILL_FILE, KillNote};

@@ -199,6 +199,8 @@ pub struct FundingRules {
     pub due: Option<Rule>,
     /// When the one after it is paid.
     pub next: Option<Rule>,
+    /// The rate of that one.
+    pub next_rate: Option<Rule>,
 }
 
 impl Descriptor {

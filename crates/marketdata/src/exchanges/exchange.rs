@@ -57,6 +57,12 @@ impl DescribedExchange {
         &self.descriptor
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn venue(&self) -> &VenueName {
+        &self.venue
+    }
+
     /// The day's figures of a market.
     ///
     /// # Errors
@@ -77,6 +83,95 @@ impl DescribedExchange {
         let method = self.method(&self.descriptor.funding, form, "funding rates")?;
         let reply = self.ask(method, &asked).await?;
         method.funding(&reply, &asked.id).map_err(|error| self.fault(&error.message))
+    }
+
+    /// Closed candles as bars with ends in (start, end], as far back as the exchange has them.
+    ///
+    /// # Errors
+    /// As [`DescribedExchange::ticker`].
+    pub async fn candles(
+        &self,
+        symbol: &Symbol,
+        interval: Interval,
+        start: Timestamp,
+        end: Option<Timestamp>,
+    ) -> Result<Candles, MarketDataError> {
+        let (form, mut asked) = self.market(symbol)?;
+        let method = self.method(&self.descriptor.candles, form, "candles")?;
+        let timeframe = self.descriptor.timeframes.get(&interval);
+        asked.timeframe = Some(timeframe.ok_or_else(|| self.lacks(&format!("{interval} candles")))?.clone());
+        let (now, step) = (self.clock.now(), interval.duration());
+        let span = Span { step, after: start, until: end.unwrap_or(now).min(now), now };
+        let limit = method.limit.unwrap_or(ROWS);
+        // What the exchange does not keep is asked for in vain, and it does not say so.
+        let oldest = method.keeps.map(|keeps| minus(now, step.saturating_mul(keeps)));
+        let mut since = oldest.map_or(start, |oldest| oldest.max(start));
+        let (has_start, has_end) = (method.has_start(), method.has_end());
+        let mut cursor = minus(since, step);
+        let mut candles: Vec<Candle> = Vec::new();
+        for _page in 0..MAX_PAGES {
+            if cursor.plus(step) > span.until {
+                return Ok(Candles { bars: bars(symbol, interval, candles), since });
+            }
+            let window = cursor.plus(step.saturating_mul(limit)).min(span.until);
+            asked.start = Some(cursor);
+            // Whether the exchange takes the end in or not: the candle that starts there belongs to the next page.
+            asked.end = Some(minus(window, Duration::from_millis(1)));
+            asked.limit = (!method.limit_alone).then_some(limit);
+            let reply = self.ask(method, &asked).await?;
+            let rows = method.candles(&reply, &asked.id).map_err(|error| self.fault(&error.message))?;
+            let (first, last) = (rows.first().map(|row| row.start), rows.last().map(|row| row.start));
+            // The newest page although an older one was asked for: what lies between would be missing unsaid. Fewer rows than a
+            // page has are all that there are.
+            let newest = last.is_some_and(|last| last.plus(step) >= minus(now, step));
+            let late = first.is_some_and(|first| first > cursor.plus(step));
+            let full = method
+                .limit
+                .is_none_or(|limit| usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit));
+            let cut = late && full && !has_end && (newest || !has_start);
+            let elsewhere = has_end && first.is_some_and(|first| first > window);
+            if let Some(first) = first.filter(|_| cut || elsewhere) {
+                candles.clear();
+                since = first;
+            }
+            candles.extend(rows.into_iter().filter(|row| span.wants(row)));
+            cursor = match last.map(|last| last.plus(step)).filter(|next| *next > cursor) {
+                Some(next) if has_start => next,
+                // A page that ends there holds all of the window.
+                _ if has_end && window > cursor => window,
+                _ => return Ok(Candles { bars: bars(symbol, interval, candles), since }),
+            };
+        }
+        Err(self.fault(&format!("more than {MAX_PAGES} requests would be needed: ask for a shorter span")))
+    }
+
+    /// Whether there are candles of that length of a market.
+    ///
+    /// # Errors
+    /// [`MarketDataError::Unsupported`] when there are none.
+    pub fn has_candles(&self, symbol: &Symbol, interval: Interval) -> Result<(), MarketDataError> {
+        let (form, _) = self.market(symbol)?;
+        self.method(&self.descriptor.candles, form, "candles")?;
+        let timeframe = self.descriptor.timeframes.get(&interval).map(|_| ());
+        timeframe.ok_or_else(|| self.lacks(&format!("{interval} candles")))
+    }
+
+    /// Whether there are trades of a market.
+    ///
+    /// # Errors
+    /// As [`DescribedExchange::has_candles`].
+    pub fn has_trades(&self, symbol: &Symbol) -> Result<(), MarketDataError> {
+        let (form, _) = self.market(symbol)?;
+        self.method(&self.descriptor.trades, form, "trades").map(|_| ())
+    }
+
+    /// Whether there is a funding rate of a market.
+    ///
+    /// # Errors
+    /// As [`DescribedExchange::has_candles`].
+    pub fn has_funding(&self, symbol: &Symbol) -> Result<(), MarketDataError> {
+        let (form, _) = self.market(symbol)?;
+        self.method(&self.descriptor.funding, form, "funding rates").map(|_| ())
     }
 
     fn market(&self, symbol: &Symbol) -> Result<(&MarketForm, Asked), MarketDataError> {
@@ -126,6 +221,15 @@ impl DescribedExchange {
         let read = read.map_err(|error| self.fault(&error.message))?;
         failure(&self.descriptor, &read).map_or(Ok(read), |said| Err(self.fault(&said)))
     }
+}
+
+/// Closed candles, and how far back they go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candles {
+    /// The bars, by their ends.
+    pub bars: Vec<Bar>,
+    /// Bars that end after this are all there. Later than what was asked for when the exchange has no older ones.
+    pub since: Timestamp,
 }
 
 /// What is wanted of the candles of a market.
@@ -181,54 +285,11 @@ impl MarketData for DescribedExchange {
         start: Timestamp,
         end: Option<Timestamp>,
     ) -> Result<Vec<Bar>, MarketDataError> {
-        let (form, mut asked) = self.market(symbol)?;
-        let method = self.method(&self.descriptor.candles, form, "candles")?;
-        let timeframe = self.descriptor.timeframes.get(&interval);
-        asked.timeframe = Some(timeframe.ok_or_else(|| self.lacks(&format!("{interval} candles")))?.clone());
-        let (now, step) = (self.clock.now(), interval.duration());
-        let span = Span { step, after: start, until: end.unwrap_or(now).min(now), now };
-        let limit = method.limit.unwrap_or(ROWS);
-        let oldest = method.keeps.map(|keeps| minus(now, step.saturating_mul(keeps)));
-        if oldest.is_some_and(|oldest| start < oldest) {
-            let keeps = method.keeps.unwrap_or_default();
-            return Err(self.fault(&format!("it keeps its latest {keeps} candles: ask for a later start")));
+        let Candles { bars, since } = self.candles(symbol, interval, start, end).await?;
+        if since > start {
+            return Err(self.fault("its candles do not reach back to the start: ask for fewer"));
         }
-        let (has_start, has_end) = (method.has_start(), method.has_end());
-        let mut cursor = minus(start, step);
-        let mut candles: Vec<Candle> = Vec::new();
-        for _page in 0..MAX_PAGES {
-            if cursor.plus(step) > span.until {
-                return Ok(bars(symbol, interval, candles));
-            }
-            let window = cursor.plus(step.saturating_mul(limit)).min(span.until);
-            asked.start = Some(cursor);
-            // Whether the exchange takes the end in or not: the candle that starts there belongs to the next page.
-            asked.end = Some(minus(window, Duration::from_millis(1)));
-            asked.limit = (!method.limit_alone).then_some(limit);
-            let reply = self.ask(method, &asked).await?;
-            let rows = method.candles(&reply, &asked.id).map_err(|error| self.fault(&error.message))?;
-            let (first, last) = (rows.first().map(|row| row.start), rows.last().map(|row| row.start));
-            // The newest page although an older one was asked for: what lies between would be missing unsaid. Fewer rows than a
-            // page has are all that there are.
-            let newest = last.is_some_and(|last| last.plus(step) >= minus(now, step));
-            let late = first.is_some_and(|first| first > cursor.plus(step));
-            let full = method
-                .limit
-                .is_none_or(|limit| usize::try_from(limit).is_ok_and(|limit| rows.len() >= limit));
-            let cut = late && full && !has_end && (newest || !has_start);
-            let elsewhere = has_end && first.is_some_and(|first| first > window);
-            if cut || elsewhere {
-                return Err(self.fault("its candles do not reach back to the start: ask for fewer"));
-            }
-            candles.extend(rows.into_iter().filter(|row| span.wants(row)));
-            cursor = match last.map(|last| last.plus(step)).filter(|next| *next > cursor) {
-                Some(next) if has_start => next,
-                // A page that ends there holds all of the window.
-                _ if has_end && window > cursor => window,
-                _ => return Ok(bars(symbol, interval, candles)),
-            };
-        }
-        Err(self.fault(&format!("more than {MAX_PAGES} requests would be needed: ask for a shorter span")))
+        Ok(bars)
     }
 
     /// The newest page of trades, as far as it is not later than `asof`.

@@ -16,7 +16,7 @@ pub use descriptor::{
     CandleRules, Descriptor, DescriptorError, Envelope, Evidence, FundingRules, MarketForm, Method,
     TickerRules, TradeRules,
 };
-pub use exchange::DescribedExchange;
+pub use exchange::{Candles, DescribedExchange};
 pub use json::Json;
 pub use read::{Candle, Funding, Ticker, TradeRow, failure};
 pub use rules::{At, Path, Places, Rule};

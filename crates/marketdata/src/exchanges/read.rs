@@ -67,6 +67,8 @@ pub struct Funding {
     pub due: Option<Timestamp>,
     /// When the one after it is paid.
     pub next: Option<Timestamp>,
+    /// The rate of that one, where the exchange foretells it.
+    pub next_rate: Option<Decimal>,
 }
 
 /// A failure that the exchange reports in a reply.
@@ -273,6 +275,7 @@ impl FundingRules {
             index: number(self.index.as_ref(), at)?,
             due: time(self.due.as_ref(), at)?,
             next: time(self.next.as_ref(), at)?,
+            next_rate: number(self.next_rate.as_ref(), at)?,
         })
     }
 }

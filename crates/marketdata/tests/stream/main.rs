@@ -14,4 +14,5 @@ mod machine;
 mod recordings;
 mod vendors;
 mod venues;
+#[path = "../common/world.rs"]
 mod world;

@@ -357,7 +357,7 @@ impl<J: Journal> LiveEngine<J> {
                 (self.observe)(Told::Notice(&text));
                 None
             }
-            MarketEvent::Recovered { .. } => None,
+            MarketEvent::Recovered { .. } | MarketEvent::Funding { .. } => None,
         };
         if let Some(mark) = self.conflation.of(&event, self.driver.core(), now) {
             self.marks(vec![mark])?;

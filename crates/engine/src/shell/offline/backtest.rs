@@ -95,7 +95,9 @@ impl Backtest<'_> {
                 MarketEvent::Trade(_) => return not_bars("trades"),
                 MarketEvent::Gap { .. } | MarketEvent::Stale { .. } => return not_bars("gaps"),
                 MarketEvent::Fatal { .. } => return not_bars("failures"),
-                MarketEvent::Recovered { .. } | MarketEvent::Backfilled { .. } => continue,
+                MarketEvent::Recovered { .. }
+                | MarketEvent::Backfilled { .. }
+                | MarketEvent::Funding { .. } => continue,
             };
             if !runner.bars(time, &bars)? {
                 break;

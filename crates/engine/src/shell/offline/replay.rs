@@ -155,6 +155,7 @@ impl Runner<'_, '_> {
             | MarketEvent::Stale { .. }
             | MarketEvent::Recovered { .. }
             | MarketEvent::Backfilled { .. }
+            | MarketEvent::Funding { .. }
             | MarketEvent::Fatal { .. } => {
                 return Ok(());
             }

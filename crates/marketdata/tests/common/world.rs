@@ -264,17 +264,17 @@ impl Fake {
     }
 
     /// Runs a feed until a time, its consumer busy for so long after each event. What came, and when.
-    pub(super) fn run<P: Protocol>(
+    pub(super) fn run(
         &self,
-        feed: &mut StreamFeed<P>,
+        feed: &mut impl DataFeed,
         until: Duration,
         busy: Duration,
     ) -> Vec<(Duration, MarketEvent)> {
         let mut events = Vec::new();
-        mts_foundation::ready::ready(DataFeed::start(feed)).unwrap().unwrap();
+        mts_foundation::ready::ready(feed.start()).unwrap().unwrap();
         let mut idle = 0;
         'next: loop {
-            let mut next = Box::pin(DataFeed::next(feed));
+            let mut next = Box::pin(feed.next());
             loop {
                 self.venue().sleepers.clear();
                 match next.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
