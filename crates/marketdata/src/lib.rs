@@ -4,6 +4,8 @@
 
 pub mod aggregate;
 pub mod closes;
+#[cfg(feature = "databento")]
+pub mod databento;
 pub mod exchanges;
 pub mod feeds;
 pub mod instruments;
