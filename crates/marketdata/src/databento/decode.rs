@@ -67,6 +67,17 @@ impl Decoder {
         self.events.pop_front()
     }
 
+    /// Adds an event that says something about the source.
+    pub(super) fn say(&mut self, event: MarketEvent) {
+        self.flush();
+        self.events.push_back(event);
+    }
+
+    /// Adds one before all that wait to be handed out.
+    pub(super) fn precede(&mut self, event: MarketEvent) {
+        self.events.push_front(event);
+    }
+
     /// Hands out the bars that wait for others of their instant.
     pub(super) fn flush(&mut self) {
         let mut bars = std::mem::take(&mut self.bars);

@@ -5,10 +5,13 @@
 
 mod counts;
 mod decode;
+mod live;
 mod names;
 mod pace;
 mod records;
 mod replay;
+mod session;
 
 pub use counts::{Counts, MAX_NAMED};
+pub use live::{Live, LiveFeed, LiveWorld, SCHEMAS};
 pub use replay::{DatabentoFeed, File, MAX_FILES, Replay};

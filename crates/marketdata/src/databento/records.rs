@@ -40,6 +40,11 @@ impl Records {
         self.machine.fill(count);
     }
 
+    /// Adds bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.machine.write_all(bytes);
+    }
+
     /// Whether the bytes so far end where a record does.
     pub(super) fn is_whole(&self) -> bool {
         self.is_described && self.machine.data().is_empty()

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod damage;
+mod live;
 mod made;
 mod meaning;
 mod pace;
