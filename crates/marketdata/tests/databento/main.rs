@@ -1,6 +1,6 @@
 //! Files and the live stream of Databento, on records made here and on Databento's own samples where they are.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod damage;
 mod live;
