@@ -26,7 +26,7 @@ Treats every crate below crates/ as an integrator does. Runs the named steps, or
   outside    empty crates outside of the workspace depend by path on foundation and one other crate each, and compile
              with no third one, but for mts-brokers and mts-venues, which bring mts-matching, and mts-cli, which joins
              them all
-  features   compiles each crate that has features with none, each alone, and all: features only add
+  features   compiles each crate that has features with none, each alone, and all: features only add; tests what is behind one
   package    cargo package for all of them, and a build of what was packed";
 
 /// Crates that may bring others of the workspace, and which; `None` = whatever they join.
@@ -40,6 +40,10 @@ const ANY: &str = "...";
 
 /// What of the workspace is built to be run. The benches are not: lint has checked them.
 pub(crate) const WORKSPACE: &[&str] = &["--workspace", "--bins", "--tests", "--examples"];
+
+/// Tests of what is off by default. Of the whole workspace, so that what it depends on is that of the step `test`.
+const BEHIND_A_FEATURE: &[&str] =
+    &["test", "--quiet", "--workspace", "--features", "mts-marketdata/databento", "--test", "databento"];
 
 /// A step, which may be done in full or as far as a pull request needs.
 type Step = (&'static str, fn(bool) -> Result<Outcome>);
@@ -230,6 +234,8 @@ fn features(full: bool) -> Result<Outcome> {
             Program::cargo(["check", "--quiet", "--package", &member.name]).args(choice).run()?;
         }
     }
+    // What is behind it is built by no other step.
+    Program::cargo(BEHIND_A_FEATURE).run()?;
     Ok(Outcome::Passed)
 }
 

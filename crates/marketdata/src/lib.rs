@@ -5,6 +5,8 @@
 pub mod aggregate;
 pub mod alpaca;
 pub mod closes;
+#[cfg(feature = "databento")]
+pub mod databento;
 pub mod exchanges;
 pub mod feeds;
 pub mod instruments;
