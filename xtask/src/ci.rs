@@ -26,7 +26,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
 
   lint          cargo xtask lint
   build         cargo build --workspace: programs, tests and examples (lint has checked the benches)
-  release       the programs, optimised: mts, the conformance runner, the risk oracle, the simulation
+  programs      what CI runs, optimised (profile ci): mts, the conformance runner, the risk oracle, the simulation
   secrets       cargo xtask secrets: installs a Vault server and reads secrets of it
   test          cargo xtask test, with the optimised mts where tests drive the program
   conformance   the vectors in tests/vectors, and those of ../shared/vectors/ml4t where that folder exists
@@ -56,11 +56,12 @@ table of the steps with their times, and `N passed, N failed` for the tests.";
 /// Vectors beside the repository, present in CI and on the maintainers' machines.
 const SHARED_VECTORS: &str = "../shared/vectors/ml4t";
 
-/// What is built with the release profile, in one call: packages that are chosen together share their dependencies'
+/// What is built with CI's own profile, in one call: packages that are chosen together share their dependencies'
 /// features, and nothing is compiled twice.
-const RELEASE: &[&str] = &[
+const PROGRAMS: &[&str] = &[
     "build",
-    "--release",
+    "--profile",
+    workspace::CI_PROFILE,
     "--package",
     "mts-cli",
     "--package",
@@ -91,10 +92,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
         Program::cargo(["build"]).args(crates::WORKSPACE).run()?;
         Ok(Outcome::Passed)
     });
-    steps.step("release", || cargo(RELEASE));
+    steps.step("programs", || cargo(PROGRAMS));
     steps.step("secrets", secrets::check);
     steps.step("test", || {
-        let tested = test::run_tests(&[], Some(&workspace::built("release", "mts")))?;
+        let tested = test::run_tests(&[], Some(&workspace::built(workspace::CI_PROFILE, "mts")))?;
         tally = tested.tally;
         tested.verdict.map(|()| Outcome::Passed)
     });
@@ -105,7 +106,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
         }
         conformance::check(SHARED_VECTORS).map(|()| Outcome::Passed)
     });
-    steps.step("clients", || sdk::check(&workspace::built("release", "mts")));
+    steps.step("clients", || sdk::check(&workspace::built(workspace::CI_PROFILE, "mts")));
     steps.step("brokers", || conformance::check_brokers().map(|()| Outcome::Passed));
     steps.step("smoke", smoke::check);
     steps.step("risk oracle", risk_oracle);
@@ -142,7 +143,7 @@ fn cargo(arguments: &[&str]) -> Result<Outcome> {
 
 /// Tests of the real program with more rounds than a pull request has; they take longer than the runner of tests lets one.
 fn repeated(test: &str, variable: &'static str, rounds: &str) -> Result<Outcome> {
-    let program = workspace::built("release", "mts").display().to_string();
+    let program = workspace::built(workspace::CI_PROFILE, "mts").display().to_string();
     let tests = Program::cargo(["test", "--workspace", "--test", test, "--", "--nocapture"]);
     tests.variable(variable, rounds).variable("MTS_PROGRAM", program).run()?;
     Ok(Outcome::Passed)
@@ -150,7 +151,9 @@ fn repeated(test: &str, variable: &'static str, rounds: &str) -> Result<Outcome>
 
 /// The risk machine against a model of its documentation.
 fn risk_oracle() -> Result<Outcome> {
-    Program::file(&workspace::built("release", "mts-risk-oracle")).args(["--orders", "1000000"]).run()?;
+    Program::file(&workspace::built(workspace::CI_PROFILE, "mts-risk-oracle"))
+        .args(["--orders", "1000000"])
+        .run()?;
     Ok(Outcome::Passed)
 }
 

@@ -36,10 +36,10 @@ struct Built {
 /// the examples' tests pass, and of the broker that is not written the suite names what fails. In a pull request the strategy is left
 /// out; there the step `smoke` runs it as a member of the workspace.
 pub(crate) fn check(full: bool) -> Result<Outcome> {
-    let mts = workspace::built("release", "mts");
+    let mts = workspace::built(workspace::CI_PROFILE, "mts");
     if !mts.exists() {
         return Err(Error::failed(format!(
-            "{} is not built: cargo build --release -p mts-cli",
+            "{} is not built: cargo build --profile ci -p mts-cli",
             mts.display()
         )));
     }

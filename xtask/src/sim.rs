@@ -35,13 +35,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     program(arguments.iter().map(String::as_str)).run_for_code()
 }
 
-/// Fails unless all promises were kept. A pull request takes the program that was built with the release profile beside
+/// Fails unless all promises were kept. A pull request takes the program that CI built beside
 /// the others: a profile of its own is a second build of everything below, and the tests of mts-sim run with all checks.
 pub(crate) fn check(full: bool) -> Result<()> {
     if full {
         return program(FULL.iter().copied()).run();
     }
-    Program::file(&workspace::built("release", "mts-sim")).args(SMALL).run()
+    Program::file(&workspace::built(workspace::CI_PROFILE, "mts-sim")).args(SMALL).run()
 }
 
 fn program<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Program {

@@ -26,7 +26,7 @@ const RESULT_KEYS: &[&str] =
 pub(crate) fn check() -> Result<Outcome> {
     let golden = std::fs::read_to_string(workspace::root().join(GOLDEN))
         .map_err(|error| Error::failed(format!("{GOLDEN} cannot be read: {error}; restore it")))?;
-    for profile in ["release", "debug"] {
+    for profile in [workspace::CI_PROFILE, "debug"] {
         let folder = EmptyFolder::new("ci")?;
         let out = folder.path().display().to_string();
         let program = Program::file(&workspace::built(profile, "mts"));
