@@ -10,6 +10,8 @@ pub mod instruments;
 mod lines;
 pub mod panel;
 pub mod polygon;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod stream;
 pub mod ticks;
 
