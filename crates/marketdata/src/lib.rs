@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 //!
-//! Market data sources. Sources take text or connections and never open files or sockets themselves.
+//! Market data sources. Sources take text or connections and never open files or sockets themselves; `store` alone has files.
 
 pub mod aggregate;
 pub mod closes;

@@ -1,9 +1,9 @@
-//! How fast a store is written and read, and how large it is:
-//! `cargo run --release -p mts-marketdata --features store --example store_speed [SYMBOLS] [DAYS]`.
+//! How fast a store is written and read, and how large it is: `cargo bench -p mts-marketdata --features store --bench store`,
+//! with `MTS_BENCH_FULL=1` for 3,000 instruments over 2,520 sessions.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "an example prints, and measures by the clock"
+    reason = "a benchmark prints, and measures by the clock"
 )]
 
 use mts_foundation::{Bar, Decimal, Interval, Symbol, Timestamp};
@@ -16,9 +16,8 @@ const FIRST: i64 = 1_262_638_800_000_000_000;
 const DAY: i64 = 86_400_000_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<i64>());
-    let symbols = arguments.next().transpose()?.unwrap_or(300);
-    let days = arguments.next().transpose()?.unwrap_or(1_000);
+    let full = std::env::var_os("MTS_BENCH_FULL").is_some();
+    let (symbols, days) = if full { (3_000, 2_520) } else { (300, 252) };
     let folder = std::env::temp_dir().join(format!("mts-store-speed-{}", std::process::id()));
     let series = Series::new("walk", Interval::DAY)?;
     let mut store = Store::open_or_create(&folder)?;
