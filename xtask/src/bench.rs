@@ -29,8 +29,8 @@ const PEERS: (&str, &str) = ("peers", "the order path beside other systems on th
 /// How a benchmark is started.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// A criterion bench target of the package.
-    Criterion { package: &'static str, target: &'static str },
+    /// Criterion bench targets of the package.
+    Criterion { package: &'static str, targets: &'static [&'static str] },
     /// A program of the package, built as one that is handed on, that measures by itself.
     Binary { package: &'static str, target: &'static str },
 }
@@ -46,27 +46,32 @@ const TABLE: &[Bench] = &[
     Bench {
         name: "calendar",
         measures: "looking up sessions, windows and trading days; expanding a table",
-        kind: Kind::Criterion { package: "mts-foundation", target: "calendar" },
+        kind: Kind::Criterion { package: "mts-foundation", targets: &["calendar"] },
+    },
+    Bench {
+        name: "data",
+        measures: "ticks into bars of each kind, frames of venues' streams to prints, bars into panels",
+        kind: Kind::Criterion { package: "mts-marketdata", targets: &["aggregate", "streams", "panel"] },
     },
     Bench {
         name: "domain",
         measures: "building, reading and writing an order; booking fills into positions and tax lots",
-        kind: Kind::Criterion { package: "mts-foundation", target: "domain" },
+        kind: Kind::Criterion { package: "mts-foundation", targets: &["domain"] },
     },
     Bench {
         name: "journal",
         measures: "appending to the journal and making it durable by size of group; a start after 1 M records",
-        kind: Kind::Criterion { package: "mts-journal", target: "append" },
+        kind: Kind::Criterion { package: "mts-journal", targets: &["append"] },
     },
     Bench {
         name: "kraken",
         measures: "a message of Kraken's stream to a fill, an order to a signed request",
-        kind: Kind::Criterion { package: "mts-brokers", target: "kraken" },
+        kind: Kind::Criterion { package: "mts-brokers", targets: &["kraken"] },
     },
     Bench {
         name: "matching",
         measures: "book operations a second, and bars with few and many resting orders",
-        kind: Kind::Criterion { package: "mts-matching", target: "matching" },
+        kind: Kind::Criterion { package: "mts-matching", targets: &["matching"] },
     },
     Bench {
         name: "path",
@@ -91,12 +96,12 @@ const TABLE: &[Bench] = &[
     Bench {
         name: "symbology",
         measures: "reading canonical symbols and translating them for a venue",
-        kind: Kind::Criterion { package: "mts-foundation", target: "symbology" },
+        kind: Kind::Criterion { package: "mts-foundation", targets: &["symbology"] },
     },
     Bench {
         name: "transport",
         measures: "what the layers around a client cost a request",
-        kind: Kind::Criterion { package: "mts-transport", target: "stack" },
+        kind: Kind::Criterion { package: "mts-transport", targets: &["stack"] },
     },
 ];
 
@@ -154,9 +159,12 @@ fn list() -> String {
 impl Bench {
     fn program<S: AsRef<str>>(&self, arguments: &[S]) -> Program {
         let start = match self.kind {
-            Kind::Criterion { package, target } => ["bench", "-p", package, "--bench", target].to_vec(),
+            Kind::Criterion { package, targets } => {
+                let targets = targets.iter().flat_map(|target| ["--bench", target]);
+                ["bench", "-p", package].into_iter().chain(targets).collect()
+            }
             Kind::Binary { package, target } => {
-                ["run", "--profile", "dist", "-p", package, "--bin", target].to_vec()
+                vec!["run", "--profile", "dist", "-p", package, "--bin", target]
             }
         };
         let program = Program::cargo(start);
@@ -174,6 +182,15 @@ mod tests {
         assert_eq!(journal.line(), "cargo bench -p mts-journal --bench append -- --quick");
         let run = find("run").unwrap().program::<&str>(&[]);
         assert_eq!(run.line(), "cargo run --profile dist -p mts-tests --bin mts-bench-run");
+    }
+
+    #[test]
+    fn one_name_may_mean_several_targets() {
+        let data = find("data").unwrap().program::<&str>(&[]);
+        assert_eq!(
+            data.line(),
+            "cargo bench -p mts-marketdata --bench aggregate --bench streams --bench panel"
+        );
     }
 
     #[test]

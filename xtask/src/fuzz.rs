@@ -13,12 +13,13 @@ Builds the fuzz targets (fuzz/fuzz_targets, with the address sanitizer) with car
 with fuzz/corpus. Fails at a panic, at more than 512 MiB and at an input that takes a second; the input is then in
 fuzz/artifacts. The saved corpora are also replayed by plain tests.
 
-  TARGET        alpaca, coinbase, config, ibkr_updates, journal or kraken; all unless given
+  TARGET        alpaca, coinbase, config, exchanges, ibkr_updates, journal, kraken or streams; all unless given
   --seconds N   how long each; 60 unless given
   --keep        afterwards makes what was found smaller and adds it to fuzz/corpus";
 
 /// The targets, in the order in which they run.
-const TARGETS: &[&str] = &["alpaca", "coinbase", "config", "ibkr_updates", "journal", "kraken"];
+const TARGETS: &[&str] =
+    &["alpaca", "coinbase", "config", "exchanges", "ibkr_updates", "journal", "kraken", "streams"];
 
 /// What counts as a fault besides a panic: memory, time, and inputs larger than any that a bound lets in.
 const LIMITS: &[&str] = &["-rss_limit_mb=512", "-timeout=1", "-max_len=65536", "-print_final_stats=1"];

@@ -533,6 +533,24 @@ mod tests {
         ledger.mark(&table, &a, Decimal::ONE, MarkKind::Close, Timestamp::EPOCH).unwrap();
     }
 
+    /// Units times price is beyond a decimal before a small multiplier makes it small.
+    #[test]
+    fn a_small_multiplier_hides_no_product_that_is_too_large() {
+        let a = Symbol::new("A").unwrap();
+        let small = Instrument { multiplier: Decimal::new(1, 5), ..instruments().get(&a).unwrap().clone() };
+        let table = InstrumentTable::from_instruments([small]).unwrap();
+        let (mut ledger, fund) = ledger(&table);
+        let huge = Decimal::from(1_000_000_000_000_000_i64);
+        for _ in 0..80 {
+            let fill = Fill::new("x", "o", "A", Side::Buy, huge, Decimal::ONE, Timestamp::EPOCH).unwrap();
+            ledger.book_fill(&table, &fund, &fill).unwrap();
+        }
+        let before = ledger.clone();
+        let price = Decimal::from(1_000_000_000_000_i64);
+        assert!(ledger.mark(&table, &a, price, MarkKind::Trade, Timestamp::EPOCH).is_err());
+        assert_eq!(ledger, before);
+    }
+
     #[test]
     fn a_fill_of_something_else_takes_nothing_off_an_order() {
         let table = instruments();

@@ -197,6 +197,31 @@ fn numbers_with_more_digits_are_added_exactly_or_refused() {
 }
 
 #[test]
+fn the_close_of_a_session_is_waited_for_no_longer() {
+    let calendar = MarketCalendar::builtin("XNYS").unwrap();
+    let hours =
+        |name| Hours::of(MarketCalendar::builtin(name).unwrap(), "1h".parse().unwrap(), Trading::Regular);
+    let closes = |name, time| hours(name).is_close(at(time).nanos());
+    assert!(closes("XNYS", "2026-03-02T21:00:00Z") && closes("XNYS", "2026-11-27T18:00:00Z"));
+    assert!(!closes("XNYS", "2026-03-02T20:30:00Z") && !closes("24/7", "2026-03-02T00:00:00Z"));
+    let hours = Hours::of(calendar, "1h".parse().unwrap(), Trading::Regular);
+    let mut bars = Aggregator::new(hours, Patience::default(), []);
+    for (tick, end, due) in [
+        ("2026-03-02T20:10:00Z", "2026-03-02T20:30:00Z", "2026-03-02T20:30:02Z"),
+        ("2026-03-02T20:59:59Z", "2026-03-02T21:00:00Z", "2026-03-02T21:00:00Z"),
+    ] {
+        bars.tick(&symbol("A"), at(tick), d("5"), d("1")).unwrap();
+        assert_eq!((bars.next_end(), bars.next_due()), (Some(at(end)), Some(at(due))));
+        let before = Timestamp::from_nanos(at(due).nanos() - 1);
+        bars.pass(before);
+        assert_eq!(bars.closed().count(), 0);
+        bars.pass(at(due));
+        assert_eq!(bars.closed().count(), 1);
+    }
+    assert_eq!((bars.next_end(), bars.next_due()), (None, None));
+}
+
+#[test]
 fn bars_count_from_the_opening_and_end_with_the_session() {
     let calendar = MarketCalendar::builtin("XNYS").unwrap();
     let ends = |interval: &str, times: &[&str]| {

@@ -6,7 +6,7 @@ use mts_foundation::io::{HttpClient, RequestOptions, TransportError};
 use mts_foundation::market_data::MarketDataError;
 use mts_foundation::ready::ready;
 use mts_foundation::{Clock, Decimal, Interval, MarketData, Symbol, Timestamp};
-use mts_marketdata::exchanges::{DESCRIPTORS, Descriptor, Exchange, Json, Method};
+use mts_marketdata::exchanges::{DESCRIPTORS, DescribedExchange, Descriptor, Json, Method};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -46,11 +46,11 @@ const NOW: i64 = 1_700_000_400_000;
 fn exchange(
     text: &str,
     answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
-) -> (Exchange, Arc<Answers>) {
+) -> (DescribedExchange, Arc<Answers>) {
     let descriptor = Arc::new(Descriptor::read("test", text).unwrap());
     let answers = Arc::new(Answers { asked: Mutex::default(), answer: Box::new(answer) });
     let clock = Arc::new(At(Timestamp::from_millis(NOW)));
-    (Exchange::new(descriptor, Arc::clone(&answers) as _, clock).unwrap(), answers)
+    (DescribedExchange::new(descriptor, Arc::clone(&answers) as _, clock).unwrap(), answers)
 }
 
 fn built_in(name: &str) -> &'static str {

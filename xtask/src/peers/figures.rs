@@ -16,6 +16,12 @@ pub(crate) enum Work {
     InMemory,
     /// The same, each kept on disk and synced before it leaves.
     Durable,
+    /// Prints of one instrument into bars of a hundred, a second, by the part that makes bars alone.
+    TickBars,
+    /// The same into bars of a minute.
+    TimeBars,
+    /// Prints of ten instruments into bars of a minute, a second, through a feed.
+    FeedBars,
 }
 
 impl Work {
@@ -26,6 +32,18 @@ impl Work {
             Self::Trades => "trades/s, no-op strategy",
             Self::InMemory => "orders/s in memory",
             Self::Durable => "orders/s durable",
+            Self::TickBars => "prints/s into bars of 100",
+            Self::TimeBars => "prints/s into minutes",
+            Self::FeedBars => "prints/s into minutes, a feed",
+        }
+    }
+
+    /// What it is counted in, a second.
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Quotes | Self::Trades => "events",
+            Self::InMemory | Self::Durable => "orders",
+            Self::TickBars | Self::TimeBars | Self::FeedBars => "ticks",
         }
     }
 }
@@ -49,6 +67,15 @@ impl Wanted {
 
     fn is_of_orders(&self) -> bool {
         matches!(self.work, Work::InMemory | Work::Durable)
+    }
+
+    /// How often the peer must say that something came of it: once an event or order, once a hundred prints, or any number.
+    fn callbacks(&self) -> Option<u64> {
+        match self.work {
+            Work::TickBars => Some(self.size / 100),
+            Work::TimeBars => None,
+            _ => Some(self.size),
+        }
     }
 }
 
@@ -89,19 +116,20 @@ fn lines(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
     let Some(object) = objects.into_iter().find(|object| object["bench"] == wanted.key) else {
         return Ok(None);
     };
-    complete(wanted, "measured", object["n"].as_u64())?;
+    complete(wanted, wanted.size, "measured", object["n"].as_u64())?;
     Ok(object["best_ops_s"].as_f64())
 }
 
 fn cases(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
     let last = output.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
     let Some(case) = last.as_ref().and_then(|object| object.get(wanted.key)) else { return Ok(None) };
-    complete(wanted, "callbacks", case["callbacks"].as_u64())?;
-    if wanted.is_of_orders() {
-        complete(wanted, "fills", case["fills"].as_u64())?;
+    if let Some(callbacks) = wanted.callbacks() {
+        complete(wanted, callbacks, "callbacks", case["callbacks"].as_u64())?;
     }
-    let unit = if wanted.is_of_orders() { "orders_per_s" } else { "events_per_s" };
-    Ok(case[unit].as_f64())
+    if wanted.is_of_orders() {
+        complete(wanted, wanted.size, "fills", case["fills"].as_u64())?;
+    }
+    Ok(case[format!("{}_per_s", wanted.work.unit())].as_f64())
 }
 
 fn words(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
@@ -115,10 +143,14 @@ fn words(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
         if wanted.is_of_orders() {
             let joined = words.iter().find_map(|word| word.strip_prefix("fills_or_bars="));
             let filled = joined.or_else(|| behind("filled").copied());
-            complete(wanted, "fills", filled.and_then(|filled| filled.parse().ok()))?;
+            complete(wanted, wanted.size, "fills", filled.and_then(|filled| filled.parse().ok()))?;
+        }
+        if wanted.work == Work::TickBars {
+            let bars = words.iter().find_map(|word| word.strip_prefix("bars="));
+            complete(wanted, wanted.size / 100, "bars", bars.and_then(|bars| bars.parse().ok()))?;
         }
         let units = words.windows(2).filter_map(|pair| match pair {
-            [number, "events/s" | "orders/s"] => number.parse::<f64>().ok(),
+            [number, "events/s" | "orders/s" | "ticks/s"] => number.parse::<f64>().ok(),
             _ => None,
         });
         best = best.into_iter().chain(units).reduce(f64::max);
@@ -126,15 +158,15 @@ fn words(output: &str, wanted: &Wanted) -> Result<Option<f64>> {
     Ok(best)
 }
 
-/// Refuses a figure that was made of another number than the one that was asked for.
-fn complete(wanted: &Wanted, counted: &str, count: Option<u64>) -> Result<()> {
-    if count == Some(wanted.size) {
+/// Refuses a figure that was made of another number than the one that there must be.
+fn complete(wanted: &Wanted, due: u64, counted: &str, count: Option<u64>) -> Result<()> {
+    if count == Some(due) {
         return Ok(());
     }
     let count = count.map_or_else(|| "an unknown number".to_owned(), |count| count.to_string());
     Err(Error::failed(format!(
-        "{}: {count} {counted} and not {}: run it again, and compare its script with xtask/src/peers/table.rs",
-        wanted.key, wanted.size
+        "{}: {count} {counted} and not {due}: run it again, and compare its script with xtask/src/peers/table.rs",
+        wanted.key
     )))
 }
 
@@ -163,6 +195,9 @@ impl Ours {
             Work::Trades => (&self.0["market"], Some("trades")),
             Work::InMemory => (&self.0["in_memory"]["stations"], None),
             Work::Durable => (&self.0["durable"]["stations"], None),
+            Work::TickBars => (&self.0["bars"], Some("bars of prints")),
+            Work::TimeBars => (&self.0["bars"], Some("bars of time")),
+            Work::FeedBars => (&self.0["bars"], Some("bars of a feed")),
         };
         let (counted, rate) = match kind {
             Some(_) => ("events", "events_per_second"),
@@ -243,6 +278,10 @@ mod tests {
         is(read(Format::Words, output, &ORDERS), 8_000.0);
         let unfilled = output.replace("two 0.2500s sent 2000 filled 2000", "two 0.2500s sent 2000 filled 5");
         assert!(refusal(Format::Words, &unfilled, &ORDERS).contains("5 fills and not 2000"));
+        let bars = Wanted::new(Work::TickBars, 3_000, "direct");
+        is(read(Format::Words, "direct 0.0001s 64000000 ticks/s bars=30", &bars), 64_000_000.0);
+        let fewer = refusal(Format::Words, "direct 0.0001s 64000000 ticks/s bars=29", &bars);
+        assert!(fewer.contains("29 bars and not 30"), "{fewer}");
         is(read(Format::Words, "orders 0.5s 4000 events/s fills_or_bars=2000", &ORDERS), 4_000.0);
         let single = refusal(Format::Words, "orders 0.5s 4000 events/s fills_or_bars=7", &ORDERS);
         assert!(single.contains("7 fills and not 2000"), "{single}");

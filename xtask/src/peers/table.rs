@@ -78,6 +78,7 @@ pub(crate) const PEERS: &[Peer] = &[
                 Wanted::new(Work::Quotes, 3_000, "live_engine_bars_trivial_strategy"),
                 Wanted::new(Work::InMemory, 2_000, "safe_broker_shadow_submit_no_disk"),
                 Wanted::new(Work::Durable, 300, "safe_broker_shadow_submit_with_state_file"),
+                Wanted::new(Work::FeedBars, 20_000, "bar_aggregator_ticks"),
             ],
         }],
         differs: "its events are bars of one symbol, with no venue and no books behind; an order in shadow mode passes its \
@@ -105,6 +106,7 @@ pub(crate) const PEERS: &[Peer] = &[
                     unlike: Some("it writes a file and never syncs it"),
                     ..Wanted::new(Work::Durable, 2_000, "safe_broker_shadow_submit_with_state_file")
                 },
+                Wanted::new(Work::FeedBars, 50_000, "bar_aggregator_ticks"),
             ],
         }],
         differs: "as 0.1.3, but it has no journal, its state file is not synced, and fewer limits are asked",
@@ -127,6 +129,8 @@ pub(crate) const PEERS: &[Peer] = &[
                 Wanted::new(Work::Trades, 200_000, "B3_trades_noop"),
                 Wanted::new(Work::InMemory, 2_000, "O1_orders_rt_2000"),
                 Wanted::new(Work::InMemory, 10_000, "O1_orders_rt_10000"),
+                Wanted::new(Work::TickBars, 200_000, "A4_direct_tick"),
+                Wanted::new(Work::TimeBars, 200_000, "A4_direct_time"),
             ],
         }],
         differs: "a back-test of one instrument in Python on its compiled core, with simulated exchange, cache and portfolio; \
@@ -143,6 +147,10 @@ pub(crate) const PEERS: &[Peer] = &[
             Run { arguments: &["trades", "200000"], wanted: &[Wanted::new(Work::Trades, 200_000, "trades")] },
             Run { arguments: &["orders", "1000"], wanted: &[Wanted::new(Work::InMemory, 1_000, "orders")] },
             Run { arguments: &["orders", "10000"], wanted: &[Wanted::new(Work::InMemory, 10_000, "orders")] },
+            Run {
+                arguments: &["agg_direct_tick", "200000"],
+                wanted: &[Wanted::new(Work::TickBars, 200_000, "agg_direct_tick")],
+            },
         ],
         differs: "as the wheel, without Python; each figure is of a single run; 100,000 orders are not asked for, because \
                   their time grows with the square of their number",

@@ -4,9 +4,12 @@
 //! |---|---|---|
 //! | cannot be made, or nothing left | not sent | unknown |
 //! | the venue has taken it | accepted | accepted |
-//! | the venue refuses it | rejected | the order of the client id is looked for: what it is, rejected if there is none |
+//! | the venue refuses it | rejected | the order of the client id is looked for: what it is, unknown if it is not shown |
 //! | the client id is taken | what its order is, unknown if it is not shown | the same |
 //! | anything else | unknown | unknown |
+//!
+//! Where the venue forgets client ids ([`OrderEntry::KNOWS_IDS`] is false) an order of which one try may have left is not sent again:
+//! it is looked for, and unknown if it is not shown.
 
 use super::failure::{Failure, FailureKind};
 use super::known::KnownOrders;
@@ -35,7 +38,7 @@ pub trait OrderEntry: EventSource {
     fn sent(&self, entry: &Entry<'_, Self::Ready>) -> impl Future<Output = Result<Taken, Failure>> + Send;
     /// Whether a refusal says that there is an order of this client id.
     fn is_taken(&self, refusal: &Failure) -> bool;
-    /// The order of the client id. `None` = there surely is none.
+    /// The order of the client id. `None` = the venue shows none.
     ///
     /// # Errors
     /// [`Failure`] where that cannot be said, or where it is another order.
@@ -110,7 +113,7 @@ async fn handed_over<V: OrderEntry>(venue: &V, entry: &Entry<'_, V::Ready>) -> R
     }
     match (venue.had(entry).await.map_err(Failure::after_sending)?, refusal) {
         (Some(taken), _) => Ok(taken),
-        (None, Some(failure)) if !venue.is_taken(&failure) => Err(failure),
+        // One look is not enough to say that the first try never arrived.
         (None, Some(failure)) => Err(failure.after_sending()),
         (None, None) => Err(Failure::unreadable(
             "it was sent before, and the venue does not show it (yet); it is not sent again",

@@ -219,8 +219,14 @@ pub(super) async fn replaces(stage: &mut Stage) -> Step {
     let (order, reference) = stage.rest(&probe).await?;
     let id = match probe.replace(&reference, &change()).await? {
         ReplaceOutcome::Replaced(id) => id,
-        // Where a change is under way for a while a lookup tells that it was made.
+        // Where a change is under way for a while a lookup tells that it was made. One that is made when the answer comes is
+        // no unknown one.
         ReplaceOutcome::Unknown { cause } if !cause.is_empty() => {
+            let is_made = stage.at_venue(&reference.broker_order_id).map(|there| Some(there.quantity))
+                == Some(change().quantity);
+            stage.check(!is_made, || {
+                format!("the venue has made the change, and the answer is unknown: {cause}")
+            });
             made(stage, &probe, &order, &reference).await?
         }
         outcome => {

@@ -323,8 +323,9 @@ impl FundBook {
             .is_some_and(|total| total < MAX_AMOUNT)
     }
 
-    /// The same by the number of digits alone: nearly always that is enough, and costs a tenth of exact sums. Four units and
-    /// five amounts are added up: two digits more each, and one to spare.
+    /// The same by the number of digits alone: nearly always that is enough, and costs a tenth of exact sums. Four units are
+    /// added up, two digits more, and five amounts, three. A multiplier below one takes nothing off: units times price comes
+    /// first.
     fn is_far_from_the_end(
         &self,
         instrument: &Instrument,
@@ -338,7 +339,7 @@ impl FundBook {
             held.map_or_else(Default::default, |held| (held.quantity, [held.average_price, held.last_price]));
         let units = most(&[units, held_units, exposure.buys, exposure.sells]) + 2;
         let price = most(&prices).max(most(&held_prices));
-        let value = units + price + binary_digits(instrument.multiplier);
+        let value = units + price + binary_digits(instrument.multiplier).max(0);
         let amounts = most(&[self.cash, self.exposure.gross, self.exposure.committed, self.fees]);
         value.max(amounts) <= SAFE_DIGITS - 3
     }

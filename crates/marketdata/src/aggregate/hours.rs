@@ -90,6 +90,18 @@ impl Hours {
         }
     }
 
+    /// Whether a session ends at an instant, and no other begins there.
+    #[must_use]
+    pub fn is_close(&self, time: i64) -> bool {
+        let Market::Sessions(calendar, _) = &self.market else { return false };
+        let session = |time: i64| {
+            let at = Timestamp::from_nanos(time).to_datetime();
+            calendar.session_at(at).ok().flatten().filter(|session| session.contains(at))
+        };
+        session(time.saturating_sub(1)).is_some_and(|session| nanos(session.close) == time)
+            && session(time).is_none()
+    }
+
     fn always_at(&self, time: i64) -> (i64, i64) {
         let origin = if self.interval.unit() == IntervalUnit::Week { FIRST_MONDAY } else { 0 };
         let past = time.saturating_sub(origin).rem_euclid(self.length);

@@ -12,6 +12,7 @@ mod hours;
 mod information;
 mod renko;
 mod revisions;
+mod schedule;
 mod symbols;
 mod tick_aggregator;
 mod tick_bars;

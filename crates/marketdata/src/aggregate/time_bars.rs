@@ -7,9 +7,10 @@
 use super::building::{Building, Factors, FixedBar, Part, Tick};
 use super::hours::Hours;
 use super::revisions::{Memory, Outcome};
+use super::schedule::Schedule;
 use super::tick_bars::MAX_BARS_OF_A_TICK;
 use mts_foundation::calendar::CalendarError;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Most late ticks that wait to be collected; the oldest goes first, and is counted.
@@ -23,8 +24,23 @@ const MAX_OPEN: usize = 64;
 pub struct Patience {
     /// How much later a tick must be than the end of a bar to close it. Zero: the first tick of a later bar closes it.
     pub lateness: Duration,
-    /// How long after its end a bar closes of itself, by what [`TimeBars::pass`] is told; `lateness` where that is longer.
+    /// How long after its end a bar closes of itself, by what [`TimeBars::pass`] is told; `lateness` where that is longer. A bar
+    /// that ends with its session does so after `lateness`: no later tick of it is to be expected.
     pub flush_after: Duration,
+}
+
+/// The same in nanoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    lateness: i64,
+    flush_after: i64,
+}
+
+impl Waits {
+    /// When a bar closes of itself.
+    fn due(self, hours: &Hours, end: i64) -> i64 {
+        end.saturating_add(if hours.is_close(end) { self.lateness } else { self.flush_after })
+    }
 }
 
 impl Default for Patience {
@@ -153,8 +169,7 @@ struct Slot {
 /// Bars by time.
 #[derive(Debug)]
 pub struct TimeBars {
-    lateness: i64,
-    flush_after: i64,
+    patience: Waits,
     /// How many closed bars of each instrument are remembered.
     remembered: usize,
     /// The open bar of each instrument, apart from what is seldom needed: these are what a tick touches.
@@ -163,8 +178,7 @@ pub struct TimeBars {
     closed: Vec<Closed>,
     late: VecDeque<Late>,
     counts: Counts,
-    /// How many bars are open to each end.
-    ends: BTreeMap<i64, usize>,
+    schedule: Schedule,
     /// How far time has passed, by what [`TimeBars::pass`] was told.
     passed: i64,
 }
@@ -174,15 +188,17 @@ impl TimeBars {
     #[must_use]
     pub fn new(patience: Patience) -> Self {
         Self {
-            lateness: nanos(patience.lateness),
-            flush_after: nanos(patience.flush_after.max(patience.lateness)),
+            patience: Waits {
+                lateness: nanos(patience.lateness),
+                flush_after: nanos(patience.flush_after.max(patience.lateness)),
+            },
             remembered: 0,
             open: Vec::new(),
             slots: Vec::new(),
             closed: Vec::new(),
             late: VecDeque::new(),
             counts: Counts::default(),
-            ends: BTreeMap::new(),
+            schedule: Schedule::default(),
             passed: i64::MIN,
         }
     }
@@ -357,7 +373,7 @@ impl TimeBars {
             known.began = time;
         }
         known.latest = known.latest.max(time);
-        *self.ends.entry(end).or_default() += 1;
+        self.schedule.add(end, self.patience.due(&known.hours, end));
         if open.is_none() || start >= open.end() {
             let before = std::mem::replace(open, fresh);
             if !before.is_none() {
@@ -387,10 +403,11 @@ impl TimeBars {
     fn close_due(&mut self, slot: usize) {
         loop {
             let Some(known) = self.slots.get_mut(slot) else { return };
-            let due = known.latest.saturating_sub(self.lateness);
+            let due = known.latest.saturating_sub(self.patience.lateness);
             let most = known.waiting.len() >= MAX_OPEN;
             if known.waiting.front().is_none_or(|bar| bar.end() > due && !most) {
-                let patient = known.waiting.front().map(|bar| bar.end().saturating_add(self.lateness));
+                let patient =
+                    known.waiting.front().map(|bar| bar.end().saturating_add(self.patience.lateness));
                 if let Some(open) = self.open.get_mut(slot) {
                     open.look_from(patient);
                 }
@@ -405,12 +422,7 @@ impl TimeBars {
     fn close(&mut self, slot: usize, bar: &Building, cut: bool) {
         let Some(known) = self.slots.get_mut(slot) else { return };
         known.closed = known.closed.max(bar.end());
-        if let Some(others) = self.ends.get_mut(&bar.end()) {
-            *others -= 1;
-            if *others == 0 {
-                self.ends.remove(&bar.end());
-            }
-        }
+        self.schedule.remove(bar.end(), self.patience.due(&known.hours, bar.end()));
         match bar.done() {
             Some(bar) => {
                 self.counts.bars += 1;
@@ -424,13 +436,12 @@ impl TimeBars {
         }
     }
 
-    /// Lets time pass to an instant: the machine's in live trading, the data's own in a replay. Bars close that ended
-    /// `flush_after` before it.
+    /// Lets time pass to an instant: the machine's in live trading, the data's own in a replay. Bars close that are due, see
+    /// [`Patience::flush_after`].
     pub fn pass(&mut self, now: i64) {
         self.passed = self.passed.max(now);
-        let due = now.saturating_sub(self.flush_after);
-        if self.next_end().is_some_and(|end| end <= due) {
-            self.close_until(due, false);
+        if self.schedule.next_due().is_some_and(|due| due <= now) {
+            self.close_until(now, false);
         }
     }
 
@@ -440,14 +451,16 @@ impl TimeBars {
         self.close_until(i64::MAX, true);
     }
 
-    /// Closes all bars that ended by an instant, instrument by instrument.
-    fn close_until(&mut self, due: i64, ends: bool) {
+    /// Closes all bars that are due at an instant, instrument by instrument.
+    fn close_until(&mut self, now: i64, ends: bool) {
+        let patience = self.patience;
         for slot in 0..self.slots.len() {
             while let Some(known) = self.slots.get_mut(slot) {
                 let latest = known.latest.max(self.passed);
+                let is_due = |bar: &Building| ends || patience.due(&known.hours, bar.end()) <= now;
                 let bar = match (known.waiting.front(), self.open.get_mut(slot)) {
-                    (Some(bar), _) if bar.end() <= due => known.waiting.pop_front(),
-                    (None, Some(open)) if !open.is_none() && open.end() <= due => {
+                    (Some(bar), _) if is_due(bar) => known.waiting.pop_front(),
+                    (None, Some(open)) if !open.is_none() && is_due(open) => {
                         Some(std::mem::replace(open, Building::NONE))
                     }
                     _ => None,
@@ -480,13 +493,13 @@ impl TimeBars {
     /// When the next bar closes of itself; `None` = there is none.
     #[must_use]
     pub fn next_due(&self) -> Option<i64> {
-        self.next_end().map(|end| end.saturating_add(self.flush_after))
+        self.schedule.next_due()
     }
 
     /// The earliest end of an open bar; `None` = no bar is open.
     #[must_use]
     pub fn next_end(&self) -> Option<i64> {
-        self.ends.first_key_value().map(|(end, _)| *end)
+        self.schedule.next_end()
     }
 
     /// Something is missing before an instant: of every instrument, what has not closed and began before it will be partial.

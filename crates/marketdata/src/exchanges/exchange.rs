@@ -24,20 +24,20 @@ const MAX_TOLD: usize = 200;
 
 /// Public data of one exchange.
 #[derive(Clone)]
-pub struct Exchange {
+pub struct DescribedExchange {
     descriptor: Arc<Descriptor>,
     venue: VenueName,
     http: Arc<dyn DynHttpClient>,
     clock: Arc<dyn Clock>,
 }
 
-impl std::fmt::Debug for Exchange {
+impl std::fmt::Debug for DescribedExchange {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Exchange").field("venue", &self.venue).finish_non_exhaustive()
+        out.debug_struct("DescribedExchange").field("venue", &self.venue).finish_non_exhaustive()
     }
 }
 
-impl Exchange {
+impl DescribedExchange {
     /// An exchange. Keeping [`Descriptor::pace_ms`] between requests is the client's part; each request carries its weight.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Exchange {
     /// The funding rate of a perpetual future.
     ///
     /// # Errors
-    /// As [`Exchange::ticker`].
+    /// As [`DescribedExchange::ticker`].
     pub async fn funding(&self, symbol: &Symbol) -> Result<Funding, MarketDataError> {
         let (form, asked) = self.market(symbol)?;
         let method = self.method(&self.descriptor.funding, form, "funding rates")?;
@@ -151,7 +151,7 @@ fn minus(time: Timestamp, span: Duration) -> Timestamp {
     Timestamp::from_nanos(time.nanos().saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
 }
 
-impl MarketData for Exchange {
+impl MarketData for DescribedExchange {
     fn name(&self) -> &str {
         self.venue.as_str()
     }

@@ -1,6 +1,6 @@
 //! Public market data of many exchanges: ticker, trades, candles and funding, with every exchange described as data.
 //!
-//! [`DESCRIPTORS`] has a TOML text for each exchange; [`Descriptor`] is what it says, [`Exchange`] asks with it.
+//! [`DESCRIPTORS`] has a TOML text for each exchange; [`Descriptor`] is what it says, [`DescribedExchange`] asks with it.
 //! What is shipped was held against recorded replies and another program's reading of them, never against a live exchange;
 //! `docs/exchanges.md` says what that is worth.
 
@@ -16,7 +16,7 @@ pub use descriptor::{
     CandleRules, Descriptor, DescriptorError, Envelope, Evidence, FundingRules, MarketForm, Method,
     TickerRules, TradeRules,
 };
-pub use exchange::Exchange;
+pub use exchange::DescribedExchange;
 pub use json::Json;
 pub use read::{Candle, Funding, Ticker, TradeRow, failure};
 pub use rules::{At, Path, Places, Rule};

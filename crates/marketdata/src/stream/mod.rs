@@ -1,6 +1,6 @@
 //! Streams of market data (docs/streams.md): one discipline for all venues.
 //!
-//! A venue is a [`Protocol`](protocol::Protocol): what to say and what frames mean. The [`Machine`](machine::Machine) keeps the
+//! A venue is a [`Protocol`]: what to say and what frames mean. The [`Machine`](machine::Machine) keeps the
 //! connection, knows what is wanted and what is acknowledged, watches over silence, and sees to it that no print is lost or
 //! doubled without being said. Both are without I/O and clock. [`StreamFeed`] gives them sockets, a clock and a history.
 

@@ -9,10 +9,12 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
 
+mod bars;
 mod journal;
 mod market;
 mod world;
 
+use bars::Bars;
 use journal::Discarding;
 use market::Market;
 use mts_foundation::journal::Journal;
@@ -174,6 +176,7 @@ fn bench() -> Fallible<()> {
             other => return Err(format!("{other:?} is unknown; see the head of this program").into()),
         }
     }
+    let bars = Bars::measure()?;
     let market = [Market::measure(true, orders)?, Market::measure(false, orders)?];
     let (mut in_memory, world) = measure("in memory", Discarding::default(), orders)?;
     let bytes = world.journal().bytes();
@@ -195,9 +198,10 @@ fn bench() -> Fallible<()> {
     if as_json {
         println!(
             "{}",
-            json!({ "market": market.each_ref().map(Market::json), "in_memory": in_memory.json(), "durable": durable.json() })
+            json!({ "bars": bars.json(), "market": market.each_ref().map(Market::json), "in_memory": in_memory.json(), "durable": durable.json() })
         );
     } else {
+        bars.tell();
         market.iter().for_each(Market::tell);
         in_memory.tell();
         durable.tell();

@@ -77,17 +77,34 @@ impl DataFeed for Recorded {
     }
 }
 
-/// The walk that the peers' benchmarks use: a 64-bit linear congruential generator (Knuth's MMIX constants), seed 42, steps of
-/// -2 to 2 ticks.
+/// The steps of the walk that the peers' benchmarks use: a 64-bit linear congruential generator (Knuth's MMIX constants), seed
+/// 42, -2 to 2 ticks.
+fn steps() -> impl Iterator<Item = i64> {
+    let mut seed: u64 = 42;
+    std::iter::repeat_with(move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Below five.
+        ((seed >> 33) % 5).cast_signed() - 2
+    })
+}
+
+/// Prices of one instrument.
+pub(crate) fn walk(count: usize) -> impl Iterator<Item = i64> {
+    let price = |price: &mut i64, step: i64| {
+        *price += step;
+        Some(*price)
+    };
+    steps().take(count).scan(70_000, price)
+}
+
+/// Events of instruments in turn.
 fn events(count: u64, quotes: bool, now: Timestamp, symbols: &[Symbol]) -> Fallible<Vec<MarketEvent>> {
     let venue = VenueName::new("x")?;
-    let mut seed: u64 = 42;
     let mut cents = [10_000_i64; INSTRUMENTS];
     let mut events = Vec::with_capacity(usize::try_from(count)?);
     let mut time = now;
-    for (place, symbol) in (0..INSTRUMENTS).zip(symbols).cycle().take(usize::try_from(count)?) {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let step = i64::try_from((seed >> 33) % 5)? - 2;
+    let turns = (0..INSTRUMENTS).zip(symbols).cycle().zip(steps());
+    for ((place, symbol), step) in turns.take(usize::try_from(count)?) {
         let price = &mut cents[place];
         *price = (*price + step).max(100);
         time = time.plus(PAUSE);

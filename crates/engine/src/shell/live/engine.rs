@@ -20,8 +20,8 @@ use mts_foundation::journal::Journal;
 use mts_foundation::market_data::DynDataFeed;
 use mts_foundation::risk::{DynAsyncRiskGate, SessionPhase};
 use mts_foundation::{
-    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, Order, OrderId, OrderRecord, Side, Symbol,
-    Timestamp,
+    ActorId, BrokerName, Clock, Decimal, Fill, MarketCalendar, Order, OrderId, OrderRecord, OrderState, Side,
+    Symbol, Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -419,7 +419,12 @@ impl<J: Journal> LiveEngine<J> {
         for (name, venue) in &self.venues {
             let at = |record: &&OrderRecord| record.order.broker == *name;
             let Some(simulated) = venue.simulated() else {
-                let kept: Vec<Order> = state.orders().filter(at).map(|record| record.order.clone()).collect();
+                // One that waits for its gates has never left.
+                let left = |record: &&OrderRecord| {
+                    !matches!(record.state, OrderState::Created | OrderState::PendingRisk)
+                };
+                let kept: Vec<Order> =
+                    state.orders().filter(at).filter(left).map(|record| record.order.clone()).collect();
                 venue.broker().recall(&kept);
                 continue;
             };

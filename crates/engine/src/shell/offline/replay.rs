@@ -15,7 +15,7 @@ use crate::shell::{Trader, ready};
 use mts_foundation::broker::SimulatedBroker;
 use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
-use mts_foundation::market_data::{DynDataFeed, MarketEvent};
+use mts_foundation::market_data::{DynDataFeed, MarketDataError, MarketEvent};
 use mts_foundation::risk::SessionPhase;
 use mts_foundation::{MarketCalendar, Session, Timestamp};
 
@@ -76,7 +76,11 @@ impl Replay<'_> {
         ready(feed.start())??;
         while let Some(event) = ready(feed.next())?? {
             runner.market_events += 1;
-            let Some(told) = time_of(&event) else { continue };
+            if let MarketEvent::Fatal { venue, message } = event {
+                let source_name = venue.to_string();
+                return Err(MarketDataError::Venue { source_name, message }.into());
+            }
+            let Some(told) = event.priced_at() else { continue };
             if told > end {
                 break;
             }
@@ -90,20 +94,6 @@ impl Replay<'_> {
         }
         ready(feed.stop())??;
         runner.finish()
-    }
-}
-
-/// When an event happened; `None` for one that says nothing of the market.
-fn time_of(event: &MarketEvent) -> Option<Timestamp> {
-    match event {
-        MarketEvent::Bars { time, .. } => Some(*time),
-        MarketEvent::Quote(quote) => Some(quote.timestamp),
-        MarketEvent::Trade(trade) => Some(trade.timestamp),
-        MarketEvent::Gap { .. }
-        | MarketEvent::Stale { .. }
-        | MarketEvent::Recovered { .. }
-        | MarketEvent::Backfilled { .. }
-        | MarketEvent::Fatal { .. } => None,
     }
 }
 

@@ -51,9 +51,9 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, Unreadable> {
     text.parse().map_err(|error: mts_foundation::time::InvalidTimestamp| Unreadable(error.to_string()))
 }
 
-/// The start of a text, for a message.
-pub(super) fn short(text: &str) -> String {
-    text.chars().take(200).collect()
+/// The start of the venue's words, for a message.
+pub(super) fn short(words: &str) -> String {
+    if words.trim().is_empty() { "it says no reason".to_owned() } else { words.chars().take(200).collect() }
 }
 
 /// A text frame.
