@@ -202,7 +202,7 @@ fn candles_are_fetched_and_the_next_time_those_after_them() {
             "--descriptor",
             descriptor,
             "--symbols",
-            "BTC/USDT,ETH/USDT",
+            "BTC-USDT,ETH-USDT",
             "--interval",
             "1h",
             "--from",

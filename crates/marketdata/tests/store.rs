@@ -373,7 +373,7 @@ fn some_bars() -> impl Strategy<Value = Vec<Bar>> {
     let one = (0..4_u8, 0..40_i64, 1..4_u32, 0..19_u32).prop_map(|(name, day, price, places)| {
         let end = Timestamp::from_nanos((18_200 + day * 19) * 86_400_000_000_000);
         let close = Decimal::new(i64::from(price), places);
-        let name = ["A", "BTC/USDT", "C", "D"][usize::from(name)];
+        let name = ["A", "BTC-USDT", "C", "D"][usize::from(name)];
         Bar { vwap: (price > 1).then_some(close), ..Bar::close_only(symbol(name), Interval::DAY, close, end) }
     });
     prop::collection::vec(one, 0..30)

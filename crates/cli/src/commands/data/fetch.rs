@@ -10,7 +10,7 @@ use crate::live::SystemClock;
 use chrono::{Days, NaiveDate, NaiveTime};
 use mts_foundation::market::IntervalUnit;
 use mts_foundation::{Bar, Clock, MarketData, Symbol, Timestamp};
-use mts_marketdata::exchanges::{Descriptor, Exchange, find};
+use mts_marketdata::exchanges::{DescribedExchange, Descriptor, find};
 use mts_marketdata::store::{Appended, Duplicates, Series, Store};
 use mts_transport::{Budget, Stack};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,8 @@ pub(crate) fn fetch(args: &FetchArgs) -> Result<(), CliError> {
         let pace = (MINUTE / descriptor.pace_ms.max(1)).max(1);
         let stack = Stack::builder(&descriptor.id, clock.clone()).budgets([Budget::bucket("", 1, pace)]);
         let stack = stack.build().or_exit(ExitKind::Internal)?;
-        let exchange = Exchange::new(Arc::new(descriptor), stack.http(), clock).or_exit(ExitKind::Usage)?;
+        let exchange =
+            DescribedExchange::new(Arc::new(descriptor), stack.http(), clock).or_exit(ExitKind::Usage)?;
         let asked = windows.len().saturating_mul(starts.len());
         let progress = bar(u64::try_from(asked).ok(), "windows", args.json);
         let mut sum = Appended::default();
