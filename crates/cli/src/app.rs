@@ -1,6 +1,7 @@
 //! A program made of mts and parts of one's own.
 
 use crate::args::brokers::BrokersCommand;
+use crate::args::data::DataCommand;
 use crate::args::journal::JournalCommand;
 use crate::args::operator::RiskCommand;
 use crate::args::venue::VenueCommand;
@@ -24,9 +25,10 @@ use mts_foundation::sizing::{ComputeError, Factor, Sizer};
 use mts_foundation::{
     Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
 };
+use mts_marketdata::store::{MANIFEST, Selection, Store, StoreFeed};
 use mts_marketdata::{ClosesFeed, TicksFeed};
 use mts_venues::Venue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -146,6 +148,7 @@ impl App {
             .strategy("shift", live::shift)
             .feed("closes", closes)
             .feed("ticks", ticks)
+            .feed("store", store)
             .feed("walk", live::walk)
             .feed("minutes", live::minutes)
             .feed("crypto", live::crypto)
@@ -317,6 +320,11 @@ impl App {
                 commands::brokers::capabilities(self, name.as_deref(), json, markdown)
             }
             Command::Brokers(BrokersCommand::Test(args)) => commands::brokers::test(self, &args),
+            Command::Data(DataCommand::Fetch(args)) => commands::data::fetch(&args),
+            Command::Data(DataCommand::Import(args)) => commands::data::import(&args),
+            Command::Data(DataCommand::Info(args)) => commands::data::info(&args),
+            Command::Data(DataCommand::Verify { folder, json }) => commands::data::verify(&folder, json),
+            Command::Data(DataCommand::Plot(args)) => commands::data::plot(&args),
             Command::Venue(VenueCommand::Serve(args)) => venue::serve(self, &args),
             Command::Venue(VenueCommand::Alpaca(args)) => venue::double(Venue::Alpaca, &args),
             Command::Venue(VenueCommand::Coinbase(args)) => venue::double(Venue::Coinbase, &args),
@@ -360,6 +368,26 @@ fn ticks(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     let (first, last) = feed.range();
     let date = |time| date_of(context.calendar, time);
     Ok(FeedParts { symbols: feed.symbols().to_vec(), range: (date(first), date(last)), feed: Box::new(feed) })
+}
+
+/// Bars of a store whose manifest is the data file, so that what a run is of is known to the last bit.
+fn store(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
+    let (path, params) = (context.file.0, &context.section.params);
+    let folder = path.parent().filter(|_| path.file_name().is_some_and(|name| name == MANIFEST));
+    let folder = folder.ok_or_else(|| {
+        CliError::new(ExitKind::Config, format!("data.path must name the {MANIFEST} of a store"))
+    })?;
+    let store = Store::open(folder).or_exit(ExitKind::Data)?;
+    let text = |key: &str| params.get(key).and_then(|value| value.as_str());
+    let interval = text("interval").map(str::parse).transpose().or_exit(ExitKind::Config)?;
+    let (series, first, last) = commands::data::series_of(&store, text("source"), interval)?;
+    let symbols: BTreeSet<Symbol> =
+        context.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
+    let selection = Selection { symbols: Some(symbols.clone()), ..Selection::default() };
+    let feed = StoreFeed::new(folder, store.read(&series, selection));
+    let date = |time| date_of(context.calendar, time);
+    let range = (date(first), date(last));
+    Ok(FeedParts { symbols: symbols.into_iter().collect(), range, feed: Box::new(feed) })
 }
 
 fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {

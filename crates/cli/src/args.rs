@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod brokers;
+pub(crate) mod data;
 pub(crate) mod journal;
 pub(crate) mod look;
 pub(crate) mod operator;
@@ -12,6 +13,7 @@ use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
 use brokers::BrokersCommand;
 use clap::{Args, Parser, Subcommand};
+use data::DataCommand;
 use journal::JournalCommand;
 use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     Brokers(BrokersCommand),
     /// Lists the exchanges whose public market data is described, with the evidence behind each.
     Exchanges(ExchangesArgs),
+    /// Bars on disk: brings them in, shows, checks and draws them.
+    #[command(subcommand)]
+    Data(DataCommand),
     /// A venue to rehearse with.
     #[command(subcommand)]
     Venue(VenueCommand),

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 //!
-//! Market data sources. Sources take text or connections and never open files or sockets themselves.
+//! Market data sources. Sources take text or connections and never open files or sockets themselves; `store` alone has files.
 
 pub mod aggregate;
 pub mod alpaca;
@@ -13,6 +13,8 @@ pub mod instruments;
 mod lines;
 pub mod panel;
 pub mod polygon;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod stream;
 pub mod ticks;
 pub mod tradier;

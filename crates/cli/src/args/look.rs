@@ -142,7 +142,7 @@ pub(crate) struct ReplayArgs {
     pub(crate) json: bool,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     if let Ok(date) = text.parse::<chrono::NaiveDate>() {
         return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc().into());
     }

@@ -1,6 +1,7 @@
 //! `mts run`.
 
 use super::print::{say, say_json, sparkline, table};
+use super::progress::bar;
 use crate::alerts::{Alert, AlertCounts, Alerts, Severity};
 use crate::app::App;
 use crate::args::RunArgs;
@@ -15,7 +16,6 @@ use crate::setup::{Files, Parts, date_of, genesis, parts, read_files};
 use crate::signals::{StopSignal, UntilSignal};
 use chrono::NaiveDate;
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mts_engine::record::{GENESIS, Genesis};
 use mts_engine::shell::live::LiveStats;
 use mts_engine::shell::offline::{Backtest, Replay, RunProgress};
@@ -24,7 +24,6 @@ use mts_foundation::journal::JournalError;
 use mts_foundation::{MarketCalendar, Timestamp};
 use mts_journal::{FILE_NAME, FileJournal, JournalOptions};
 use serde::Serialize;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -274,7 +273,7 @@ fn trade(
     let Parts { core, mut feed, venue, traders, calendar, script } = parts;
     let (start, (first, last)) = (loaded.config.run.start, feed.range);
     let sessions = calendar.sessions(start, end.min(last)).or_exit(ExitKind::Config)?.len();
-    let bar = progress_bar(sessions, json);
+    let bar = bar(Some(sessions as u64), "sessions", json);
     let mut progress = |progress: RunProgress| {
         bar.set_position(progress.sessions);
         if bar.position().is_multiple_of(64) {
@@ -334,16 +333,6 @@ fn closes(calendar: &MarketCalendar, date: NaiveDate) -> Result<Timestamp, CliEr
         None => calendar.previous_session(date).or_exit(ExitKind::Config)?,
     };
     Ok(session.close.into())
-}
-
-fn progress_bar(sessions: usize, json: bool) -> ProgressBar {
-    let visible = !json && std::io::stderr().is_terminal();
-    let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(sessions as u64), target);
-    match ProgressStyle::with_template("{bar:40} {pos}/{len} sessions  {per_sec}  {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 /// The result, and what became of the alerts where there are hooks.

@@ -25,9 +25,9 @@ const POINTS: (usize, usize) = (6_000, 2_000);
 const ANNOTATED: usize = 8;
 
 /// Width of every drawing; one unit is about half a pixel on a screen.
-const WIDTH: u32 = 2_000;
+pub(super) const WIDTH: u32 = 2_000;
 /// Height of a time chart.
-const HEIGHT: u32 = 620;
+pub(super) const HEIGHT: u32 = 620;
 /// Room for the labels under the plotting area.
 const BOTTOM: u32 = 58;
 /// Height of a category, and the part of it that its bar takes.

@@ -11,7 +11,7 @@ use super::thin::drawable;
 use chrono::NaiveDateTime;
 
 /// The style sheet, written into the page.
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 /// What a browser may do with the page: show it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 /// Rows from which a table scrolls on a screen.

@@ -14,9 +14,12 @@ mod axis;
 mod charts;
 mod html;
 pub mod model;
+mod picture;
 #[cfg(test)]
 mod tests;
 mod thin;
+
+pub(crate) use picture::picture;
 
 pub use model::{
     Align, BarChart, Block, Chart, Column, Figure, Report, Scale, Section, Series, Table, TimeChart, Tone,

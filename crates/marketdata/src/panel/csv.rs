@@ -11,6 +11,9 @@ const CLOSE: &str = "close";
 /// What a bar has beside its close: all of it, or nothing.
 const OTHERS: [&str; 4] = ["open", "high", "low", "volume"];
 
+/// Who takes the bars of a text; what it refuses is named with its line.
+type Sink<'a> = &'a mut dyn FnMut(Bar) -> Result<(), String>;
+
 /// Where the fields of one instrument stand in a row.
 #[derive(Debug, Clone, Copy, Default)]
 struct Places {
@@ -32,6 +35,23 @@ pub fn read_long(
     calendar: &MarketCalendar,
     builder: &mut PanelBuilder,
 ) -> Result<usize, MarketDataError> {
+    let interval = builder.interval();
+    long_bars(path, text, calendar, interval, &mut |bar| {
+        builder.push(&bar).map_err(|error| error.to_string())
+    })
+}
+
+/// As [`read_long`], with bars of a length for anybody.
+///
+/// # Errors
+/// As [`read_long`].
+pub fn long_bars(
+    path: &str,
+    text: &str,
+    calendar: &MarketCalendar,
+    interval: Interval,
+    sink: &mut dyn FnMut(Bar) -> Result<(), String>,
+) -> Result<usize, MarketDataError> {
     let (mut reader, header) = open(path, text)?;
     let fault = |message: String| header_fault(path, message);
     let (mut time, mut symbol, mut places) = (None, None, Places::default());
@@ -50,12 +70,12 @@ pub fn read_long(
     let time = time.ok_or_else(|| fault("column date or timestamp is missing; add it".to_owned()))?;
     let symbol = symbol.ok_or_else(|| fault("column symbol is missing; add it to the header".to_owned()))?;
     places.check("").map_err(fault)?;
-    let clock = Clock::of(path, header.get(time).unwrap_or_default(), calendar, builder.interval())?;
+    let clock = Clock::of(path, header.get(time).unwrap_or_default(), calendar, interval)?;
     let mut count = 0;
     each(path, text, &mut reader, |record| {
         let at = clock.read(record.get(time).unwrap_or_default())?;
         let symbol = Symbol::new(record.get(symbol).unwrap_or_default()).map_err(|e| e.to_string())?;
-        count += take(builder, &symbol, at, &places, record)?;
+        count += take(sink, interval, (&symbol, at), &places, record)?;
         Ok(())
     })?;
     Ok(count)
@@ -73,13 +93,30 @@ pub fn read_wide(
     calendar: &MarketCalendar,
     builder: &mut PanelBuilder,
 ) -> Result<usize, MarketDataError> {
+    let interval = builder.interval();
+    wide_bars(path, text, calendar, interval, &mut |bar| {
+        builder.push(&bar).map_err(|error| error.to_string())
+    })
+}
+
+/// As [`read_wide`], with bars of a length for anybody.
+///
+/// # Errors
+/// As [`read_long`].
+pub fn wide_bars(
+    path: &str,
+    text: &str,
+    calendar: &MarketCalendar,
+    interval: Interval,
+    sink: &mut dyn FnMut(Bar) -> Result<(), String>,
+) -> Result<usize, MarketDataError> {
     let (mut reader, header) = open(path, text)?;
     let fault = |message: String| header_fault(path, message);
     let first = header.get(0).unwrap_or_default();
     if !["date", "timestamp"].iter().any(|name| first.eq_ignore_ascii_case(name)) {
         return Err(fault("the first column must be date or timestamp, the others symbols".to_owned()));
     }
-    let clock = Clock::of(path, first, calendar, builder.interval())?;
+    let clock = Clock::of(path, first, calendar, interval)?;
     let mut columns: Vec<(Symbol, Places)> = Vec::new();
     let mut by_symbol = std::collections::BTreeMap::new();
     for (place, name) in header.iter().enumerate().skip(1) {
@@ -106,7 +143,7 @@ pub fn read_wide(
     each(path, text, &mut reader, |record| {
         let at = clock.read(record.get(0).unwrap_or_default())?;
         for (symbol, places) in &columns {
-            count += take(builder, symbol, at, places, record)?;
+            count += take(sink, interval, (symbol, at), places, record)?;
         }
         Ok(())
     })?;
@@ -220,9 +257,9 @@ impl Places {
 
 /// Takes the bar of one instrument out of a row; answers how many there were, none or one.
 fn take(
-    builder: &mut PanelBuilder,
-    symbol: &Symbol,
-    time: Timestamp,
+    sink: Sink<'_>,
+    interval: Interval,
+    (symbol, time): (&Symbol, Timestamp),
     places: &Places,
     record: &StringRecord,
 ) -> Result<usize, String> {
@@ -241,7 +278,7 @@ fn take(
         };
     }
     let close = number(CLOSE, close)?;
-    let mut bar = Bar::close_only(symbol.clone(), builder.interval(), close, time);
+    let mut bar = Bar::close_only(symbol.clone(), interval, close, time);
     if given.is_some() {
         let mut values = [Decimal::ZERO; 4];
         for ((value, text), name) in values.iter_mut().zip(others).zip(OTHERS) {
@@ -256,6 +293,6 @@ fn take(
             return Err(format!("{symbol} {name}: {fault}; leave the cell empty if it is missing"));
         }
     }
-    builder.push(&bar).map_err(|error| error.to_string())?;
+    sink(bar)?;
     Ok(1)
 }

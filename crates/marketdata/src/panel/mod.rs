@@ -12,7 +12,7 @@ mod rows;
 
 pub use adjust::{AdjustError, Adjustment, adjust};
 pub use builder::{BuildError, Limits, PanelBuilder, Revisions};
-pub use csv::{read_long, read_wide};
+pub use csv::{long_bars, read_long, read_wide, wide_bars};
 pub use fill::ffill;
 pub use membership::Membership;
 pub use rows::Rows;
