@@ -145,7 +145,7 @@ fn the_same_bar_counts_once_and_another_one_is_refused() {
     );
     assert_eq!(all(&Store::open(folder.path()).unwrap()), bars);
 
-    let done = add(&mut store, &[other.clone()], Duplicates::LastWins).unwrap();
+    let done = add(&mut store, std::slice::from_ref(&other), Duplicates::LastWins).unwrap();
     assert_eq!((done.added, done.replaced), (0, 1));
     let after = all(&store);
     assert_eq!(after.len(), bars.len());
@@ -215,10 +215,13 @@ fn selections_choose_instruments_and_times() {
     assert_eq!(last, BTreeMap::from([(symbol("B"), time("2020-01-02T21:00:00Z"))]));
 }
 
+/// What happens to a file.
+type Damage = fn(&Path);
+
 #[test]
 fn damage_of_each_kind_is_found_and_named() {
     let part = "csv/1d/2020-000002.parquet";
-    let kinds: [(&str, fn(&Path)); 4] = [
+    let kinds: [(&str, Damage); 4] = [
         ("SHA-256", |path| {
             let mut bytes = std::fs::read(path).unwrap();
             let middle = bytes.len() / 2;

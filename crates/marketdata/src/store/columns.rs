@@ -291,12 +291,15 @@ fn flags(group: &dyn RowGroupReader, at: usize, rows: usize) -> ParquetResult<Ve
     Ok(get(column, rows, false)?.0)
 }
 
+/// Values, and the levels that say which rows have one, where that is optional.
+type Column<V> = (Vec<V>, Option<Vec<i16>>);
+
 /// All values of a column chunk, and whether each row has one where that is optional.
 fn get<T: DataType>(
     mut column: ColumnReaderImpl<T>,
     rows: usize,
     optional: bool,
-) -> ParquetResult<(Vec<T::T>, Option<Vec<i16>>)> {
+) -> ParquetResult<Column<T::T>> {
     let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::new());
     let mut done = 0_usize;
     while done < rows {
