@@ -101,7 +101,7 @@ impl CryptoFeed {
         let source = match name.as_str() {
             "binance" | "kraken" | "okx" | "bybit" => Source::Stream(&name),
             "coinbase" | "coinbaseexchange" | "coinbasepro" => Source::Stream("coinbase"),
-            _ => Source::Exchange(exchange(&name, find(&name).map(|found| found.text), world)?),
+            _ => Source::Exchange(described(&name, find(&name).map(|found| found.text), world)?),
         };
         let make = Make { config, world, source };
         // They are other markets, with addresses of their own; equal names must not meet.
@@ -135,7 +135,7 @@ fn is_perpetual(symbol: &Symbol) -> bool {
 }
 
 /// An exchange by its descriptor.
-fn exchange(
+fn described(
     name: &str,
     text: Option<&str>,
     world: &CryptoWorld,
@@ -203,7 +203,7 @@ impl Make<'_> {
 
     fn stream(&self, venue: &str, topics: Vec<Topic>, perpetual: bool, silence: Duration) -> Made {
         let history = history::of(venue, perpetual)
-            .map(|text| exchange(venue, Some(text), self.world))
+            .map(|text| described(venue, Some(text), self.world))
             .transpose()?
             .map(|exchange| Arc::new(exchange) as Arc<dyn DynMarketData>);
         Ok(match (venue, perpetual) {
