@@ -26,15 +26,15 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
 
   lint          cargo xtask lint
   build         cargo build --workspace: programs, tests and examples (lint has checked the benches)
-  programs      what CI runs, optimised (profile ci): mts, the conformance runner, the risk oracle, the simulation
+  programs      the simulation, optimised; with --full also mts as it is handed on
   secrets       cargo xtask secrets: installs a Vault server and reads secrets of it
-  test          cargo xtask test, with the optimised mts where tests drive the program
+  test          cargo xtask test
   conformance   the vectors in tests/vectors, and those of ../shared/vectors/ml4t where that folder exists
   clients       cargo xtask conformance --sdk: the venues' own clients against our doubles
   brokers       cargo xtask conformance --broker all: the suite of brokers against every adapter and its double
-  smoke         mts, optimised and not, runs examples/momentum.toml into an empty folder; the result is that of tests/golden;
+  smoke         mts (with --full also optimised) runs examples/momentum.toml into an empty folder; the result is that of tests/golden;
                 the strategy that `mts new strategy` writes trades
-  risk oracle   a million made-up orders: the risk machine answers as a model of its documentation does
+  risk oracle   100,000 made-up orders (with --full a million): the risk machine answers as a model of its documentation does
   simulation    200 simulated worlds, 20 crashed at every step, 200 days reconciled; with --full 2000, 200 and 10000
   kills         with --full: the real program killed 200 times, and 50 faults of its disk
   api           cargo xtask api: the public interfaces are those of docs/api
@@ -42,8 +42,8 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   own           crates outside of the workspace build and work: a gate and a broker of one's own pass their suites, that of
                 `mts new broker` fails by name what is not written; with --full that of `mts new strategy` trades
   outside       each crate is usable from outside without the others,
-  features      without features, and the tests behind mts-marketdata's `databento`; with --full also with each alone
-                and with all,
+  features      without features; with --full also with each alone and with all, and the tests behind mts-marketdata's
+                `databento`,
   package       and can be packed
   soak          with --full: cargo xtask soak, ten minutes
   fuzz          with --full: cargo xtask fuzz, a minute each target
@@ -56,27 +56,13 @@ table of the steps with their times, and `N passed, N failed` for the tests.";
 /// Vectors beside the repository, present in CI and on the maintainers' machines.
 const SHARED_VECTORS: &str = "../shared/vectors/ml4t";
 
-/// What is built with CI's own profile, in one call: packages that are chosen together share their dependencies'
-/// features, and nothing is compiled twice.
-const PROGRAMS: &[&str] = &[
-    "build",
-    "--profile",
-    workspace::CI_PROFILE,
-    "--package",
-    "mts-cli",
-    "--package",
-    "mts-tests",
-    "--package",
-    "mts-sim",
-    "--bin",
-    "mts",
-    "--bin",
-    "mts-conformance-runner",
-    "--bin",
-    "mts-risk-oracle",
-    "--bin",
-    "mts-sim",
-];
+/// What is built with a profile of CI's own: the simulation takes ten times as long without. All else runs as the tests have
+/// built it, for compiling is most of what CI costs.
+const PROGRAMS: &[&str] =
+    &["build", "--profile", workspace::CI_PROFILE, "--package", "mts-sim", "--bin", "mts-sim"];
+
+/// What is handed on, for the long runs.
+const RELEASE: &[&str] = &["build", "--release", "--package", "mts-cli", "--bin", "mts"];
 
 /// Runs the command.
 pub(crate) fn run(arguments: &[String]) -> Result<u8> {
@@ -93,9 +79,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
         Ok(Outcome::Passed)
     });
     steps.step("programs", || cargo(PROGRAMS));
+    if full {
+        steps.step("release", || cargo(RELEASE));
+    }
     steps.step("secrets", secrets::check);
     steps.step("test", || {
-        let tested = test::run_tests(&[], Some(&workspace::built(workspace::CI_PROFILE, "mts")))?;
+        let tested = test::run_tests(&[], Some(&workspace::built("debug", "mts")))?;
         tally = tested.tally;
         tested.verdict.map(|()| Outcome::Passed)
     });
@@ -106,10 +95,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
         }
         conformance::check(SHARED_VECTORS).map(|()| Outcome::Passed)
     });
-    steps.step("clients", || sdk::check(&workspace::built(workspace::CI_PROFILE, "mts")));
+    steps.step("clients", || sdk::check(&workspace::built("debug", "mts")));
     steps.step("brokers", || conformance::check_brokers().map(|()| Outcome::Passed));
-    steps.step("smoke", smoke::check);
-    steps.step("risk oracle", risk_oracle);
+    steps.step("smoke", || smoke::check(if full { &["release", "debug"] } else { &["debug"] }));
+    steps.step("risk oracle", || risk_oracle(if full { "1000000" } else { "100000" }));
     steps.step("simulation", || sim::check(full).map(|()| Outcome::Passed));
     if full {
         steps.step("kills", || repeated("rehearsal", "MTS_KILLS", "200"));
@@ -143,17 +132,15 @@ fn cargo(arguments: &[&str]) -> Result<Outcome> {
 
 /// Tests of the real program with more rounds than a pull request has; they take longer than the runner of tests lets one.
 fn repeated(test: &str, variable: &'static str, rounds: &str) -> Result<Outcome> {
-    let program = workspace::built(workspace::CI_PROFILE, "mts").display().to_string();
+    let program = workspace::built("release", "mts").display().to_string();
     let tests = Program::cargo(["test", "--workspace", "--test", test, "--", "--nocapture"]);
     tests.variable(variable, rounds).variable("MTS_PROGRAM", program).run()?;
     Ok(Outcome::Passed)
 }
 
 /// The risk machine against a model of its documentation.
-fn risk_oracle() -> Result<Outcome> {
-    Program::file(&workspace::built(workspace::CI_PROFILE, "mts-risk-oracle"))
-        .args(["--orders", "1000000"])
-        .run()?;
+fn risk_oracle(orders: &str) -> Result<Outcome> {
+    Program::file(&workspace::built("debug", "mts-risk-oracle")).args(["--orders", orders]).run()?;
     Ok(Outcome::Passed)
 }
 

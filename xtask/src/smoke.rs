@@ -22,11 +22,11 @@ const GOLDEN: &str = "tests/golden/momentum.json";
 const RESULT_KEYS: &[&str] =
     &["state_hash", "final_nav", "orders", "fills", "rejections", "events", "seconds"];
 
-/// The README's first command, into a folder of its own, with both profiles.
-pub(crate) fn check() -> Result<Outcome> {
+/// The README's first command, into a folder of its own, with each of these profiles.
+pub(crate) fn check(profiles: &[&str]) -> Result<Outcome> {
     let golden = std::fs::read_to_string(workspace::root().join(GOLDEN))
         .map_err(|error| Error::failed(format!("{GOLDEN} cannot be read: {error}; restore it")))?;
-    for profile in [workspace::CI_PROFILE, "debug"] {
+    for profile in profiles {
         let folder = EmptyFolder::new("ci")?;
         let out = folder.path().display().to_string();
         let program = Program::file(&workspace::built(profile, "mts"));

@@ -16,10 +16,10 @@ pub(crate) fn target_folder() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// The profile of the programs that CI runs: optimised enough for long runs, and compiled in less time than `release`.
+/// The profile of CI's long run of the simulation: optimised enough, and compiled in less time than `release`.
 pub(crate) const CI_PROFILE: &str = "ci";
 
-/// A program of the workspace as a profile built it (`debug`, `release`, [`CI_PROFILE`]), without asking cargo whether it is up to date.
+/// A program of the workspace as a profile built it (`debug`, `release`, `ci`), without asking cargo whether it is up to date.
 pub(crate) fn built(profile: &str, name: &str) -> PathBuf {
     target_folder().join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
