@@ -260,6 +260,72 @@ fn a_wrong_descriptor_says_where_and_what_to_write() {
 }
 
 /// What becomes of a reply under every method of an exchange; what it is does not matter here.
+/// Minute candles of a made-up exchange, with these bounds in its address.
+fn minutes(bounds: &str, more: &str) -> String {
+    format!(
+        r#"
+id = "test"
+pace_ms = 10
+[timeframes]
+"1m" = "1"
+[[markets]]
+name = "spot"
+id = "{{BASE}}{{QUOTE}}"
+[[candles]]
+get = "https://x.test/c?m={{id}}{bounds}"
+{more}
+[candles.read]
+start = "0|ms"
+open = "1"
+high = "1"
+low = "1"
+close = "1"
+"#
+    )
+}
+
+/// Ten minutes that begin by an instant.
+fn ten_until(to: i64) -> (u16, String) {
+    let last = to.div_euclid(60_000) * 60_000;
+    let rows: Vec<String> = (0..10).rev().map(|back| format!("[{},5]", last - back * 60_000)).collect();
+    (200, format!("[{}]", rows.join(",")))
+}
+
+#[test]
+fn what_takes_an_end_alone_is_paged_by_it() {
+    let text = minutes("<&to={end.ms}>", "limit = 10");
+    let (paged, answers) = exchange(&text, |address: &str| ten_until(number(address, "to")));
+    let now = NOW.div_euclid(60_000) * 60_000;
+    let start = Timestamp::from_millis(now - 35 * 60_000);
+    let bars = wait(MarketData::bars(&paged, &symbol("BTC-USD"), Interval::MINUTE, start, None)).unwrap();
+    let ends: Vec<i64> = bars.iter().map(|bar| bar.timestamp.nanos() / 60_000_000_000).collect();
+    let first = now / 60_000 - 34;
+    assert_eq!(ends, (first..first + 35).collect::<Vec<_>>());
+    assert!(answers.asked.lock().unwrap().len() >= 4);
+}
+
+#[test]
+fn what_an_exchange_does_not_keep_is_not_missing_in_silence() {
+    let text = minutes("<&to={end.ms}>", "limit = 10\nkeeps = 20");
+    let (short, _) = exchange(&text, |address: &str| ten_until(number(address, "to")));
+    let bars = |minutes: i64| {
+        let start = Timestamp::from_millis(NOW - minutes * 60_000);
+        wait(MarketData::bars(&short, &symbol("BTC-USD"), Interval::MINUTE, start, None))
+    };
+    assert!(bars(15).is_ok());
+    let error = bars(30).unwrap_err().to_string();
+    assert!(error.contains("do not reach back to the start"), "{error}");
+}
+
+#[test]
+fn a_limit_that_is_refused_beside_bounds_is_left_out() {
+    let text = minutes("<&to={end.ms}><&n={limit}>", "limit = 10\nlimit_alone = true");
+    let (polite, answers) = exchange(&text, |address: &str| ten_until(number(address, "to")));
+    let start = Timestamp::from_millis(NOW - 300_000);
+    wait(MarketData::bars(&polite, &symbol("BTC-USD"), Interval::MINUTE, start, None)).unwrap();
+    assert!(answers.asked.lock().unwrap().iter().all(|address| !address.contains("n=")));
+}
+
 fn read_all(exchange: &Descriptor, reply: &Json) {
     let _failure = mts_marketdata::exchanges::failure(exchange, reply);
     exchange.ticker.iter().for_each(|method| drop(method.ticker(reply, "BTC-USDT")));
