@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime, timezone
 
 import alpaca
+import alpaca_prices
 import ccxt
 from alpaca.common.exceptions import APIError
 from alpaca.data.historical import CryptoHistoricalDataClient, StockHistoricalDataClient
@@ -309,6 +310,14 @@ def second(double, table, keys):
         assert rows and rows[-1]["price"] > 0, rows
     table.case("fills", OTHER, fills)
 
+    def holds(check):
+        assert check
+    since = client.milliseconds() - 5 * 3_600_000
+    table.case("data: crypto bars", OTHER, lambda: holds(len(client.fetch_ohlcv(pair, "1h", since)) in (5, 6)))
+    table.case("data: crypto trades and quotes", OTHER, lambda: holds(len(client.fetch_trades(pair, since, 20)) == 20))
+    table.case("data: crypto snapshot", OTHER, lambda: holds((row := client.fetch_ticker(pair))["bid"] < row["ask"]))
+    table.case("data: crypto book", OTHER, lambda: holds(client.fetch_order_book(pair)["bids"][0][0] > 0))
+
 
 def main():
     mts, captures = arguments()
@@ -326,7 +335,8 @@ def main():
         errors(double, table, client)
         stream(double, table, client, keys)
         second(double, table, keys)
-        return table.finish(MESSAGES)
+        alpaca_prices.prices(double, table, OFFICIAL, keys)
+        return table.finish(MESSAGES + alpaca_prices.MESSAGES)
     finally:
         double.end()
 

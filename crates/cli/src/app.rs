@@ -330,6 +330,7 @@ impl App {
             Command::Venue(VenueCommand::Coinbase(args)) => venue::double(Venue::Coinbase, &args),
             Command::Venue(VenueCommand::Ibkr(args)) => venue::double(Venue::Ibkr, &args),
             Command::Venue(VenueCommand::Kraken(args)) => venue::double(Venue::Kraken, &args),
+            Command::Venue(VenueCommand::Polygon(args)) => venue::double(Venue::Polygon, &args),
             Command::Journal(JournalCommand::Show(args)) => commands::journal::show(&args),
             Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
             Command::Journal(JournalCommand::Tail(args)) => commands::journal::tail(&args),

@@ -2,6 +2,7 @@
 //! by the server, once for every venue.
 
 use crate::desk::{Desk, Event, FillRow};
+use crate::market::News;
 use crate::server::with_unknown_name;
 use bytes::{Bytes, BytesMut};
 use mts_foundation::double::{Act, Call, NotPossible, WrongAnswer};
@@ -164,6 +165,14 @@ pub(crate) trait Follower: Send {
     fn follows(&self) -> bool;
     /// Tells an event. Where messages are numbered each call uses a number, also when what it gives is lost on the way.
     fn tell(&mut self, desk: &Desk, event: &Event) -> Vec<Frame>;
+    /// The client says something that is no text, which most take for text all the same.
+    fn hear_binary(&mut self, desk: &mut Desk, bytes: &[u8]) -> Vec<Frame> {
+        self.hear(desk, &String::from_utf8_lossy(bytes))
+    }
+    /// Tells of the market, where it is asked for that.
+    fn tell_news(&mut self, _desk: &Desk, _news: &News) -> Vec<Frame> {
+        Vec::new()
+    }
     /// A heartbeat, asked for every second.
     fn heartbeat(&mut self, _desk: &Desk) -> Vec<Frame> {
         Vec::new()
@@ -183,12 +192,14 @@ pub(crate) trait Follower: Send {
 }
 
 /// The same frame with a name that nobody has seen before.
-fn renamed(frame: Frame, fields: Fields) -> Frame {
+pub(crate) fn renamed(frame: Frame, fields: Fields) -> Frame {
     match frame {
         Frame::Text(text) => Frame::Text(with_unknown_name(&text, fields)),
-        Frame::Binary(bytes) => {
-            Frame::Binary(with_unknown_name(&String::from_utf8_lossy(&bytes), fields).into_bytes())
-        }
+        Frame::Binary(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Frame::Binary(with_unknown_name(&text, fields).into_bytes()),
+            // No JSON: it stays as it is.
+            Err(error) => Frame::Binary(error.into_bytes()),
+        },
         Frame::Close => Frame::Close,
     }
 }

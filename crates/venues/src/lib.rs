@@ -6,6 +6,8 @@ mod desk;
 mod dialect;
 mod ibkr;
 mod kraken;
+mod market;
+mod polygon;
 mod server;
 
 use mts_foundation::order::UnknownName;
@@ -26,13 +28,15 @@ pub enum Venue {
     Ibkr,
     /// Kraken spot, REST and WebSocket version 2.
     Kraken,
+    /// Polygon, now Massive: prices alone.
+    Polygon,
 }
 
 impl Venue {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Alpaca, Self::Coinbase, Self::Ibkr, Self::Kraken];
+    pub const ALL: &'static [Self] = &[Self::Alpaca, Self::Coinbase, Self::Ibkr, Self::Kraken, Self::Polygon];
 
-    /// The name, as the broker's.
+    /// The name, as the broker's or the vendor's.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +44,14 @@ impl Venue {
             Self::Coinbase => "coinbase",
             Self::Ibkr => "ibkr",
             Self::Kraken => "kraken",
+            Self::Polygon => "polygon",
         }
+    }
+
+    /// Whether one can trade there; else it has prices alone.
+    #[must_use]
+    pub const fn trades(self) -> bool {
+        !matches!(self, Self::Polygon)
     }
 
     /// Starts its double.
@@ -53,6 +64,7 @@ impl Venue {
             Self::Coinbase => coinbase::start(options),
             Self::Ibkr => ibkr::start(options),
             Self::Kraken => kraken::start(options),
+            Self::Polygon => polygon::start(options),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum VenueCommand {
     Ibkr(DoubleArgs),
     /// Serves a double of Kraken spot on this machine until it is ended: its wire protocol over a simulated exchange.
     Kraken(DoubleArgs),
+    /// Serves a double of Polygon (Massive) on this machine until it is ended: its prices, without an account.
+    Polygon(DoubleArgs),
 }
 
 #[derive(Debug, Args)]

@@ -98,6 +98,11 @@ fn introduction(venue: Venue, double: &Double) -> String {
         line(format!("export {}={}", variable(venue, &name), quoted(secret.expose_secret())));
     }
     line(String::new());
+    if !venue.trades() {
+        line("# prices for its clients:".to_owned());
+        line(format!("# control = \"http://{}\"", double.address()));
+        return text;
+    }
     line("[broker]".to_owned());
     line(format!("name = \"{venue}\""));
     line("# prices of the run for this double, before the engine has them:".to_owned());

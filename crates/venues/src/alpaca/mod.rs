@@ -1,8 +1,11 @@
-//! Alpaca: trading API version 2, its stream of trade updates, and the latest quotes of the data API, at one address.
+//! Alpaca: trading API version 2, its stream of trade updates, and the data API with its streams, at one address.
 
 mod activities;
 mod assets;
+mod data;
 mod orders;
+mod pack;
+mod prices;
 mod read;
 mod render;
 mod stream;
@@ -18,13 +21,15 @@ use secrecy::SecretString;
 use serde_json::json;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// Requests of a minute that the venue allows, as its headers say. Only a fault refuses one.
 const REQUESTS_PER_MINUTE: u64 = 200;
 
 /// Starts the double.
 pub(crate) fn start(options: Options) -> Result<Double, StartError> {
-    options.variants_of("alpaca", &[])?;
+    let variants = options.variants_of("alpaca", &["paid"])?;
     let habits = Habits {
         immediate_ends: State::Canceled,
         cancels_later: true,
@@ -41,6 +46,8 @@ pub(crate) fn start(options: Options) -> Result<Double, StartError> {
         secret: digits("alpaca secret", 40),
         minute: 0,
         used: 0,
+        paid: variants.iter().any(|variant| variant == "paid"),
+        seats: prices::PATHS.map(|path| (path, Arc::default())).into(),
     };
     Double::run(Box::new(alpaca), desk, options)
 }
@@ -52,6 +59,10 @@ struct Alpaca {
     /// The minute that is counted, since 1970, and how many requests it has had.
     minute: i64,
     used: u64,
+    /// Whether the plan has the data of all exchanges, and streams of any number of symbols.
+    paid: bool,
+    /// Clients of the streams of prices, by path.
+    seats: BTreeMap<&'static str, Arc<AtomicUsize>>,
 }
 
 /// An error in Alpaca's words.
@@ -109,9 +120,7 @@ impl Alpaca {
             (&Method::GET, "/v2/assets") => assets::all(desk, request),
             (&Method::GET, "/v2/clock") => assets::clock(desk),
             (&Method::GET, "/v2/calendar") => assets::calendar(desk, request),
-            (&Method::GET, "/v2/stocks/quotes/latest" | "/v1beta3/crypto/us/latest/quotes") => {
-                render::latest_quotes(desk, request)
-            }
+            (&Method::GET, path) if data::is_data(path) => data::answer(desk, request, self.paid),
             (&Method::GET, path) if path.starts_with("/v2/account/activities") => {
                 activities::list(desk, request)
             }
@@ -190,21 +199,21 @@ impl Dialect for Alpaca {
             Method::POST if path == "/v2/orders" => Some(Call::Submit),
             Method::PATCH if is("/v2/orders/") => Some(Call::Replace),
             Method::DELETE if is("/v2/orders") => Some(Call::Cancel),
-            Method::GET if path == "/stream" => Some(Call::Stream),
+            Method::GET if path == "/stream" || prices::PATHS.contains(&path) => Some(Call::Stream),
             Method::GET if is("/v2/orders/") || is("/v2/orders:") => Some(Call::Order),
             Method::GET if path == "/v2/orders" => Some(Call::Orders),
             Method::GET if is("/v2/account/activities") => Some(Call::Fills),
             Method::GET if path == "/v2/account" => Some(Call::Account),
             Method::GET if is("/v2/positions") => Some(Call::Positions),
             Method::GET if is("/v2/assets") || is("/v2/calendar") => Some(Call::Instruments),
-            Method::GET if is("/v2/stocks/") || is("/v1beta3/") => Some(Call::Prices),
+            Method::GET if data::is_data(path) => Some(Call::Prices),
             Method::GET if path == "/v2/clock" => Some(Call::Time),
             _ => None,
         }
     }
 
     fn answer(&mut self, desk: &mut Desk, request: &Request) -> Answer {
-        let answer = if self.is_authorised(request) {
+        let answer = if data::is_public(&request.path) || self.is_authorised(request) {
             self.route(desk, request)
         } else {
             self.trouble(Trouble::NotAuthorised, desk)
@@ -233,13 +242,18 @@ impl Dialect for Alpaca {
 
     fn fields(&self) -> Fields {
         Fields {
-            names: &["status", "event", "type", "order_status", "order_type"],
+            names: &["status", "event", "type", "order_status", "order_type", "T"],
             numbers: &["qty", "filled_qty", "cum_qty", "price", "cash", "equity", "bp", "ap", "timestamp"],
             ids: &["id", "client_order_id", "order_id"],
         }
     }
 
-    fn follower(&mut self, _request: &Request, refused: bool) -> Box<dyn Follower> {
-        Box::new(stream::TradeUpdates::new((self.key.clone(), self.secret.clone()), refused))
+    fn follower(&mut self, request: &Request, refused: bool) -> Box<dyn Follower> {
+        let key = (self.key.clone(), self.secret.clone());
+        if let Some(seats) = self.seats.get(request.path.as_str()) {
+            let terms = prices::Terms { key, refused, paid: self.paid, seats: Arc::clone(seats) };
+            return Box::new(prices::Prices::new(request, terms));
+        }
+        Box::new(stream::TradeUpdates::new(key, refused))
     }
 }

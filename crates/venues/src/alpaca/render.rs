@@ -146,7 +146,7 @@ pub(super) fn position_of(desk: &Desk, native: &str) -> Answer {
 }
 
 /// Prices of the data API are JSON numbers.
-fn price(value: Decimal) -> Value {
+pub(super) fn price(value: Decimal) -> Value {
     serde_json::from_str(&number(value)).unwrap_or(Value::Null)
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod ids;
 mod row;
 mod settle;
 
+use crate::market::Market;
 pub(crate) use happen::not_possible;
 use mts_foundation::broker::OrderChange;
 use mts_foundation::{
@@ -87,6 +88,7 @@ pub(crate) struct Desk {
     cash: Decimal,
     positions: PositionBook,
     prices: BTreeMap<Symbol, Quote>,
+    market: Market,
     matching: bool,
     // What the next order or cancellation will meet.
     next_parts: u32,
@@ -121,6 +123,7 @@ impl Desk {
             cash,
             positions: PositionBook::new(),
             prices: BTreeMap::new(),
+            market: Market::new(seed),
             matching: true,
             next_parts: 1,
             fills_first: false,
@@ -149,6 +152,7 @@ impl Desk {
     /// Lets time pass.
     pub(crate) fn set_time(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        self.market.begin(self.now);
         let mut events = Vec::new();
         self.exchange.set_time(self.now, &mut events);
         self.settle(events);
@@ -340,7 +344,7 @@ impl Desk {
             self.put_back(number);
             let quote = self.row(number).and_then(|row| self.prices.get(&row.wanted.symbol)).cloned();
             if let Some(quote) = quote {
-                self.quote(&quote);
+                self.meet(&Quote { timestamp: self.now, ..quote });
             }
         }
         Ok(())
@@ -389,17 +393,34 @@ impl Desk {
             return;
         }
         let quote = Quote { timestamp: self.now, ..quote.clone() };
-        let mut events = Vec::new();
-        self.exchange.on_quote(&quote, &mut events);
         self.prices.insert(quote.symbol.clone(), quote.clone());
+        self.market.tell_quote(Quote { timestamp: self.clock(), ..quote.clone() });
+        self.meet(&quote);
+    }
+
+    /// Lets the orders meet prices that are known.
+    fn meet(&mut self, quote: &Quote) {
+        let mut events = Vec::new();
+        self.exchange.on_quote(quote, &mut events);
         if quote.is_sane() {
             self.mark(&quote.symbol, quote.mid());
         }
         self.settle(events);
     }
 
+    /// A print at another's hands, as of now. It fills nothing here.
+    pub(crate) fn print(&mut self, symbol: &Symbol, price: Decimal, size: Decimal) {
+        self.market.tell_print(symbol.clone(), price, size, self.clock());
+    }
+
+    /// What prices there were and are.
+    pub(crate) fn market(&self) -> &Market {
+        &self.market
+    }
+
     /// Meets the orders with bars that have ended. Instruments that have quotes are filled by those.
     pub(crate) fn bars(&mut self, bars: &[Bar]) {
+        bars.iter().for_each(|bar| self.market.tell_bar(bar));
         let mut events = Vec::new();
         self.exchange.on_bars(bars, &mut events);
         self.now = self.now.max(self.exchange.now());
@@ -428,7 +449,7 @@ impl Desk {
         if matching {
             let quotes: Vec<Quote> = self.prices.values().cloned().collect();
             for quote in quotes {
-                self.quote(&quote);
+                self.meet(&Quote { timestamp: self.now, ..quote });
             }
             for number in working {
                 self.end_what_does_not_wait(number);

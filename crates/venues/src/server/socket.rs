@@ -143,18 +143,18 @@ async fn follow(shared: &Shared, number: u64, upgraded: Upgraded) {
         }
         let next = tokio::select! {
             message = socket.next() => {
-                let text = match message {
-                    Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
-                    Some(Ok(Message::Binary(bytes))) => String::from_utf8_lossy(&bytes).into_owned(),
+                let (bytes, is_text) = match message {
+                    Some(Ok(Message::Text(text))) => (Bytes::from(text), true),
+                    Some(Ok(Message::Binary(bytes))) => (bytes, false),
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 };
                 let mut inner = shared.lock();
                 let (method, target) = ("MESSAGE".to_owned(), String::new());
-                inner.hear(Heard { method, target, headers: Vec::new(), body: Bytes::from(text.clone()) });
+                inner.hear(Heard { method, target, headers: Vec::new(), body: bytes.clone() });
                 let Inner { streams, desk, .. } = &mut *inner;
                 let events = desk.next_event();
-                let next = streams.hear(number, desk, &text);
+                let next = streams.hear(number, desk, &bytes, is_text);
                 if desk.next_event() != events {
                     shared.wake();
                 }

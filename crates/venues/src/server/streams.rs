@@ -1,7 +1,8 @@
 //! The open streams: which there are, how far each has come, and what goes wrong with them.
 
 use crate::desk::Desk;
-use crate::dialect::{Fields, Follower, Frame};
+use crate::dialect::{Fields, Follower, Frame, renamed};
+use crate::market::News;
 use mts_foundation::double::StreamFault;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,6 +16,8 @@ struct Open<F: ?Sized> {
     follower: Box<F>,
     /// The number of the next event it tells; `None` until it follows.
     next: Option<u64>,
+    /// The number of the next news of the market, once it follows.
+    next_news: u64,
     faults: VecDeque<StreamFault>,
     /// Messages held back, to come after the next one.
     held: Option<Vec<Frame>>,
@@ -22,6 +25,40 @@ struct Open<F: ?Sized> {
 }
 
 impl<F: Follower + ?Sized> Open<F> {
+    /// The next news of the market, if it follows.
+    fn news<'a>(&self, desk: &'a Desk) -> Option<(u64, &'a News)> {
+        self.next.and_then(|_| desk.market().news(self.next_news))
+    }
+
+    /// Sends a message, or what the next fault makes of it.
+    fn send(&mut self, desk: &Desk, mut message: Vec<Frame>, frames: &mut Vec<Frame>) {
+        // The follower has counted a message that is lost, where it counts them.
+        if message.is_empty() {
+            return;
+        }
+        let fault = self.faults.front().copied();
+        if fault == Some(StreamFault::Lost) {
+            self.faults.pop_front();
+            frames.extend(self.follower.after_loss(desk));
+            return self.interject(desk, frames);
+        }
+        if let Some(held) = self.held.take() {
+            frames.append(&mut message);
+            frames.extend(held);
+            return;
+        }
+        match fault {
+            Some(StreamFault::Twice) => frames.extend(message.iter().cloned()),
+            Some(StreamFault::Swapped) => self.held = Some(std::mem::take(&mut message)),
+            _ => {}
+        }
+        frames.append(&mut message);
+        if fault.is_some() {
+            self.faults.pop_front();
+            self.interject(desk, frames);
+        }
+    }
+
     /// Says what comes whether or not anything happens.
     fn interject(&mut self, desk: &Desk, frames: &mut Vec<Frame>) {
         while let Some(fault @ (StreamFault::UnknownMessage | StreamFault::Garbage)) = self.faults.front() {
@@ -67,7 +104,10 @@ impl<F: Follower + ?Sized> Streams<F> {
         }
         self.last += 1;
         let faults = std::mem::take(&mut self.faults);
-        self.open.insert(self.last, Open { follower, next: None, faults, held: None, silent: false });
+        self.open.insert(
+            self.last,
+            Open { follower, next: None, next_news: 0, faults, held: None, silent: false },
+        );
         Some(self.last)
     }
 
@@ -128,7 +168,7 @@ impl<F: Follower + ?Sized> Streams<F> {
             && open.next.is_none()
             && open.follower.follows()
         {
-            open.next = Some(desk.next_event());
+            (open.next, open.next_news) = (Some(desk.next_event()), desk.market().next_news());
         }
     }
 
@@ -142,15 +182,19 @@ impl<F: Follower + ?Sized> Streams<F> {
     }
 
     /// What a client said, and the answer.
-    pub(super) fn hear(&mut self, number: u64, desk: &mut Desk, text: &str) -> Next {
+    pub(super) fn hear(&mut self, number: u64, desk: &mut Desk, said: &[u8], is_text: bool) -> Next {
         let Some(open) = self.open.get_mut(&number) else { return Next::End };
         if open.silent {
             return Next::BeSilent;
         }
         let before = desk.next_event();
-        let frames = open.follower.hear(desk, text);
+        let news = desk.market().next_news();
+        let frames = match std::str::from_utf8(said) {
+            Ok(text) if is_text => open.follower.hear(desk, text),
+            _ => open.follower.hear_binary(desk, said),
+        };
         if open.next.is_none() && open.follower.follows() {
-            open.next = Some(before);
+            (open.next, open.next_news) = (Some(before), news);
         }
         Next::Send(frames)
     }
@@ -174,40 +218,20 @@ impl<F: Follower + ?Sized> Streams<F> {
         open.interject(desk, &mut frames);
         while let Some(event) = open.next.and_then(|next| desk.event(next)) {
             open.next = Some(event.number + 1);
-            let before = open.faults.front().copied();
-            if before == Some(StreamFault::Lost) {
-                // The follower makes the message all the same where it counts them.
-                if !open.follower.tell(desk, event).is_empty() {
-                    open.faults.pop_front();
-                    frames.extend(open.follower.after_loss(desk));
-                    open.interject(desk, &mut frames);
-                }
-                continue;
-            }
-            let mut message = match before {
-                Some(StreamFault::UnknownName) => open.follower.tell_strangely(desk, event, fields),
-                _ => open.follower.tell(desk, event),
+            let strange = open.faults.front() == Some(&StreamFault::UnknownName);
+            let message = match strange {
+                true => open.follower.tell_strangely(desk, event, fields),
+                false => open.follower.tell(desk, event),
             };
-            if message.is_empty() {
-                continue;
+            open.send(desk, message, &mut frames);
+        }
+        while let Some((number, news)) = open.news(desk) {
+            open.next_news = number + 1;
+            let mut message = open.follower.tell_news(desk, news);
+            if open.faults.front() == Some(&StreamFault::UnknownName) {
+                message = message.into_iter().map(|frame| renamed(frame, fields)).collect();
             }
-            if let Some(held) = open.held.take() {
-                frames.append(&mut message);
-                frames.extend(held);
-                continue;
-            }
-            match before {
-                Some(StreamFault::Twice) => frames.extend(message.iter().cloned()),
-                Some(StreamFault::Swapped) => {
-                    open.held = Some(std::mem::take(&mut message));
-                }
-                _ => {}
-            }
-            frames.append(&mut message);
-            if before.is_some() {
-                open.faults.pop_front();
-                open.interject(desk, &mut frames);
-            }
+            open.send(desk, message, &mut frames);
         }
         Next::Send(frames)
     }
