@@ -30,7 +30,8 @@ MESSAGES = [
     "duplicate client id: refused", "error: insufficient", "error: unknown product", "error: invalid", "error: not found",
     "error: not authorised", "error: rate limit", "stream: subscriptions", "stream: snapshot", "stream: heartbeats",
     "stream: open", "stream: filled in part", "stream: filled", "stream: cancel queued", "stream: cancelled", "stream: expired",
-    "stream: failed", "stream: not authorised", "stream: unsubscribed", "order: trigger bracket", "order: twap", "portfolios",
+    "stream: failed", "stream: not authorised", "stream: unsubscribed", "prices: ticker", "prices: trades",
+    "prices: candles", "currencies, exchange rates", "stream: prices", "order: trigger bracket", "order: twap", "portfolios",
 ]
 
 
@@ -364,6 +365,36 @@ def second(double, table):
     case("cancel", "cancel", lambda: client.cancel_order(resting, pair))
 
 
+def public(double, table):
+    """Prices with ccxt, without a key, and with its own reading of the lists of markets."""
+    client = ccxt.coinbase()
+    client.urls["api"] = {name: double.rest for name in client.urls["api"]}
+    table.case("products", OTHER, lambda: client.load_markets()["BTC/USD"]["precision"]["price"] == 0.01 or 1 / 0)
+    table.client("currencies, exchange rates", OTHER)
+    pair = "BTC/USD"
+
+    def ticker():
+        row = client.fetch_ticker(pair)
+        assert 0 < row["bid"] < row["ask"] and row["last"] > 0, row
+    table.case("prices: ticker", OTHER, ticker)
+
+    def trades():
+        rows = client.fetch_trades(pair, limit=500)
+        assert len(rows) == 500 and {row["side"] for row in rows} == {"buy", "sell"}, len(rows)
+        assert [row["timestamp"] for row in rows] == sorted(row["timestamp"] for row in rows)
+    table.case("prices: trades", OTHER, trades)
+
+    def candles():
+        since = client.milliseconds() - 5 * 3_600_000
+        minutes, hours = (client.fetch_ohlcv(pair, length, since) for length in ("1m", "1h"))
+        assert len(hours) in (5, 6) and len(minutes) > 100, (len(hours), len(minutes))
+        inside = [row for row in minutes if hours[0][0] <= row[0] < hours[1][0]]
+        assert max(row[2] for row in inside) == hours[0][2] and abs(sum(row[5] for row in inside) - hours[0][5]) < 1e-6
+        for length in ("5m", "15m", "30m", "2h", "6h", "1d"):
+            assert client.fetch_ohlcv(pair, length), length
+    table.case("prices: candles", OTHER, candles)
+
+
 def other_kinds(mts, table):
     """Keys of the other kind, and the other answer to a used client id."""
     double = Double(mts, "coinbase", "--variant", "ed25519", "--variant", "duplicates_refused", "--tls", os.environ["REQUESTS_CA_BUNDLE"])
@@ -411,6 +442,7 @@ def main():
             errors(double, table, client, address)
             stream(double, table, client)
             second(double, table)
+            public(double, table)
         finally:
             double.end()
         other_kinds(mts, table)

@@ -25,7 +25,8 @@ MESSAGES = [
     "error: nonce", "error: rate limit", "error: throttled", "error: unavailable", "stream: status", "stream: pong",
     "stream: subscribed", "stream: snapshot of orders", "stream: snapshot of trades", "stream: pending_new", "stream: new",
     "stream: trade", "stream: filled", "stream: canceled", "stream: expired", "stream: amended", "stream: heartbeat",
-    "stream: balances", "stream: add order", "stream: cancel order", "stream: error", "order: take profit",
+    "stream: balances", "stream: add order", "stream: cancel order", "stream: error", "prices: trades", "prices: candles", "stream: prices",
+    "order: take profit",
     "order: trailing stop", "order: iceberg", "batch",
 ]
 
@@ -393,6 +394,36 @@ def second(double, table, keys):
     case("balance with holds", "balance", client.fetch_balance, lambda said: said["BTC"]["total"] > 1)
 
 
+def public(double, table):
+    """Prices with ccxt, without a key."""
+    client = ccxt.kraken()
+    client.urls["api"] = {name: double.rest for name in client.urls["api"]}
+    pair = "BTC/USD"
+
+    def ticker():
+        row = client.fetch_ticker(pair)
+        assert row["bid"] < row["ask"] and row["low"] <= row["vwap"] <= row["high"] and row["baseVolume"] > 0, row
+    table.case("ticker", OTHER, ticker)
+
+    def trades():
+        rows = client.fetch_trades(pair)
+        assert len(rows) == 1000 and {row["side"] for row in rows} == {"buy", "sell"}, len(rows)
+        since = rows[500]["timestamp"]
+        later = client.fetch_trades(pair, since, 10)
+        assert len(later) == 10 and all(row["timestamp"] >= since for row in later), later
+    table.case("prices: trades", OTHER, trades)
+
+    def candles():
+        since = client.milliseconds() - 5 * 3_600_000
+        minutes, hours = (client.fetch_ohlcv(pair, length, since) for length in ("1m", "1h"))
+        assert len(hours) in (5, 6) and len(minutes) > 100, (len(hours), len(minutes))
+        inside = [row for row in minutes if hours[1][0] <= row[0] < hours[2][0]]
+        assert max(row[2] for row in inside) == hours[1][2] and abs(sum(row[5] for row in inside) - hours[1][5]) < 1e-6
+        for length in ("5m", "15m", "30m", "4h", "1d", "1w"):
+            assert client.fetch_ohlcv(pair, length), length
+    table.case("prices: candles", OTHER, candles)
+
+
 def main():
     mts, captures = arguments()
     double = Double(mts, "kraken")
@@ -408,6 +439,7 @@ def main():
         errors(double, table, trade, user, keys)
         stream(double, table, trade, keys)
         second(double, table, keys)
+        public(double, table)
         return table.finish(MESSAGES)
     finally:
         double.end()

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FREE_SYMBOLS: usize = 30;
 /// Symbols that any plan may follow here.
 const MAX_SYMBOLS: usize = 10_000;
+/// Longest name that is taken for a symbol.
+const MAX_NAME: usize = 64;
 /// The channels of both streams, of shares alone, and of crypto alone.
 const CHANNELS: [&str; 5] = ["trades", "quotes", "bars", "updatedBars", "dailyBars"];
 const OF_SHARES: [&str; 2] = ["statuses", "lulds"];
@@ -113,7 +115,8 @@ impl Prices {
             };
             let Some(symbols) = symbols.as_array() else { return vec![self.error(400, "invalid syntax")] };
             let list = wanted.entry(channel).or_default();
-            for symbol in symbols.iter().filter_map(Value::as_str) {
+            let names = symbols.iter().filter_map(Value::as_str).filter(|name| name.len() <= MAX_NAME);
+            for symbol in names {
                 if adds {
                     list.insert(symbol.to_owned());
                 } else {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod jwt;
+mod market;
 mod orders;
 mod products;
 mod render;
@@ -112,6 +113,10 @@ impl Coinbase {
             (&Method::POST, "/orders/batch_cancel") => orders::cancel(desk, request),
             (&Method::POST, "/orders/edit") => orders::edit(desk, request),
             (&Method::GET, path) => {
+                let of_product = path.strip_prefix("/products/");
+                if let Some(answer) = of_product.and_then(|rest| market::answer(desk, request, rest)) {
+                    return answer;
+                }
                 let (folder, id) = path.rsplit_once('/').unwrap_or_default();
                 let id = crate::server::decoded(id);
                 match folder {
@@ -183,6 +188,9 @@ impl Dialect for Coinbase {
             (&Method::GET, path) if path.starts_with("/orders/historical/") => Some(Call::Order),
             (&Method::GET, path) if path.starts_with("/accounts") => Some(Call::Account),
             (&Method::GET, "/key_permissions" | "/transaction_summary") => Some(Call::Account),
+            (&Method::GET, path) if path.ends_with("/ticker") || path.ends_with("/candles") => {
+                Some(Call::Prices)
+            }
             (&Method::GET, path) if path.starts_with("/products") => Some(Call::Instruments),
             (&Method::GET, "/best_bid_ask" | "/product_book") => Some(Call::Prices),
             (&Method::GET, "/time") => Some(Call::Time),
@@ -191,7 +199,10 @@ impl Dialect for Coinbase {
     }
 
     fn answer(&mut self, desk: &mut Desk, request: &Request) -> Answer {
-        let Some(path) = below(&request.path) else { return not_found("endpoint not found") };
+        let Some(path) = below(&request.path) else {
+            let older = market::older(desk, &request.path);
+            return older.unwrap_or_else(|| not_found("endpoint not found"));
+        };
         if is_public(path) || self.is_authorised(desk, request) {
             self.route(desk, request, path)
         } else {

@@ -1,5 +1,6 @@
 //! Kraken spot: the public and private calls over HTTP, and the private WebSocket, version 2, at one address.
 
+mod market;
 mod orders;
 mod pairs;
 mod query;
@@ -170,6 +171,8 @@ impl Kraken {
             "Assets" => pairs::assets(desk),
             "AssetPairs" => pairs::asset_pairs(desk, request),
             "Ticker" => pairs::ticker(desk, request),
+            "Trades" => market::trades(desk, request).unwrap_or_else(|refusal| refusal),
+            "OHLC" => market::candles(desk, request).unwrap_or_else(|refusal| refusal),
             _ => refused("EGeneral:Unknown method"),
         }
     }
@@ -258,7 +261,7 @@ impl Dialect for Kraken {
             "TradeBalance" | "GetApiKeyInfo" => Some(Call::Account),
             "GetWebSocketsToken" => Some(Call::Login),
             "Assets" | "AssetPairs" => Some(Call::Instruments),
-            "Ticker" => Some(Call::Prices),
+            "Ticker" | "Trades" | "OHLC" => Some(Call::Prices),
             "Time" | "SystemStatus" => Some(Call::Time),
             _ => None,
         }

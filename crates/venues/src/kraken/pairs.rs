@@ -4,7 +4,8 @@ use super::render::{fixed, number};
 use super::{refused, result};
 use crate::desk::Desk;
 use crate::dialect::{Answer, Request};
-use mts_foundation::{Decimal, Symbol};
+use crate::market::Candle;
+use mts_foundation::{Decimal, Symbol, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// The account's money: our code, and the venue's id and code of it.
@@ -21,6 +22,8 @@ const LISTED: &[(&str, &str, &str, u32, &str)] = &[
     ("EUR", "ZEUR", "EUR", 5, "0.5"),
 ];
 
+/// A day, in nanoseconds.
+const DAY: i64 = 86_400_000_000_000;
 /// Places of a quantity.
 const LOT_PLACES: u32 = 8;
 
@@ -109,7 +112,8 @@ pub(super) fn all(desk: &Desk) -> Vec<Pair> {
 /// The instrument of a name of the venue's, of either interface.
 pub(super) fn by_name(desk: &Desk, name: &str) -> Option<Pair> {
     let is = |pair: &Pair| {
-        [pair.id(), pair.altname(), pair.stream_name(), format!("{}/{MONEY}", pair.code)]
+        let usual = format!("{}{MONEY}", pair.base);
+        [pair.id(), pair.altname(), pair.stream_name(), format!("{}/{MONEY}", pair.code), usual]
             .iter()
             .any(|own| own == name)
     };
@@ -162,13 +166,24 @@ pub(super) fn ticker(desk: &Desk, request: &Request) -> Answer {
         let Some(last) = last else { continue };
         let (bid, ask) = quote.map_or((last, last), |quote| (quote.bid, quote.ask));
         let price = |value: Decimal| fixed(value, pair.places);
-        let same = [price(last), price(last)];
+        // Of today, and of the last 24 hours; a day without prints stands where the price does.
+        let now = desk.clock();
+        let midnight = Timestamp::from_nanos(now.nanos().div_euclid(DAY) * DAY);
+        let days = [midnight, Timestamp::from_nanos(now.nanos() - DAY)];
+        let days = days.map(|from| desk.market().since(&pair.symbol, from, now));
+        let told =
+            |read: fn(&Candle) -> Decimal| days.each_ref().map(|day| price(day.as_ref().map_or(last, read)));
+        let volumes =
+            days.each_ref().map(|day| fixed(day.as_ref().map_or(Decimal::ZERO, |day| day.volume), 8));
+        let counts = days.each_ref().map(|day| day.as_ref().map_or(0, |day| day.prints));
+        let [today, _] = &days;
         rows.insert(
             pair.id(),
             json!({
                 "a": [price(ask), "1", "1.000"], "b": [price(bid), "1", "1.000"],
-                "c": [price(last), "0.10000000"], "v": ["0.00000000", "0.00000000"], "p": same, "t": [0, 0],
-                "l": same, "h": same, "o": price(last),
+                "c": [price(last), "0.10000000"], "v": volumes, "p": told(Candle::vwap), "t": counts,
+                "l": told(|day| day.low), "h": told(|day| day.high),
+                "o": price(today.as_ref().map_or(last, |day| day.open)),
             }),
         );
     }

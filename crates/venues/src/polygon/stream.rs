@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most topics that a client may follow here.
 const MAX_TOPICS: usize = 10_000;
+/// Longest topic.
+const MAX_TOPIC: usize = 64;
 /// The kinds of events.
 const KINDS: [&str; 4] = ["T", "Q", "AM", "A"];
 
@@ -81,7 +83,8 @@ impl Prices {
         }
         let mut said = Vec::new();
         for topic in topics.split(',').map(str::trim) {
-            let kind = topic.split_once('.').map(|(kind, _)| kind).filter(|kind| KINDS.contains(kind));
+            let kind = topic.split_once('.').map(|(kind, _)| kind);
+            let kind = kind.filter(|kind| KINDS.contains(kind) && topic.len() <= MAX_TOPIC);
             said.push(match kind {
                 None => status("error", "invalid subscription"),
                 Some("T" | "Q") if self.terms.bars_only => status("error", "not authorized"),
