@@ -41,8 +41,9 @@ def history(double, table, who, keys):
     """What is asked for."""
     shares = StockHistoricalDataClient(*keys, url_override=double.endpoints["data"])
     crypto = CryptoHistoricalDataClient(*keys, url_override=double.endpoints["data"])
-    end = datetime.now(timezone.utc) - timedelta(minutes=1)
-    span = {"start": end - timedelta(days=9), "end": end}
+    end = datetime.now(timezone.utc)
+    # From midnight on, so that no bar begins before the first print that is asked for.
+    span = {"start": (end - timedelta(days=8)).replace(hour=0, minute=0, second=0, microsecond=0), "end": end}
 
     def case(message, run):
         def checked():
@@ -92,7 +93,7 @@ def history(double, table, who, keys):
 
     pair = {"symbol_or_symbols": "BTC/USD"}
     case("data: crypto bars", lambda: len(crypto.get_crypto_bars(
-        CryptoBarsRequest(timeframe=TimeFrame.Hour, **pair, **span))["BTC/USD"]) in range(214, 218))
+        CryptoBarsRequest(timeframe=TimeFrame.Hour, **pair, **span))["BTC/USD"]) in range(191, 218))
     case("data: crypto trades and quotes", lambda: len(crypto.get_crypto_trades(
         CryptoTradesRequest(limit=10, **pair, **span))["BTC/USD"]) == 10 == len(crypto.get_crypto_quotes(
             CryptoQuoteRequest(limit=10, **pair, **span))["BTC/USD"]))

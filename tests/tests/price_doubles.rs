@@ -12,14 +12,14 @@ use mts_foundation::{
 use mts_marketdata::exchanges::{self, DescribedExchange, Descriptor};
 use mts_marketdata::stream::{Channel, Options, Patience, Protocol, StreamFeed, Topic, World, venues};
 use mts_marketdata::{alpaca, polygon};
-use mts_transport::{Stack, SystemClock, TokioSleep};
+use mts_transport::{ReconnectOptions, Stack, SystemClock, TokioSleep};
 use mts_venues::{Double, Venue};
 use secrecy::SecretString;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Prints of a run with faults.
-const PRINTS: u32 = 400;
+const PRINTS: u32 = 200;
 
 /// A clock that began on Monday, 2 March 2026, at 15:00 UTC, with this process: the past of the doubles is always the same.
 #[derive(Debug)]
@@ -49,7 +49,13 @@ fn double(venue: Venue) -> Double {
 }
 
 fn stack(name: &str) -> Stack {
-    Stack::builder(name, Arc::new(Then)).build().unwrap()
+    let reconnect = ReconnectOptions {
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(10),
+        failures: u32::MAX,
+        ..ReconnectOptions::default()
+    };
+    Stack::builder(name, Arc::new(Then)).reconnect(reconnect).build().unwrap()
 }
 
 fn run<T>(what: impl Future<Output = T>) -> T {
@@ -166,6 +172,7 @@ fn feed<P: Protocol>(
         World { connector: stack.sockets(), sleep: Arc::new(TokioSleep), clock: Arc::new(Then), history };
     let options = Options {
         backoff: Duration::from_millis(5),
+        backoff_cap: Duration::from_millis(20),
         quick_attempts: 10_000,
         history_after: Duration::from_millis(20),
         ..Options::default()
