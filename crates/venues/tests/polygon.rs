@@ -173,7 +173,7 @@ fn the_stream_tells_what_was_asked_for() {
         close_only: false,
         partial: false,
     };
-    double.bars(&[bar.clone()]);
+    double.bars(std::slice::from_ref(&bar));
     double.bars(&[bar]);
     let told: Vec<_> = (0..4).map(|_| stream.next().unwrap()[0].clone()).collect();
     assert_eq!(told[0], told[1]);

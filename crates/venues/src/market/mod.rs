@@ -139,7 +139,7 @@ impl Market {
     /// A print.
     pub(crate) fn tell_print(&mut self, symbol: Symbol, price: Decimal, size: Decimal, time: Timestamp) {
         self.last_id += 1;
-        let bought = self.last_id % 2 == 0;
+        let bought = self.last_id.is_multiple_of(2);
         let print = Print { id: self.last_id, symbol, price, size, bought, time };
         self.tell(News::Print(print.clone()));
         keep(&mut self.prints, print);

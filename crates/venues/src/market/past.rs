@@ -89,7 +89,7 @@ impl Past {
                     symbol: symbol.clone(),
                     price: Decimal::new(level + below(chance >> 20, 11), 2),
                     size: if is_share { Decimal::from(lots) } else { Decimal::new(lots, 3) },
-                    bought: chance % 2 == 0,
+                    bought: chance.is_multiple_of(2),
                     time: Timestamp::from_nanos(minute * MINUTE + within),
                 });
             }
