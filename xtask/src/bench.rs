@@ -199,7 +199,8 @@ mod tests {
         let data = find("data").unwrap().program::<&str>(&[]);
         assert_eq!(
             data.line(),
-            "cargo bench -p mts-marketdata --bench aggregate --bench streams --bench panel"
+            "cargo bench -p mts-marketdata --features databento,store --bench aggregate --bench streams --bench panel \
+             --bench databento --bench store"
         );
     }
 
