@@ -33,6 +33,8 @@ pub(super) struct Following {
     /// When its data came last, on the monotonic clock.
     pub(super) heard: Duration,
     pub(super) is_stale: bool,
+    /// Of an order book: since when there is none, once that is known.
+    pub(super) lacks_book: Option<Duration>,
     /// The latest print or bar that was handed on.
     pub(super) last_time: Option<Timestamp>,
     pub(super) last_number: Option<u64>,
@@ -58,6 +60,7 @@ impl Following {
             patience,
             heard: now,
             is_stale: false,
+            lacks_book: None,
             last_time: None,
             last_number: None,
             newest: None,

@@ -9,6 +9,7 @@
     reason = "a helper that fails fails its test; recordings that are not there are said, and measured"
 )]
 
+mod books;
 mod feed;
 mod machine;
 mod recordings;
