@@ -18,6 +18,9 @@ pub(super) enum Hold {
     Ask(Duration),
     /// The history was asked; this long it is waited for.
     Asked(Duration),
+    /// The history has answered, and nothing has come since by which to tell whether it was up to date: the next print waits
+    /// until it was asked once more.
+    Unproven,
 }
 
 /// A print that waits, or a number that is taken.
@@ -77,9 +80,14 @@ impl Following {
         }
     }
 
+    /// Whether something may be missing that is waited for.
+    pub(super) fn waits(&self) -> bool {
+        self.hold.is_some_and(|hold| hold != Hold::Unproven)
+    }
+
     /// How long something is held already.
     pub(super) fn waited(&mut self, now: Duration) -> Duration {
-        if self.hold.is_none() {
+        if !self.waits() {
             self.hold_since = None;
             return Duration::ZERO;
         }

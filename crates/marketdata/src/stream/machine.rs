@@ -572,7 +572,7 @@ impl<P: Protocol> Machine<P> {
                 let since = before(now.time, silent);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
             }
-            waits |= topic.hold.is_some() || topic.lacks_book.is_some();
+            waits |= topic.waits() || topic.lacks_book.is_some();
             if let Some(since) = topic.lacks_book
                 && now.mono.saturating_sub(since) >= self.tape.options.disconnected
             {
@@ -581,7 +581,7 @@ impl<P: Protocol> Machine<P> {
             }
             // Who waits for the history has nothing to show, whatever comes meanwhile.
             let waited = topic.waited(now.mono);
-            if waited >= self.tape.options.disconnected && topic.hold.is_some() {
+            if waited >= self.tape.options.disconnected {
                 let since = before(now.time, waited);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
             }

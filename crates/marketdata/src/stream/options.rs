@@ -21,8 +21,7 @@ pub struct Options {
     pub remembered: usize,
     /// Prints and bars that wait for history at most, of all topics together.
     pub held: usize,
-    /// Levels of each side that an order book keeps at most, where the venue tells of all. When fewer than a tenth of them are
-    /// left, the book is taken anew.
+    /// Levels of each side that an order book keeps at most, where the venue tells of all.
     pub levels: usize,
     /// Longest wait for a connection.
     pub connect_within: Duration,

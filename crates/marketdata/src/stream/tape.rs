@@ -45,7 +45,11 @@ impl Tape {
             }
             return;
         }
-        if topic.hold.is_some() {
+        if let Some(hold) = topic.hold {
+            if hold == Hold::Unproven {
+                topic.tries = 0;
+                topic.hold = Some(Hold::Ask(now.mono.saturating_add(self.options.history_after)));
+            }
             self.hold(index, number, Some(trade));
             self.catch_up(index);
             return;

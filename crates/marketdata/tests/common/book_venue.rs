@@ -313,10 +313,10 @@ impl BookVenue {
             return 0;
         }
         let row = |(price, size): (&Decimal, &Decimal)| format!("{price}:{size}");
-        let asks = self.asks.iter().map(row);
-        let bids = self.bids.iter().rev().map(row);
-        let pairs: Vec<String> = bids.zip(asks).take(25).map(|(bid, ask)| format!("{bid}:{ask}")).collect();
-        crc32(&pairs.join(":")).cast_signed()
+        let asks: Vec<String> = self.asks.iter().take(25).map(row).collect();
+        let bids: Vec<String> = self.bids.iter().rev().take(25).map(row).collect();
+        let by_turns = (0..25).flat_map(|place| [bids.get(place), asks.get(place)]).flatten();
+        crc32(&by_turns.cloned().collect::<Vec<_>>().join(":")).cast_signed()
     }
 }
 

@@ -76,6 +76,8 @@ pub(super) struct Venue {
     /// By how much the history is behind.
     pub(super) history_lag: Duration,
     pub(super) history_calls: u64,
+    /// The history has other ids than the stream.
+    pub(super) history_renames: bool,
     pub(super) stamps_ahead: Option<(usize, Duration)>,
     pub(super) connects: Vec<Duration>,
     pub(super) sent: Vec<String>,
@@ -115,6 +117,7 @@ impl Venue {
             history_fails: false,
             history_lag: Duration::ZERO,
             history_calls: 0,
+            history_renames: false,
             stamps_ahead: None,
             connects: Vec::new(),
             sent: Vec::new(),
@@ -487,7 +490,13 @@ impl MarketData for Fake {
         }
         let asof = asof.min(wall(venue.now.saturating_sub(venue.history_lag)));
         let until = venue.prints.partition_point(|print| print.timestamp <= asof);
-        Ok(venue.prints[until.saturating_sub(venue.history_page)..until].to_vec())
+        let mut prints = venue.prints[until.saturating_sub(venue.history_page)..until].to_vec();
+        if venue.history_renames {
+            for print in &mut prints {
+                print.trade_id = format!("9{}", print.trade_id).into();
+            }
+        }
+        Ok(prints)
     }
 
     fn stream_quotes(&self, _: &[Symbol]) -> QuoteStream<'_> {

@@ -216,6 +216,21 @@ fn bybit() {
     assert_eq!(read(&bybit, BYBIT[6]), [Said::Pong]);
 }
 
+/// Binance, OKX and Bybit say themselves whether a candle is over.
+#[test]
+fn a_candle_that_forms_is_not_closed() {
+    let spot = Binance::spot(topics("BTC-USDT", true)).unwrap();
+    let bars = Okx::new([Topic::bars(symbol("BTC-USDT-PERP"), Interval::MINUTE)]).unwrap();
+    let bybit = Bybit::linear(topics("BTC-USDT-PERP", true)).unwrap();
+    for said in [
+        read(&spot, &BINANCE[2].replace(r#""x":true"#, r#""x":false"#)),
+        read(&bars, &OKX[2].replace(r#""5529.5","1"]"#, r#""5529.5","0"]"#)),
+        read(&bybit, &BYBIT[3].replace(r#""confirm":true"#, r#""confirm":false"#)),
+    ] {
+        assert!(matches!(*said, [Said::Bar { is_closed: false, .. }]), "{said:?}");
+    }
+}
+
 #[test]
 fn what_a_venue_does_not_have_is_refused_before_anything_is_sent() {
     let two = "2m".parse::<Interval>().unwrap();

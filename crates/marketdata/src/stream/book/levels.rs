@@ -115,9 +115,12 @@ impl Side {
             }
         }
         self.cut(limits);
-        // A side that ends where we know it to end is whole, however short.
-        let is_short = self.horizon.is_some() && self.levels.len() < (limits.most / 10).max(1);
-        if is_short { Err(Fault::Short) } else { Ok(()) }
+        if self.has_less_than(limits.most / 50) { Err(Fault::Short) } else { Ok(()) }
+    }
+
+    /// A side that ends where we know it to end is whole, however short.
+    fn has_less_than(&self, least: usize) -> bool {
+        self.horizon.is_some() && self.levels.len() < least.max(1)
     }
 
     /// Drops the worst levels beyond the bound.
@@ -195,6 +198,11 @@ impl Book {
             Some(checksum) if !checksum.fits(self) => Err(Fault::Checksum),
             _ => Ok(()),
         }
+    }
+
+    /// Whether so much of what was known is gone that a new snapshot should be had.
+    pub(super) fn is_short(&self, limits: Limits) -> bool {
+        [&self.bids, &self.asks].into_iter().any(|side| side.has_less_than(limits.most / 4))
     }
 
     /// Forgets all levels and keeps their room.

@@ -75,6 +75,9 @@ enum Phase {
 }
 
 /// The book of one topic on one connection.
+///
+/// Of a book whose snapshot did not reach to its end, levels beyond are not known. When less than a quarter is left of a side, a
+/// new snapshot is asked for while the book goes on; when less than a fiftieth is left, it is lost.
 #[derive(Debug, Clone)]
 pub struct Sync {
     book: Book,
@@ -91,6 +94,10 @@ pub struct Sync {
     waiting: VecDeque<Update>,
     /// How often it was lost in a row.
     losses: u32,
+    /// What takes its place when its snapshot has come: few levels are left of this one's.
+    next: Option<Box<Sync>>,
+    /// When that is asked for again.
+    next_due: Duration,
 }
 
 impl Sync {
@@ -109,6 +116,8 @@ impl Sync {
             is_checked: false,
             waiting: VecDeque::new(),
             losses: 0,
+            next: None,
+            next_due: Duration::ZERO,
         }
     }
 
@@ -124,6 +133,9 @@ impl Sync {
             return self.restart(&update, false, now, options);
         }
         if self.book().is_some() {
+            if let Some(next) = &mut self.next {
+                next.take(update.clone(), now, options);
+            }
             return self.follow(update, now, options);
         }
         if self.by_request {
@@ -137,6 +149,14 @@ impl Sync {
 
     /// Takes the snapshot that was asked for; `None` = there was no answer.
     pub fn answer(&mut self, snapshot: Option<Update>, now: Duration, options: &Options) -> Outcome {
+        if let Some(mut next) = self.next.take() {
+            if next.answer(snapshot, now, options) != Outcome::Valid {
+                self.next_due = now.saturating_add(options.pause);
+                return Outcome::Waits;
+            }
+            *self = *next;
+            return Outcome::Valid;
+        }
         if !matches!(self.phase, Phase::Asked(_)) {
             return Outcome::Waits;
         }
@@ -245,13 +265,19 @@ impl Sync {
         self.book.clear();
         self.waiting.clear();
         self.numbers = None;
+        self.next = None;
         self.phase = Phase::Due(now.saturating_add(pause));
         Outcome::Lost(fault)
     }
 
     /// Whether a snapshot is to be asked for now, on a live connection. What was asked for in vain is lost once more.
-    pub(in crate::stream) fn is_due(&mut self, now: Duration, options: &Options) -> bool {
+    pub fn is_due(&mut self, now: Duration, options: &Options) -> bool {
         match self.phase {
+            Phase::Valid(_) => {
+                self.next.take_if(|next| matches!(next.phase, Phase::Asked(until) if now >= until));
+                let is_wanted = self.by_request && self.next.is_none() && now >= self.next_due;
+                return is_wanted && self.book.is_short(self.limits);
+            }
             Phase::New if self.by_request => self.phase = Phase::Due(now),
             // The stream begins with a snapshot.
             Phase::New => self.asked(now, options),
@@ -266,9 +292,16 @@ impl Sync {
     }
 
     /// A snapshot was asked for.
-    pub(in crate::stream) fn asked(&mut self, now: Duration, options: &Options) {
+    pub fn asked(&mut self, now: Duration, options: &Options) {
         let patience = if self.by_request { options.history_within } else { options.acknowledge_within };
-        self.phase = Phase::Asked(now.saturating_add(patience));
+        let asked = Phase::Asked(now.saturating_add(patience));
+        if self.book().is_some() {
+            let (limits, by_request) = (self.limits, self.by_request);
+            self.next_due = now.saturating_add(options.pause);
+            self.next = Some(Box::new(Self { phase: asked, limits, ..Self::new(None, by_request, options) }));
+        } else {
+            self.phase = asked;
+        }
     }
 }
 
