@@ -4,7 +4,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use mts_foundation::{Decimal, Symbol, Timestamp};
-use mts_marketdata::stream::book::{Numbers, Outcome, Sync, Update};
+use mts_marketdata::stream::book::{Numbers, Outcome, Synchroniser, Update};
 use mts_marketdata::stream::protocol::{Level, Protocol, Said};
 use mts_marketdata::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
 use mts_marketdata::stream::{Options, Topic};
@@ -89,7 +89,7 @@ fn protocol(venue: &str, symbol: &str) -> Box<dyn Protocol> {
 }
 
 /// A book of a hundred levels of each side before the update.
-fn book(protocol: &dyn Protocol, update: &Update) -> Sync {
+fn book(protocol: &dyn Protocol, update: &Update) -> Synchroniser {
     let level = |mantissa: i64| Level { price: Decimal::new(mantissa, 1), size: Decimal::new(10_000_000, 8) };
     let snapshot = Update {
         is_snapshot: true,
@@ -100,7 +100,7 @@ fn book(protocol: &dyn Protocol, update: &Update) -> Sync {
         ..update.clone()
     };
     let options = Options::default();
-    let mut sync = Sync::new(protocol.book_depth(), false, &options);
+    let mut sync = Synchroniser::new(protocol.book_depth(), false, &options);
     assert_eq!(sync.take(snapshot, Duration::ZERO, &options), Outcome::Valid);
     sync
 }

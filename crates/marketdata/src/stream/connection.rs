@@ -1,6 +1,6 @@
 //! One connection on its way to being live.
 
-use super::book::Sync;
+use super::book::Synchroniser;
 use super::machine::{Action, ConnectionId};
 use super::options::{Moment, Options};
 use super::protocol::{Channel, Facts, Protocol, TopicIndex};
@@ -43,7 +43,7 @@ pub(super) struct Connection {
     lists: u64,
     is_greeted: bool,
     /// The order books of this connection: one that it has lost dies with it.
-    pub(super) books: BTreeMap<TopicIndex, Sync>,
+    pub(super) books: BTreeMap<TopicIndex, Synchroniser>,
     /// Snapshots that were asked for by a request.
     pub(super) requested: BTreeSet<TopicIndex>,
 }
@@ -102,7 +102,7 @@ impl Connection {
                 by_channel.entry(topic.channel).or_default().push(*index);
                 if topic.channel == Channel::Book {
                     let by_request = protocol.book_request(*index).is_some();
-                    self.books.insert(*index, Sync::new(protocol.book_depth(), by_request, options));
+                    self.books.insert(*index, Synchroniser::new(protocol.book_depth(), by_request, options));
                 }
             }
         }

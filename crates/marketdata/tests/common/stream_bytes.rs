@@ -7,7 +7,7 @@
 
 use mts_foundation::{Decimal, Interval, Symbol, Timestamp};
 use mts_marketdata::alpaca::Feed;
-use mts_marketdata::stream::book::{Numbers, Outcome, Sync, Update};
+use mts_marketdata::stream::book::{Numbers, Outcome, Synchroniser, Update};
 use mts_marketdata::stream::protocol::{Level, Protocol, Said};
 use mts_marketdata::stream::venues::{Alpaca, Binance, Bybit, Coinbase, Kraken, Okx, Polygon};
 use mts_marketdata::stream::{Channel, Options, Topic};
@@ -64,7 +64,7 @@ fn check_book(depth: Option<usize>, update: Update) {
         asks: side(100_000),
     };
     for by_request in [false, true] {
-        let mut sync = Sync::new(depth, by_request, &options);
+        let mut sync = Synchroniser::new(depth, by_request, &options);
         assert_eq!(sync.take(snapshot.clone(), Duration::ZERO, &options), Outcome::Valid);
         sync.take(update.clone(), Duration::ZERO, &options);
         if let Some(book) = sync.book() {

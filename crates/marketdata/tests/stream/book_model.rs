@@ -3,7 +3,7 @@
 use super::world::book_venue::crc32;
 use super::world::{SECOND, ms, wall};
 use mts_foundation::{Decimal, Symbol};
-use mts_marketdata::stream::book::{Book, Checksum, Fault, Numbers, Outcome, Sync, Update};
+use mts_marketdata::stream::book::{Book, Checksum, Fault, Numbers, Outcome, Synchroniser, Update};
 use mts_marketdata::stream::protocol::{Level, Protocol, Said};
 use mts_marketdata::stream::venues::Kraken;
 use mts_marketdata::stream::{Options, Topic};
@@ -84,7 +84,7 @@ proptest! {
     fn a_book_of_the_best_levels_is_the_model(rounds in changes(), depth in 1_usize..30) {
         let options = Options::default();
         let (mut bids, mut asks) = start();
-        let mut sync = Sync::new(Some(depth), false, &options);
+        let mut sync = Synchroniser::new(Some(depth), false, &options);
         let (mut best_bids, mut best_asks) = (top(&bids, true, depth), top(&asks, false, depth));
         // Snapshots come in any order.
         let snapshot = update(true, 1, levels(best_bids.clone()), levels(best_asks.clone()));
@@ -104,7 +104,7 @@ proptest! {
     fn a_book_that_is_cut_off_shows_nothing_beyond(rounds in changes(), known in 5_usize..40, most in 10_usize..40) {
         let options = Options { levels: most, ..Options::default() };
         let (mut bids, mut asks) = start();
-        let mut sync = Sync::new(None, false, &options);
+        let mut sync = Synchroniser::new(None, false, &options);
         let snapshot = |number, bids: &Side, asks: &Side| Update {
             limit: Some(known),
             ..update(true, number, levels(top(bids, true, known)), levels(top(asks, false, known)))
@@ -148,12 +148,12 @@ fn krakens_example_has_krakens_checksum() {
         update
     };
     let options = Options::default();
-    let mut sync = Sync::new(kraken.book_depth(), false, &options);
+    let mut sync = Synchroniser::new(kraken.book_depth(), false, &options);
     assert_eq!(sync.take(read(KRAKEN), ms(0), &options), Outcome::Valid);
     assert_eq!(sync.book().unwrap().best().0.unwrap().price, Decimal::new(452_835, 1));
     // Another one, or one digit less of a size, is another book.
     for wrong in [KRAKEN.replace("3310070434", "3310070435"), KRAKEN.replace("0.10000000", "0.1000000")] {
-        let mut sync = Sync::new(kraken.book_depth(), false, &options);
+        let mut sync = Synchroniser::new(kraken.book_depth(), false, &options);
         assert_eq!(sync.take(read(&wrong), ms(0), &options), Outcome::Lost(Fault::Checksum));
         assert!(sync.book().is_none());
     }
@@ -173,7 +173,7 @@ fn okxs_example_has_okxs_checksum() {
         (&[("3366.1", "7"), ("3366", "6")][..], &[("3366.8", "9"), ("3368", "8")][..], -1_881_014_294),
         (&[("3366.1", "7")], &[("3366.8", "9"), ("3368", "8"), ("3372", "8")], 831_078_360),
     ] {
-        let mut sync = Sync::new(Some(400), false, &options);
+        let mut sync = Synchroniser::new(Some(400), false, &options);
         assert_eq!(sync.take(snapshot(bids, asks, expected), ms(0), &options), Outcome::Valid);
         let wrong = sync.take(snapshot(bids, asks, expected + 1), ms(0), &options);
         assert_eq!(wrong, Outcome::Lost(Fault::Checksum));
@@ -183,8 +183,8 @@ fn okxs_example_has_okxs_checksum() {
 }
 
 /// One that waits for its snapshot.
-fn asked(options: &Options) -> Sync {
-    let mut sync = Sync::new(None, true, options);
+fn asked(options: &Options) -> Synchroniser {
+    let mut sync = Synchroniser::new(None, true, options);
     assert!(sync.is_due(ms(0), options));
     sync.asked(ms(0), options);
     sync
@@ -217,7 +217,7 @@ fn numbers_decide_what_follows() {
         // In a quiet market the snapshot is as old as the update before.
         (numbered(103, 107, Some(100)), numbered(108, 109, Some(107)), [Valid, Valid]),
     ] {
-        let mut sync = Sync::new(None, true, &options);
+        let mut sync = Synchroniser::new(None, true, &options);
         assert_eq!(sync.take(first.clone(), ms(0), &options), Outcome::Waits);
         assert_eq!(sync.answer(Some(snapshot()), ms(0), &options), Outcome::Waits, "nobody has asked");
         let mut sync = asked(&options);

@@ -6,7 +6,7 @@ use super::world::SECOND;
 use bytes::Bytes;
 use mts_foundation::io::Frame;
 use mts_foundation::{Decimal, Symbol, Timestamp};
-use mts_marketdata::stream::book::{Book, Outcome, Sync};
+use mts_marketdata::stream::book::{Book, Outcome, Synchroniser};
 use mts_marketdata::stream::machine::{Action, Input, Machine};
 use mts_marketdata::stream::protocol::{Protocol, Said};
 use mts_marketdata::stream::venues::{Binance, Coinbase, Kraken, Okx};
@@ -248,7 +248,7 @@ fn cryptofeed_kraken() {
     let Some(path) = recording("cryptofeed/sample_data/KRAKEN.ws.50.0") else { return };
     let frames = frames(&path);
     let options = Options::default();
-    let mut syncs: BTreeMap<String, Sync> = BTreeMap::new();
+    let mut syncs: BTreeMap<String, Synchroniser> = BTreeMap::new();
     let (mut snapshots, mut updates) = (0, 0);
     for (time, frame) in &frames {
         let value: Value = serde_json::from_str(frame).unwrap();
@@ -277,7 +277,8 @@ fn cryptofeed_kraken() {
             update.checksum = None;
         }
         (snapshots, updates) = (snapshots + u32::from(is_snapshot), updates + u32::from(!is_snapshot));
-        let sync = syncs.entry(pair.to_owned()).or_insert_with(|| Sync::new(Some(1_000), false, &options));
+        let sync =
+            syncs.entry(pair.to_owned()).or_insert_with(|| Synchroniser::new(Some(1_000), false, &options));
         let outcome = sync.take(update.clone(), Duration::ZERO, &options);
         assert_eq!(outcome, Outcome::Valid, "{pair} after {updates} updates");
     }

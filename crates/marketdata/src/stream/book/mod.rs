@@ -1,6 +1,6 @@
 //! Order books: from a snapshot and what has changed since to the book as it stands, or to the certainty that it is lost.
 //!
-//! No I/O, no clock. [`Book`] is the levels, [`Sync`] the book of one topic on one connection: it checks the venue's numbers and
+//! No I/O, no clock. [`Book`] is the levels, [`Synchroniser`] the book of one topic on one connection: it checks the venue's numbers and
 //! checksum on every update and hands nothing on until a new snapshot has come after one that does not fit.
 
 mod checksum;
@@ -9,4 +9,4 @@ mod sync;
 
 pub use checksum::Checksum;
 pub use levels::{Book, Fault};
-pub use sync::{Numbers, Outcome, Sync, Update};
+pub use sync::{Numbers, Outcome, Synchroniser, Update};

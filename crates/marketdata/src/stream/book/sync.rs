@@ -79,7 +79,7 @@ enum Phase {
 /// Of a book whose snapshot did not reach to its end, levels beyond are not known. When less than a quarter is left of a side, a
 /// new snapshot is asked for while the book goes on; when less than a fiftieth is left, it is lost.
 #[derive(Debug, Clone)]
-pub struct Sync {
+pub struct Synchroniser {
     book: Book,
     phase: Phase,
     limits: Limits,
@@ -95,12 +95,12 @@ pub struct Sync {
     /// How often it was lost in a row.
     losses: u32,
     /// What takes its place when its snapshot has come: few levels are left of this one's.
-    next: Option<Box<Sync>>,
+    next: Option<Box<Synchroniser>>,
     /// When that is asked for again.
     next_due: Duration,
 }
 
-impl Sync {
+impl Synchroniser {
     /// A book without levels. `depth` is how many of each side the venue keeps up, `None` = all; `by_request` says that
     /// snapshots come by a request of their own.
     #[must_use]

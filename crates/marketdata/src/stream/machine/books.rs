@@ -1,7 +1,7 @@
 //! Order books: what the venue says of them to the connection that it came by, and what is so to the consumer.
 
 use super::{ConnectionId, Machine};
-use crate::stream::book::{Book, Fault, Outcome, Sync, Update};
+use crate::stream::book::{Book, Fault, Outcome, Synchroniser, Update};
 use crate::stream::following::Following;
 use crate::stream::options::Moment;
 use crate::stream::protocol::{Channel, Protocol, TopicIndex};
@@ -50,7 +50,7 @@ impl<P: Protocol> Machine<P> {
     pub(super) fn unread(&mut self, id: ConnectionId, now: Moment) {
         let options = self.tape.options;
         let Some(connection) = self.connection(id) else { return };
-        let lost = |(topic, sync): (&TopicIndex, &mut Sync)| {
+        let lost = |(topic, sync): (&TopicIndex, &mut Synchroniser)| {
             sync.unread(now.mono, &options).map(|fault| (*topic, fault))
         };
         let lost: Vec<_> = connection.books.iter_mut().filter_map(lost).collect();
