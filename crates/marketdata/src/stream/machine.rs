@@ -12,10 +12,11 @@ use super::protocol::{Protocol, Said, Topic, TopicIndex};
 use super::queue::Queue;
 use super::tape::Tape;
 use bytes::Bytes;
-use mts_foundation::Timestamp;
 use mts_foundation::io::Frame;
-use mts_foundation::market_data::MarketEvent;
-use std::collections::{BTreeMap, VecDeque};
+use mts_foundation::market_data::{MarketEvent, StaleCause};
+use mts_foundation::{Symbol, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of a connection: no two of a feed have the same.
@@ -102,7 +103,8 @@ pub struct Machine<P> {
     is_closed: bool,
     /// Since when no connection is live, on both clocks.
     interrupted: Option<Moment>,
-    is_stale: bool,
+    /// What was said last to be stale.
+    stale: Option<(Arc<[Symbol]>, StaleCause)>,
     refused: BTreeMap<TopicIndex, String>,
     /// Why the connection was lost last.
     fault: Option<String>,
@@ -148,7 +150,7 @@ impl<P: Protocol> Machine<P> {
             is_started: false,
             is_closed: false,
             interrupted: None,
-            is_stale: false,
+            stale: None,
             refused: BTreeMap::new(),
             fault: None,
             looked: Duration::ZERO,
@@ -382,7 +384,7 @@ impl<P: Protocol> Machine<P> {
                 }
             }
             Said::Refused { topic, message } => self.refuse(id, topic, message),
-            Said::Revised(_) => self.tape.counts.revised = self.tape.counts.revised.saturating_add(1),
+            Said::Revised(topic, bar) => self.tape.revise(topic, bar),
             Said::Withdrawn { time, .. } => self.tape.withdraw(time, now),
             Said::Subscribed(all) => {
                 if let Some(Err(why)) = self.connection(id).map(|connection| connection.listed(&all)) {
@@ -557,6 +559,8 @@ impl<P: Protocol> Machine<P> {
         self.look_for_books(now.mono);
         let date = now.time.to_datetime();
         let mut stale_since: Option<Timestamp> = None;
+        let mut symbols: BTreeSet<Symbol> = BTreeSet::new();
+        let mut cause = StaleCause::Silent;
         let mut waits = false;
         for (index, topic) in self.tape.topics.iter_mut().enumerate() {
             // What the venue does not have never comes.
@@ -571,19 +575,24 @@ impl<P: Protocol> Machine<P> {
             if topic.is_stale {
                 let since = before(now.time, silent);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+                symbols.insert(topic.topic.symbol.clone());
             }
             waits |= topic.waits() || topic.lacks_book.is_some();
+            // A lost book is silence: nothing of the past follows it.
             if let Some(since) = topic.lacks_book
                 && now.mono.saturating_sub(since) >= self.tape.options.disconnected
             {
                 let since = before(now.time, now.mono.saturating_sub(since));
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+                symbols.insert(topic.topic.symbol.clone());
             }
             // Who waits for the history has nothing to show, whatever comes meanwhile.
             let waited = topic.waited(now.mono);
             if waited >= self.tape.options.disconnected {
                 let since = before(now.time, waited);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+                symbols.insert(topic.topic.symbol.clone());
+                cause = StaleCause::Interrupted;
             }
         }
         if let Some(since) = self.interrupted
@@ -591,18 +600,28 @@ impl<P: Protocol> Machine<P> {
             && now.mono >= since.mono
         {
             stale_since = Some(stale_since.map_or(since.time, |other| other.min(since.time)));
+            let topics = self.tape.topics.iter().enumerate();
+            let wanted = topics.filter(|(index, _)| !self.refused.contains_key(index));
+            symbols.extend(wanted.map(|(_, topic)| topic.topic.symbol.clone()));
+            cause = StaleCause::Interrupted;
         }
         let venue = self.tape.venue.clone();
         match stale_since {
-            Some(since) if !self.is_stale => {
-                self.is_stale = true;
-                self.tape.queue.health(MarketEvent::Stale { venue, since });
+            Some(since) => {
+                let is_told = |(told, why): &(Arc<[Symbol]>, StaleCause)| {
+                    *why == cause && told.len() == symbols.len() && told.iter().eq(&symbols)
+                };
+                if !self.stale.as_ref().is_some_and(is_told) {
+                    let symbols: Arc<[Symbol]> = symbols.into_iter().collect();
+                    self.stale = Some((Arc::clone(&symbols), cause));
+                    self.tape.queue.health(MarketEvent::Stale { venue, since, symbols, cause });
+                }
             }
-            None if self.is_stale && !waits && self.interrupted.is_none() => {
-                self.is_stale = false;
+            None if self.stale.is_some() && !waits && self.interrupted.is_none() => {
+                self.stale = None;
                 self.tape.queue.health(MarketEvent::Recovered { venue, time: now.time });
             }
-            _ => {}
+            None => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::world::book_venue::{BookVenue, TONGUES, Tongue, Wrong};
 use super::world::{Fake, SECOND, Speech, ms, symbol};
 use mts_foundation::io::Frame;
-use mts_foundation::market_data::{DataFeed, MarketEvent};
+use mts_foundation::market_data::{DataFeed, MarketEvent, StaleCause};
 use mts_foundation::{Decimal, Symbol, Timestamp, VenueName};
 use mts_marketdata::stream::book::Update;
 use mts_marketdata::stream::protocol::{Facts, Protocol, Said, TopicIndex, Unreadable};
@@ -183,6 +183,12 @@ fn a_wrong_checksum_loses_the_book_at_once() {
         let [(stale, false)] = *health(&while_lost) else { panic!("{while_lost:?}") };
         assert!(stale <= at + SECOND, "{stale:?}");
         assert_eq!(feed.machine().stale().count(), 1);
+        let whose = while_lost.iter().find_map(|(_, event)| match event {
+            MarketEvent::Stale { symbols, cause, .. } => Some((symbols.to_vec(), *cause)),
+            _ => None,
+        });
+        // The stream itself is not interrupted: nothing of the past follows.
+        assert_eq!(whose, Some((vec![symbol()], StaleCause::Silent)));
         events.extend(while_lost);
         world.venue().book.as_mut().unwrap().has_no_snapshots = false;
         events.extend(world.run(&mut feed, at + 60 * SECOND, Duration::ZERO));

@@ -76,8 +76,8 @@ enum Phase {
 
 /// The book of one topic on one connection.
 ///
-/// Of a book whose snapshot did not reach to its end, levels beyond are not known. When less than a quarter is left of a side, a
-/// new snapshot is asked for while the book goes on; when less than a fiftieth is left, it is lost.
+/// Of a book whose snapshot did not reach to its end, levels beyond are not known. When less than a quarter is left of a
+/// side, a new snapshot is asked for while the book goes on; when less than a fiftieth is left, it is lost.
 #[derive(Debug, Clone)]
 pub struct Synchroniser {
     book: Book,
