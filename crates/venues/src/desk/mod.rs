@@ -7,6 +7,7 @@ mod happen;
 pub(crate) mod ids;
 mod row;
 mod settle;
+mod tape;
 
 pub(crate) use happen::not_possible;
 use mts_foundation::broker::OrderChange;
@@ -20,6 +21,7 @@ pub(crate) use row::{CashRow, Event, FillRow, Row, State, Wanted, What};
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+pub(crate) use tape::Print;
 
 /// Most orders that a desk takes in its life.
 pub(crate) const MAX_ORDERS: usize = 100_000;
@@ -87,6 +89,7 @@ pub(crate) struct Desk {
     cash: Decimal,
     positions: PositionBook,
     prices: BTreeMap<Symbol, Quote>,
+    tape: tape::Tape,
     matching: bool,
     // What the next order or cancellation will meet.
     next_parts: u32,
@@ -121,6 +124,7 @@ impl Desk {
             cash,
             positions: PositionBook::new(),
             prices: BTreeMap::new(),
+            tape: tape::Tape::default(),
             matching: true,
             next_parts: 1,
             fills_first: false,
@@ -398,8 +402,9 @@ impl Desk {
         self.settle(events);
     }
 
-    /// Meets the orders with bars that have ended. Instruments that have quotes are filled by those.
+    /// Meets the orders with bars that have ended, and keeps them. Instruments that have quotes are filled by those.
     pub(crate) fn bars(&mut self, bars: &[Bar]) {
+        bars.iter().for_each(|bar| self.tape.keep(bar));
         let mut events = Vec::new();
         self.exchange.on_bars(bars, &mut events);
         self.now = self.now.max(self.exchange.now());

@@ -6,13 +6,14 @@
 //! | `POST /_mts/act` | an `Act`, as JSON |
 //! | `POST /_mts/quotes` | a quote, or a list of them |
 //! | `POST /_mts/bars` | a list of bars that have ended, of one instant |
+//! | `POST /_mts/trades` | trades of others, as a list |
 //! | `DELETE /_mts/heard` | what clients have sent since, and forgets it |
 //! | `GET /_mts/orders`, `/_mts/fills`, `/_mts/account` | what the venue knows |
 
 use super::Shared;
 use crate::dialect::{Answer, Request};
 use mts_foundation::double::Act;
-use mts_foundation::{Bar, Quote};
+use mts_foundation::{Bar, Quote, Trade};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -30,7 +31,8 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Answer {
         ("GET", "") => Answer::json(200, &facts(shared)),
         ("POST", "act") => done(read::<Act>(request).and_then(|act| shared.act(&act).map_err(|e| e.reason))),
         ("POST", "quotes") => done(quotes(request).map(|quotes| quotes.iter().for_each(|q| shared.quote(q)))),
-        ("POST", "bars") => done(read::<Vec<Bar>>(request).map(|bars| shared.lock().desk.bars(&bars))),
+        ("POST", "bars") => done(read::<Vec<Bar>>(request).map(|bars| shared.bars(&bars))),
+        ("POST", "trades") => done(read::<Vec<Trade>>(request).map(|trades| shared.trades(&trades))),
         ("DELETE", "heard") => Answer::json(200, &heard(shared)),
         ("GET", "orders") => Answer::json(200, &orders(shared)),
         ("GET", "fills") => Answer::json(200, &fills(shared)),

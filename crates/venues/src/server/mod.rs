@@ -19,7 +19,7 @@ pub(crate) use faults::{UNKNOWN_NAME, with_unknown_name};
 use mts_foundation::double::{
     Act, Call, DoubleAccount, DoubleFill, DoubleOrder, NotPossible, StreamFault, VenueDouble,
 };
-use mts_foundation::{Clock, Quote, Symbol};
+use mts_foundation::{Bar, Clock, Quote, Symbol, Trade};
 use secrecy::SecretString;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -98,6 +98,18 @@ impl Shared {
 
     fn quote(&self, quote: &Quote) {
         self.lock().desk.quote(quote);
+        self.wake();
+    }
+
+    fn bars(&self, bars: &[Bar]) {
+        self.lock().desk.bars(bars);
+        self.wake();
+    }
+
+    fn trades(&self, trades: &[Trade]) {
+        let mut inner = self.lock();
+        trades.iter().for_each(|trade| inner.desk.print(trade));
+        drop(inner);
         self.wake();
     }
 }
@@ -232,6 +244,17 @@ impl Double {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Bars of one instant that have ended: orders for instruments without quotes meet them, and who asks for bars of that
+    /// length is given them.
+    pub fn bars(&self, bars: &[Bar]) {
+        self.shared.bars(bars);
+    }
+
+    /// Trades of others, which no order of the account meets. A time after now counts as now.
+    pub fn trades(&self, trades: &[Trade]) {
+        self.shared.trades(trades);
     }
 
     /// The certificate that clients must trust, in PEM, where it speaks TLS.
