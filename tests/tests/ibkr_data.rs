@@ -241,9 +241,10 @@ async fn start_and_stop_do_nothing_the_second_time() {
         assert_eq!(DataFeed::next(&mut feed).await.unwrap(), None);
     }
     DataFeed::start(&mut feed).await.unwrap();
-    quote(&double, "AAPL", "181", "181.1");
-    let heard = until(&mut feed, |event| is_quote(event, "AAPL", "181")).await;
+    let heard = until(&mut feed, GAP).await;
     assert_eq!(health(&heard), ["recovered", "gap"], "what was missed meanwhile");
+    quote(&double, "AAPL", "181", "181.1");
+    until(&mut feed, |event| is_quote(event, "AAPL", "181")).await;
     assert_eq!(double.streams(), 1, "the same connection");
     drop(feed);
     for _ in 0..200 {

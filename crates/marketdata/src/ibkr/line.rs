@@ -76,8 +76,12 @@ struct Open {
     ticks: SelectAll<Ticks>,
     /// What is asked for again later, and when.
     again: VecDeque<(Duration, Ask)>,
-    /// Asks TWS whether it is there.
+    /// Asks TWS whether it is there: its answer shows that it has read what was asked before.
     beat: Option<BoxFuture<'static, Result<(), Error>>>,
+    /// Whether something was asked for since the last beat began.
+    unread: bool,
+    /// Whether TWS has read all that was asked for.
+    read: bool,
     /// When something was heard last.
     heard: Duration,
 }
@@ -257,6 +261,8 @@ impl Line {
             ticks: SelectAll::new(),
             again: VecDeque::new(),
             beat: None,
+            unread: true,
+            read: false,
             heard: self.mono(),
         };
         self.state = State::Open(Box::new(open));
@@ -369,7 +375,6 @@ impl Line {
                     Ok(ticks) => open.ticks.push(ticks),
                     Err(error) => self.ended(ask, &error).map_err(lost)?,
                 }
-                self.settle();
             }
             Woken::Notice(None) => return Err(lost(Lost)),
             Woken::Notice(Some(notice)) => match open.health.hear(&notice) {
@@ -382,7 +387,7 @@ impl Line {
                     self.interrupt();
                     let all = self.all();
                     if let State::Open(open) = &mut self.state {
-                        open.queue = all;
+                        (open.queue, open.unread, open.read) = (all, true, false);
                     }
                     self.anew();
                 }
@@ -391,6 +396,8 @@ impl Line {
             Woken::Beaten(beaten) => {
                 open.beat = None;
                 beaten.map_err(|error| (error, true))?;
+                open.read = !open.unread;
+                self.settle();
             }
             Woken::Time => {
                 while let Some((_, ask)) = open.again.pop_front_if(|(at, _)| *at <= now) {
@@ -401,11 +408,10 @@ impl Line {
         Ok(())
     }
 
-    /// When all has been asked for and nothing is lost, prices flow.
+    /// When TWS has read all that was asked for and nothing is lost, prices flow.
     fn settle(&mut self) {
         if let State::Open(open) = &self.state
-            && open.queue.is_empty()
-            && open.asking.is_none()
+            && open.read
             && open.health.is_well()
         {
             self.tries = 0;
@@ -424,10 +430,13 @@ impl Line {
         {
             let (client, contract) = (Arc::clone(&open.client), instrument.contract.clone());
             let prints = self.wanted == Wanted::Level;
+            open.unread = true;
             open.asking =
                 Some(Box::pin(async move { (ask, subscribe(&client, &contract, ask, prints).await) }));
         }
-        if open.beat.is_none() && now.saturating_sub(open.heard) >= beat_every {
+        let asked = open.unread && open.queue.is_empty() && open.asking.is_none();
+        if open.beat.is_none() && (asked || now.saturating_sub(open.heard) >= beat_every) {
+            open.unread &= !asked;
             let (client, gateway) = (Arc::clone(&open.client), Arc::clone(&self.gateway));
             open.beat = Some(Box::pin(async move { gateway.within(client.server_time()).await.map(drop) }));
         }
