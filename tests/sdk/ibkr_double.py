@@ -371,7 +371,8 @@ def text_market_data(double, ib, stock, case, wait, errors):
         ticker, seen = ticks("Last")
         printed(("180.02", "10"), ("180.04", "3"))
         wait("the prints", lambda: [(tick.price, tick.size) for tick in seen] == [(180.02, 10), (180.04, 3)])
-        assert seen[0].time == second and seen[0].exchange == "NASDAQ", f"{seen}"
+        # Their times are those of ib_async's receipt.
+        assert seen[0].exchange == "NASDAQ", f"{seen}"
         ib.cancelTickByTickData(stock, "Last")
     case("ticks", prints, "97")
 

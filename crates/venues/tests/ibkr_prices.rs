@@ -1,5 +1,7 @@
 //! Market data of Interactive Brokers' double, by a plain client in both dialects.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 mod client;
 mod gateway;
 

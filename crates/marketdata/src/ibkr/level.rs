@@ -209,9 +209,9 @@ mod tests {
     fn delayed_prices_are_taken_where_they_are_wanted_and_nowhere_else() {
         let mut level = Level::default();
         let ticks = [both(TickType::DelayedBid, 1.0, 1.0), both(TickType::DelayedAsk, 2.0, 1.0)];
-        ticks.iter().for_each(|tick| drop(level.take(tick, false, SINCE)));
+        assert!(ticks.iter().all(|tick| level.take(tick, false, SINCE).is_none()));
         assert_eq!(level.news(), None);
-        ticks.iter().for_each(|tick| drop(level.take(tick, true, SINCE)));
+        assert!(ticks.iter().all(|tick| level.take(tick, true, SINCE).is_none()));
         assert!(level.news().is_some());
     }
 }

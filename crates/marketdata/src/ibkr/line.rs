@@ -41,7 +41,7 @@ pub(super) enum Wanted {
 /// A request for ticks: of which instrument, and what.
 type Ask = (usize, What);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Level,
     Prints,
@@ -106,8 +106,10 @@ pub(super) struct Line {
     instruments: Vec<Instrument>,
     wanted: Wanted,
     state: State,
+    /// A connection that is to be ended before another one is made.
+    bad: Option<Arc<Client>>,
     /// What was refused for good.
-    refused: BTreeSet<usize>,
+    refused: BTreeSet<Ask>,
     ready: VecDeque<MarketEvent>,
     /// When something came last.
     covered: Timestamp,
@@ -172,6 +174,7 @@ impl Line {
             instruments,
             wanted,
             state: State::Waits(Duration::ZERO),
+            bad: None,
             refused: BTreeSet::new(),
             ready: VecDeque::new(),
             covered: now,
@@ -207,14 +210,18 @@ impl Line {
         self.instruments.get(place).map_or("", |instrument| instrument.symbol.as_str())
     }
 
-    /// All that is wanted and was not refused for good.
-    fn all(&self) -> VecDeque<Ask> {
-        let what: &[What] = match self.wanted {
+    fn what(&self) -> &'static [What] {
+        match self.wanted {
             Wanted::Quotes | Wanted::Level => &[What::Level],
             Wanted::TickByTick => &[What::Prints, What::Touch],
-        };
-        let places = (0..self.instruments.len()).filter(|place| !self.refused.contains(place));
-        places.flat_map(|place| what.iter().map(move |what| (place, *what))).collect()
+        }
+    }
+
+    /// All that is wanted and was not refused for good.
+    fn all(&self) -> VecDeque<Ask> {
+        let asks =
+            (0..self.instruments.len()).flat_map(|place| self.what().iter().map(move |what| (place, *what)));
+        asks.filter(|ask| !self.refused.contains(ask)).collect()
     }
 
     /// Prices are not to be trusted from here on.
@@ -237,18 +244,28 @@ impl Line {
         self.covered = now;
     }
 
-    /// The connection is over.
-    fn lose(&mut self, why: &Error) {
+    /// The connection is over; `bad` = it does not answer, and is ended first.
+    fn lose(&mut self, why: &Error, bad: bool) {
         self.complain(words(why, &self.gateway.settings));
         self.interrupt();
         let pause = SHORTEST_PAUSE.saturating_mul(1 << self.tries.min(10)).min(LONGEST_PAUSE);
         self.tries = self.tries.saturating_add(1);
-        self.state = State::Waits(self.mono().saturating_add(pause));
+        let waits = State::Waits(self.mono().saturating_add(pause));
+        if let State::Open(open) = std::mem::replace(&mut self.state, waits)
+            && bad
+        {
+            self.bad = Some(open.client);
+        }
     }
 
     fn connect(&mut self) {
-        let gateway = Arc::clone(&self.gateway);
-        self.state = State::Connects(Box::pin(async move { gateway.client().await }));
+        let (gateway, bad) = (Arc::clone(&self.gateway), self.bad.take());
+        self.state = State::Connects(Box::pin(async move {
+            if let Some(bad) = bad {
+                gateway.give_up(&bad).await;
+            }
+            gateway.client().await
+        }));
     }
 
     fn opened(&mut self, client: Arc<Client>) -> Result<(), Error> {
@@ -331,8 +348,8 @@ impl Line {
         let why = words(error, &self.gateway.settings);
         self.complain(format!("{}: {why}", self.symbol(place)));
         if matches!(error, Error::Notice(notice) if refusal(notice.code) == Refusal::Final) {
-            self.refused.insert(place);
-            if self.refused.len() == self.instruments.len() {
+            self.refused.insert((place, what));
+            if self.all().is_empty() {
                 let message = format!("TWS has none of the symbols; the last one it refused: {why}");
                 self.stats.running = false;
                 self.ready.push_back(MarketEvent::Fatal { venue: self.gateway.venue.clone(), message });
@@ -397,6 +414,10 @@ impl Line {
                 open.beat = None;
                 beaten.map_err(|error| (error, true))?;
                 open.read = !open.unread;
+                // A quiet market is no gap.
+                if self.interrupted.is_none() {
+                    self.covered = self.gateway.clock.now();
+                }
                 self.settle();
             }
             Woken::Time => {
@@ -457,7 +478,7 @@ impl Line {
                 let connected = poll_fn(|context| connecting.as_mut().poll(context)).await;
                 return match connected.and_then(|client| self.opened(client)) {
                     Ok(()) => {}
-                    Err(error) => self.lose(&error),
+                    Err(error) => self.lose(&error, false),
                 };
             }
             State::Open(open) => {
@@ -493,15 +514,8 @@ impl Line {
                 .await
             }
         };
-        if let Err((error, give_up)) = self.hear(woken) {
-            let client = match &self.state {
-                State::Open(open) if give_up => Some(Arc::clone(&open.client)),
-                _ => None,
-            };
-            self.lose(&error);
-            if let Some(client) = client {
-                gateway.give_up(&client).await;
-            }
+        if let Err((error, bad)) = self.hear(woken) {
+            self.lose(&error, bad);
         }
     }
 }
