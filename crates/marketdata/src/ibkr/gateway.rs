@@ -1,5 +1,6 @@
-//! The connection to TWS, over the library, which opens its own socket (the named exception of decision H3). It never reconnects
-//! by itself: when it is lost it is over, and whoever needs one asks for another, so that nobody takes silence for calm.
+//! The connection to TWS, over the library, which opens its own socket (the named exception of decision H3). It never
+//! reconnects by itself: when it is lost it is over, and whoever needs one asks for another, so that nobody takes
+//! silence for calm.
 
 use super::contracts::{Places, contract_of};
 use super::past::Pace;
@@ -79,8 +80,8 @@ impl Default for IbkrSettings {
     }
 }
 
-/// One connection to TWS for requests and feeds of market data. It is made when it is needed first, and made anew when it is
-/// needed after it was lost.
+/// One connection to TWS for requests and feeds of market data. It is made when it is needed first, and made anew when
+/// it is needed after it was lost.
 pub struct IbkrGateway {
     pub(super) settings: IbkrSettings,
     pub(super) clock: Arc<dyn Clock>,

@@ -1,11 +1,12 @@
 //! The best prices and prints of one instrument, from ticks that tell one number each. Pure.
 //!
-//! Ticks of a price repeat their size in a tick of its own, sizes are told again when only the price has changed, and between two
-//! ticks any number of trades may lie. So a quote is told when something of it differs from what was told, and a print has as its
-//! size by how much the volume of the day has grown: nothing counts twice, and what was left out between two ticks is in the next.
+//! Ticks of a price repeat their size in a tick of its own, sizes are told again when only the price has changed, and
+//! between two ticks any number of trades may lie. So a quote is told when something of it differs from what was told,
+//! and a print has as its size by how much the volume of the day has grown: nothing counts twice, and what was left
+//! out between two ticks is in the next.
 
 use ibapi::contracts::tick_types::TickType;
-use ibapi::market_data::realtime::TickTypes;
+use ibapi::market_data::realtime::{BidAsk, TickTypes, Trade};
 use mts_foundation::{Decimal, Timestamp, num};
 
 /// A price and its size.
@@ -36,6 +37,31 @@ pub(super) struct Level {
 /// A number of the library: sizes and prices are floating-point numbers there, and as they were written here.
 pub(super) fn exact(value: f64) -> Option<Decimal> {
     num::as_written(value).map(|value| value.normalize())
+}
+
+/// An instant of the library's, which has whole seconds.
+pub(super) fn seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds.saturating_mul(1_000))
+}
+
+fn positive(value: f64) -> Option<Decimal> {
+    exact(value).filter(|value| *value > Decimal::ZERO)
+}
+
+/// One trade, unless it was not reported to the tape.
+pub(super) fn print_of(told: &Trade) -> Option<Print> {
+    let print = || {
+        let (price, size) = (positive(told.price)?, positive(told.size)?);
+        Some(Print { price, size, time: seconds(told.time.unix_timestamp()) })
+    };
+    print().filter(|_| !told.trade_attribute.unreported)
+}
+
+/// Best prices where both sides are there, and their time.
+pub(super) fn sides_of(told: &BidAsk) -> Option<([Side; 2], Timestamp)> {
+    let side = |price, size| Some((positive(price)?, positive(size).unwrap_or_default()));
+    let (bid, ask) = (side(told.bid_price, told.bid_size)?, side(told.ask_price, told.ask_size)?);
+    Some(([bid, ask], seconds(told.time.unix_timestamp())))
 }
 
 /// Which side a tick is about, and whether it is delayed.
@@ -69,12 +95,12 @@ impl Level {
             && let Some(slot) = self.prices.get_mut(side)
         {
             // No number, zero and -1 say that there is nobody on this side.
-            *slot = exact(price).filter(|price| *price > Decimal::ZERO);
+            *slot = positive(price);
         }
         if let Some((side, size)) = size
             && let Some(slot) = self.sizes.get_mut(side)
         {
-            *slot = exact(size).filter(|size| *size > Decimal::ZERO).unwrap_or_default();
+            *slot = positive(size).unwrap_or_default();
         }
         None
     }

@@ -1,17 +1,16 @@
 //! Ticks of some instruments over one connection, as a feed: asked for one by one, and again when they were lost.
 
+use super::asks::{Ask, Item, Tick, Ticks, What, subscribe};
 use super::gateway::{IbkrGateway, Prices, words};
 use super::health::{Change, Health, Refusal, refusal};
-use super::level::{Level, Print, Side, exact};
-use futures_util::stream::{BoxStream, SelectAll, StreamExt as _};
+use super::level::{Level, Print, Side, print_of, sides_of};
+use futures_util::stream::{SelectAll, StreamExt as _};
 use ibapi::contracts::Contract;
-use ibapi::market_data::IgnoreSize;
-use ibapi::market_data::realtime::{BidAsk, TickTypes, Trade as LibraryTrade, generic_tick};
 use ibapi::subscriptions::{NoticeStream, SubscriptionItem};
 use ibapi::{Client, Error, Notice, SUBSCRIPTION_LAG_CODE};
 use mts_foundation::broker::BoxFuture;
 use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
-use mts_foundation::{Decimal, Quote, Symbol, Timestamp, Trade};
+use mts_foundation::{Quote, Symbol, Timestamp, Trade};
 use smol_str::SmolStr;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
@@ -37,26 +36,6 @@ pub(super) enum Wanted {
     /// Each print and each change of the best prices.
     TickByTick,
 }
-
-/// A request for ticks: of which instrument, and what.
-type Ask = (usize, What);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
-    Level,
-    Prints,
-    Touch,
-}
-
-/// What comes of one.
-enum Tick {
-    Level(TickTypes),
-    Print(LibraryTrade),
-    Touch(BidAsk),
-}
-
-type Item = (Ask, Result<SubscriptionItem<Tick>, Error>);
-type Ticks = BoxStream<'static, Item>;
 
 enum State {
     /// No connection, and the next attempt at this time.
@@ -304,25 +283,10 @@ impl Line {
         };
         let print = match tick {
             Tick::Level(tick) => instrument.level.take(tick, delayed, since).filter(|_| prints),
-            Tick::Print(told) => {
-                let time = Timestamp::from_millis(told.time.unix_timestamp().saturating_mul(1_000));
-                let positive = |value: f64| exact(value).filter(|value| *value > Decimal::ZERO);
-                let print = (positive(told.price), positive(told.size));
-                let reported = !told.trade_attribute.unreported;
-                let (Some(price), Some(size), true) = (print.0, print.1, reported) else { return };
-                Some(Print { price, size, time })
-            }
+            Tick::Print(told) => print_of(told),
             Tick::Touch(told) => {
-                let time = Timestamp::from_millis(told.time.unix_timestamp().saturating_mul(1_000));
-                let side = |price: f64, size: f64| {
-                    Some((
-                        exact(price).filter(|price| *price > Decimal::ZERO)?,
-                        exact(size).unwrap_or_default(),
-                    ))
-                };
-                let (bid, ask) = (side(told.bid_price, told.bid_size), side(told.ask_price, told.ask_size));
-                if let (Some(bid), Some(ask)) = (bid, ask) {
-                    let quote = quote_of(&self.gateway, &instrument.symbol, [bid, ask], time);
+                if let Some((sides, time)) = sides_of(told) {
+                    let quote = quote_of(&self.gateway, &instrument.symbol, sides, time);
                     self.ready.push_back(MarketEvent::Quote(quote));
                 }
                 return;
@@ -522,31 +486,6 @@ impl Line {
 
 /// The connection is lost.
 struct Lost;
-
-async fn subscribe(client: &Client, contract: &Contract, ask: Ask, prints: bool) -> Result<Ticks, Error> {
-    fn of<T: 'static>(
-        ask: Ask,
-        ticks: impl futures_core::Stream<Item = Result<SubscriptionItem<T>, Error>> + Send + 'static,
-        as_tick: fn(T) -> Tick,
-    ) -> Ticks {
-        let item = move |item: Result<SubscriptionItem<T>, Error>| {
-            let item = item.map(|item| match item {
-                SubscriptionItem::Data(tick) => SubscriptionItem::Data(as_tick(tick)),
-                SubscriptionItem::Notice(notice) => SubscriptionItem::Notice(notice),
-            });
-            (ask, item)
-        };
-        ticks.map(item).boxed()
-    }
-    Ok(match ask.1 {
-        What::Level => {
-            let more: &[&str] = if prints { &[generic_tick::RT_VOLUME] } else { &[] };
-            of(ask, client.market_data(contract).generic_ticks(more).subscribe().await?, Tick::Level)
-        }
-        What::Prints => of(ask, client.tick_by_tick(contract, 0).all_last().await?, Tick::Print),
-        What::Touch => of(ask, client.tick_by_tick(contract, 0).bid_ask(IgnoreSize::No).await?, Tick::Touch),
-    })
-}
 
 impl DataFeed for Line {
     fn name(&self) -> &str {

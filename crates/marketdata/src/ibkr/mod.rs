@@ -1,5 +1,5 @@
-//! Interactive Brokers: quotes, bars and prints on request, and ticks as they come, over a TWS or an IB Gateway that somebody has
-//! logged in.
+//! Interactive Brokers: quotes, bars and prints on request, and ticks as they come, over a TWS or an IB Gateway that
+//! somebody has logged in.
 //!
 //! | what | from | |
 //! |---|---|---|
@@ -10,6 +10,7 @@
 //!
 //! Nothing of this was run against Interactive Brokers; see docs/marketdata/ibkr.md.
 
+mod asks;
 mod contracts;
 mod gateway;
 mod health;
@@ -29,7 +30,7 @@ use ibapi::contracts::{Contract, SecurityType};
 use ibapi::market_data::TradingHours;
 use ibapi::market_data::historical::{BarTimestamp, TickLast, WhatToShow};
 use ibapi::subscriptions::SubscriptionItem;
-use level::{Level, exact};
+use level::{Level, exact, seconds};
 use line::{Line, Wanted};
 use mts_foundation::market::IntervalUnit;
 use mts_foundation::market_data::{MarketDataError, QuoteStream};
@@ -207,15 +208,15 @@ impl MarketData for Ibkr {
         Err(self.gateway.fault(format!("more than {MAX_PAGES} pages of bars; ask for a shorter span")))
     }
 
-    /// The last 1,000 prints that are not later than `asof`, with the others of the second of the first of them, oldest first.
-    /// What was not reported to the tape is left out.
+    /// The last 1,000 prints that are not later than `asof`, with the others of the second of the first of them,
+    /// oldest first. What was not reported to the tape is left out.
     async fn trades(&self, symbol: &Symbol, asof: Timestamp) -> Result<Vec<Trade>, MarketDataError> {
         let contract = self.gateway.contract(symbol)?;
         let told = self.gateway.within(self.past_prints(&contract, asof)).await;
         let told = told.map_err(|error| self.gateway.failed(&error))?;
         let mut trades = Vec::with_capacity(told.len());
         for told in told.into_iter().filter(|told| !told.tick_attribute_last.unreported) {
-            let timestamp = Timestamp::from_millis(told.timestamp.unix_timestamp().saturating_mul(1_000));
+            let timestamp = seconds(told.timestamp.unix_timestamp());
             let (price, size) = (exact(told.price), told.size.and_then(exact));
             let (Some(price), Some(size)) = (price, size.filter(|size| *size >= Decimal::ZERO)) else {
                 return Err(self

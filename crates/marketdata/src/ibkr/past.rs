@@ -1,6 +1,6 @@
 //! Bars of the past: what TWS gives at once, how often it may be asked, and from its bars to ours. Pure.
 
-use super::level::exact;
+use super::level::{exact, seconds};
 use crate::vendor::bars::{MAX_BARS, Span, minus, session_end};
 use chrono::NaiveDate;
 use ibapi::market_data::historical::{Bar as Told, BarSize, BarTimestamp, Duration as Reach};
@@ -53,7 +53,8 @@ pub(super) fn is_short(interval: Interval) -> bool {
 /// How far back short bars reach.
 pub(super) const SHORT_REACH: Duration = Duration::from_secs(180 * DAY);
 
-/// When was asked, so that TWS is not asked too often: five times in two seconds, and for short bars sixty times in ten minutes.
+/// When was asked, so that TWS is not asked too often: five times in two seconds, and for short bars sixty times in
+/// ten minutes.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     all: VecDeque<Duration>,
@@ -83,7 +84,7 @@ impl Pace {
 /// When a bar begins: of days and weeks at midnight in UTC of the date that labels them.
 pub(super) fn start_of(told: &Told) -> Result<Timestamp, String> {
     match told.date {
-        BarTimestamp::DateTime(at) => Ok(Timestamp::from_millis(at.unix_timestamp().saturating_mul(1_000))),
+        BarTimestamp::DateTime(at) => Ok(seconds(at.unix_timestamp())),
         BarTimestamp::Date(_) => {
             let date = NaiveDate::parse_from_str(&told.date.to_string(), "%Y%m%d");
             let midnight = date.ok().and_then(|date| date.and_hms_opt(0, 0, 0));

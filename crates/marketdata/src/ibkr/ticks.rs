@@ -18,8 +18,8 @@ pub struct IbTicksConfig {
     /// Least time between two quotes, and two prints, of an instrument, in milliseconds; 0 = all are handed out.
     #[serde(default = "default_throttle")]
     pub tick_throttle_ms: u64,
-    /// Each print and each change of the best prices (`reqTickByTickData`), of which TWS allows few instruments; otherwise what it
-    /// sums up several times a second (`reqMktData`).
+    /// Each print and each change of the best prices (`reqTickByTickData`), of which TWS allows few instruments;
+    /// otherwise what it sums up several times a second (`reqMktData`).
     #[serde(default)]
     pub tick_by_tick: bool,
 }
@@ -38,9 +38,10 @@ impl IbTicksConfig {
 
 /// Quotes and prints of Interactive Brokers.
 ///
-/// Each instrument is held back by itself: of its quotes the last counts, its prints become one with the sum of their sizes. A lost
-/// connection is made again with all instruments, for ever. What was missed meanwhile is a [`Gap`](MarketEvent::Gap); it is not
-/// asked for. An instrument that TWS refuses is left out and the others go on; when none is left, the feed ends.
+/// Each instrument is held back by itself: of its quotes the last counts, its prints become one with the sum of their
+/// sizes. A lost connection is made again with all instruments, for ever. What was missed meanwhile is a
+/// [`Gap`](MarketEvent::Gap); it is not asked for. An instrument that TWS refuses is left out and the others go on;
+/// when none is left, the feed ends.
 #[derive(Debug)]
 pub struct IbTicksFeed {
     feed: ThrottledFeed,

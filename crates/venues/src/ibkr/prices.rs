@@ -1,4 +1,5 @@
-//! Prices of instruments, once or as they change: what is told of the newest state, with everything between two looks left out.
+//! Prices of instruments, once or as they change: what is told of the newest state, with everything between two looks
+//! left out.
 
 use super::contracts::find;
 use super::message::Said;
@@ -108,7 +109,8 @@ fn worded(request: i32, kind: i32, value: String) -> Said {
     Said::TickString(TickString { req_id: Some(request), tick_type: Some(kind), value: Some(value) })
 }
 
-/// What the newest print of an instrument comes to besides its price; `alone` = it is the only one since the client was told.
+/// What the newest print of an instrument comes to besides its price; `alone` = it is the only one since the client
+/// was told.
 fn printed(request: i32, print: &Print, alone: bool, time_and_sales: bool) -> Vec<Said> {
     let seconds = print.time.nanos() / 1_000_000_000;
     let mut said = vec![
