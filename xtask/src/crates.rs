@@ -42,8 +42,15 @@ const ANY: &str = "...";
 pub(crate) const WORKSPACE: &[&str] = &["--workspace", "--bins", "--tests", "--examples"];
 
 /// Tests of what is off by default. Of the whole workspace, so that what it depends on is that of the step `test`.
-const BEHIND_A_FEATURE: &[&str] =
-    &["test", "--quiet", "--workspace", "--features", "mts-marketdata/databento", "--test", "databento"];
+const BEHIND_A_FEATURE: &[&str] = &[
+    "test",
+    "--quiet",
+    "--workspace",
+    "--features",
+    "mts-marketdata/databento,mts-cli/databento",
+    "--test",
+    "databento",
+];
 
 /// A step, which may be done in full or as far as a pull request needs.
 type Step = (&'static str, fn(bool) -> Result<Outcome>);

@@ -8,7 +8,7 @@ use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{HaltRequest, Rejection, ResumeRequest, RiskEnvelope};
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{
-    ActorId, Bar, BrokerName, CashKind, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp,
+    ActorId, Bar, BrokerName, CashKind, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp, VenueName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -332,6 +332,15 @@ pub enum Input {
         /// When, by the engine's time, which does not go back.
         time: Timestamp,
     },
+    /// What a feed says of its own prices: those of these instruments are not to be trusted, those of all others are.
+    StalePrices {
+        /// Whose feed.
+        venue: VenueName,
+        /// Sorted; empty = all prices flow.
+        symbols: Vec<Symbol>,
+        /// When it was told.
+        time: Timestamp,
+    },
 }
 
 impl Input {
@@ -355,7 +364,8 @@ impl Input {
             | Self::AccountSeen { time, .. }
             | Self::Volumes { time, .. }
             | Self::GateAnswered { time, .. }
-            | Self::ClockWrong { time, .. } => *time,
+            | Self::ClockWrong { time, .. }
+            | Self::StalePrices { time, .. } => *time,
         }
     }
 }

@@ -99,7 +99,12 @@ fn engine(
         clock: Arc::new(SystemClock),
         venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(desk))]),
         gates,
-        feeds: vec![Box::new(Quotes { left: 5, every: Duration::from_millis(2), silent_after: false })],
+        feeds: vec![Box::new(Quotes {
+            last: Vec::new(),
+            left: 5,
+            every: Duration::from_millis(2),
+            silent_after: false,
+        })],
         traders: vec![Trader { strategy: Box::new(doer), fund_id: fund_id() }],
         calendar: None,
         rules: LiveRules {

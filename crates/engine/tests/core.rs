@@ -10,7 +10,7 @@ use mts_engine::{Action, Output};
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::risk::RejectCode;
 use mts_foundation::strategy::{Command, OrderRequest};
-use mts_foundation::{ActorId, BrokerOrderId, Decimal, Event, Order, OrderState, Side, Symbol};
+use mts_foundation::{ActorId, BrokerOrderId, Decimal, Event, Order, OrderState, Side, Symbol, VenueName};
 
 #[test]
 fn nothing_leaves_without_the_risk_machine() {
@@ -23,6 +23,26 @@ fn nothing_leaves_without_the_risk_machine() {
     let mut approving = core(true);
     open(&mut approving, 0);
     assert_eq!(submitted(&step(&mut approving, &decide(1, vec![buy("k", 10)]))).len(), 1);
+}
+
+#[test]
+fn what_feeds_say_of_their_prices_is_in_the_books_until_they_or_the_process_begin_anew() {
+    let mut core = core(true);
+    open(&mut core, 0);
+    let (symbol, venue) = (Symbol::new("AAPL").unwrap(), VenueName::new("feed").unwrap());
+    let told = |second, symbols: &[Symbol]| Input::StalePrices {
+        venue: venue.clone(),
+        symbols: symbols.to_vec(),
+        time: at(second),
+    };
+    step(&mut core, &told(1, std::slice::from_ref(&symbol)));
+    let stale = |core: &mts_engine::Core| core.state().ledger().stale_at(&symbol).cloned();
+    assert_eq!(stale(&core), Some(venue.clone()));
+    step(&mut core, &told(2, &[]));
+    assert_eq!(stale(&core), None);
+    step(&mut core, &told(3, std::slice::from_ref(&symbol)));
+    step(&mut core, &Input::Started { time: at(4) });
+    assert_eq!(stale(&core), None, "feeds have begun anew");
 }
 
 #[test]

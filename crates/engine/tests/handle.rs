@@ -61,7 +61,12 @@ fn talk(
         clock: Arc::new(SystemClock),
         venues: BTreeMap::from([("paper".parse().unwrap(), Venue::Real(desk.clone()))]),
         gates: Vec::new(),
-        feeds: vec![Box::new(Quotes { left: 5, every: Duration::from_millis(2), silent_after: false })],
+        feeds: vec![Box::new(Quotes {
+            last: Vec::new(),
+            left: 5,
+            every: Duration::from_millis(2),
+            silent_after: false,
+        })],
         traders: vec![Trader { strategy: Box::new(Handled(talker)), fund_id: fund_id() }],
         calendar: None,
         rules: LiveRules {

@@ -13,8 +13,9 @@ use mts_engine::shell::Trader;
 use mts_engine::shell::live::{
     KillFlag, LiveEngine, LiveError, LiveParts, LiveRules, LiveStats, Stopper, Told, Venue,
 };
+use mts_foundation::market_data::{MarketEvent, StaleCause};
 use mts_foundation::strategy::Strategy;
-use mts_foundation::{ActorId, Clock, Decimal, Event, OrderState, Symbol};
+use mts_foundation::{ActorId, Clock, Decimal, Event, FundingRate, OrderState, Symbol, VenueName};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -37,7 +38,7 @@ impl Scene {
         Self {
             desk: Desk::new(),
             log: Log::begun(),
-            feed: Quotes { left: 5, every: Duration::from_millis(2), silent_after: false },
+            feed: Quotes { last: Vec::new(), left: 5, every: Duration::from_millis(2), silent_after: false },
             rules: LiveRules {
                 call_deadline: Duration::from_millis(300),
                 drain_within: Duration::from_secs(2),
@@ -130,6 +131,43 @@ fn an_order_goes_from_the_strategy_to_the_broker_and_its_fill_into_the_books() {
 }
 
 #[test]
+fn what_a_feed_says_besides_prices_reaches_people_strategies_and_the_books() {
+    let (symbol, venue) = (Symbol::new("AAPL").unwrap(), VenueName::new("feed").unwrap());
+    let mut scene = Scene::new();
+    let stale = |symbols: &[Symbol]| MarketEvent::Stale {
+        venue: venue.clone(),
+        since: SystemClock.now(),
+        symbols: symbols.into(),
+        cause: StaleCause::Silent,
+    };
+    let rate = FundingRate {
+        venue: venue.clone(),
+        symbol: symbol.clone(),
+        rate: Decimal::new(1, 4),
+        time: SystemClock.now(),
+        next_rate: None,
+        next_time: None,
+    };
+    // Of an instrument that nobody trades the books are told nothing.
+    let stranger = Symbol::new("ZZZ").unwrap();
+    scene.feed.last = vec![stale(&[symbol.clone(), stranger.clone()]), MarketEvent::Funding(rate.clone())];
+    let heard = Arc::clone(&scene.heard);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let rates = Arc::clone(&told);
+    let doer = Doer::new(move |_, view, _| {
+        rates.lock().unwrap().extend(view.funding.iter().cloned());
+        Ok(())
+    });
+    let (engine, _) = run(scene.engine(doer));
+    assert_eq!(*told.lock().unwrap(), [rate]);
+    let ledger = engine.core().state().ledger();
+    assert_eq!((ledger.stale_at(&symbol), ledger.stale_at(&stranger)), (Some(&venue), None));
+    let heard = heard.lock().unwrap();
+    let word = heard.iter().find(|line| line.starts_with("market data of feed is stale since")).unwrap();
+    assert!(word.ends_with("nothing comes: AAPL, ZZZ"), "{word}");
+}
+
+#[test]
 fn a_clock_that_steps_back_ends_nothing_and_no_time_in_the_journal_goes_back() {
     let clock = Arc::new(SteppingClock::default());
     let mut scene = Scene { clock: clock.clone(), ..Scene::new() };
@@ -189,7 +227,7 @@ fn an_order_whose_answer_never_comes_is_asked_for_and_found() {
 #[test]
 fn a_silent_feed_does_not_keep_the_engine_from_ending() {
     let mut scene = Scene::new();
-    scene.feed = Quotes { left: 1, every: Duration::ZERO, silent_after: true };
+    scene.feed = Quotes { last: Vec::new(), left: 1, every: Duration::ZERO, silent_after: true };
     scene.rules.end_with_feed = false;
     scene.rules.feed_silence = Duration::from_millis(100);
     let heard = Arc::clone(&scene.heard);

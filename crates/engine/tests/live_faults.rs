@@ -62,6 +62,7 @@ impl Scene {
             venues: self.desks.into_iter().map(|(name, desk)| (name, Venue::Real(desk))).collect(),
             gates: Vec::new(),
             feeds: vec![Box::new(Quotes {
+                last: Vec::new(),
                 left: self.left,
                 every: Duration::from_millis(2),
                 silent_after: true,

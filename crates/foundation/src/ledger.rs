@@ -6,7 +6,7 @@
 mod book;
 
 use crate::fill::Fill;
-use crate::ids::{FundId, OrderId};
+use crate::ids::{FundId, OrderId, VenueName};
 use crate::instrument::{Instrument, InstrumentTable};
 use crate::num::{Decimal, exact};
 use crate::order::{Order, OrderType, Side};
@@ -142,6 +142,18 @@ pub struct Ledger {
     funds: BTreeMap<FundId, FundBook>,
     marks: Table<Symbol, Mark>,
     bars: u64,
+    /// What feeds say of their own prices, by feed; those without a fault are left out.
+    stale: BTreeMap<VenueName, StalePrices>,
+}
+
+/// Prices that a feed itself does not trust.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+struct StalePrices {
+    /// When it said so.
+    told: Timestamp,
+    /// Whose, sorted.
+    symbols: Vec<Symbol>,
 }
 
 impl Ledger {
@@ -199,6 +211,30 @@ impl Ledger {
     /// All marks, by symbol.
     pub fn marks(&self) -> impl ExactSizeIterator<Item = (&Symbol, &Mark)> {
         self.marks.iter()
+    }
+
+    /// Takes what a feed says of its own prices: those of `symbols`, which are sorted, are not to be trusted until it says
+    /// something else or a newer price comes.
+    pub fn set_stale(&mut self, venue: &VenueName, symbols: &[Symbol], told: Timestamp) {
+        if symbols.is_empty() {
+            self.stale.remove(venue);
+        } else {
+            self.stale.insert(venue.clone(), StalePrices { told, symbols: symbols.to_vec() });
+        }
+    }
+
+    /// Forgets what feeds said: they begin anew.
+    pub fn forget_stale(&mut self) {
+        self.stale.clear();
+    }
+
+    /// The feed that says, later than the last mark, that prices of an instrument are not to be trusted.
+    #[must_use]
+    pub fn stale_at(&self, symbol: &Symbol) -> Option<&VenueName> {
+        let marked = self.marks.get(symbol).map(|mark| mark.time);
+        let newer = |stale: &StalePrices| marked.is_none_or(|marked| marked <= stale.told);
+        let names = |stale: &StalePrices| stale.symbols.binary_search(symbol).is_ok();
+        self.stale.iter().find(|(_, stale)| newer(stale) && names(stale)).map(|(venue, _)| venue)
     }
 
     /// Takes a new price of an instrument and revalues every fund that holds it or has orders in it.

@@ -76,7 +76,7 @@ pub use journal::Journal;
 pub use key::IdempotencyKey;
 pub use ledger::{FundBook, Ledger, Mark, MarkKind};
 pub use lots::{LotBook, TaxLot};
-pub use market::{Bar, Interval, Quote, Trade};
+pub use market::{Bar, FundingRate, Interval, Quote, Trade};
 pub use market_data::{DataFeed, DynMarketData, MarketData};
 pub use market_snapshot::MarketSnapshot;
 pub use num::Decimal;

@@ -122,6 +122,27 @@ pub struct Trade {
     pub timestamp: Timestamp,
 }
 
+/// What holders of a perpetual future pay or get, as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FundingRate {
+    /// Where.
+    pub venue: VenueName,
+    /// Whose: canonical symbol.
+    pub symbol: Symbol,
+    /// The rate of the next payment, as a fraction of the position's value; when it is positive, longs pay shorts.
+    #[serde(with = "exact")]
+    pub rate: Decimal,
+    /// When that is paid.
+    pub time: Timestamp,
+    /// The rate of the payment after it, where the venue foretells one.
+    #[serde(with = "exact_option", default)]
+    pub next_rate: Option<Decimal>,
+    /// When that one is paid: the time between the two is not the same for all instruments, and changes.
+    #[serde(default)]
+    pub next_time: Option<Timestamp>,
+}
+
 /// The length of a bar, as written: a positive count and one of `s m h d w` (`1m`, `5m`, `1h`, `1d`, `1w`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -2,8 +2,7 @@
 
 use crate::broker::BoxFuture;
 use crate::ids::VenueName;
-use crate::market::{Bar, Interval, Quote, Trade};
-use crate::num::Decimal;
+use crate::market::{Bar, FundingRate, Interval, Quote, Trade};
 use crate::symbol::Symbol;
 use crate::time::Timestamp;
 use futures_core::Stream;
@@ -132,6 +131,15 @@ impl<M: MarketData> DynMarketData for M {
     }
 }
 
+/// Why prices are stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleCause {
+    /// The stream is interrupted, or what it missed is still asked for: events of the past may follow.
+    Interrupted,
+    /// The stream is there and says nothing of these instruments.
+    Silent,
+}
+
 /// One step of a feed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MarketEvent {
@@ -143,6 +151,8 @@ pub enum MarketEvent {
         /// The bars.
         bars: Arc<[Bar]>,
     },
+    /// A bar that was handed on was not right; this one takes its place. Who acted on the first has acted.
+    Revised(Bar),
     /// A quote.
     Quote(Quote),
     /// A print.
@@ -156,14 +166,19 @@ pub enum MarketEvent {
         /// First instant that is covered again.
         to: Timestamp,
     },
-    /// Nothing has come for too long; prices are not to be trusted until `Recovered`.
+    /// Prices have not come for too long and are not to be trusted until `Recovered`. Said again when `symbols` change: those
+    /// that it leaves out flow again.
     Stale {
         /// Where.
         venue: VenueName,
-        /// Since when.
+        /// Since when the first of them has been missing.
         since: Timestamp,
+        /// Whose prices, sorted; never empty.
+        symbols: Arc<[Symbol]>,
+        /// What is wrong.
+        cause: StaleCause,
     },
-    /// Data flows again.
+    /// Data of all instruments flows again.
     Recovered {
         /// Where.
         venue: VenueName,
@@ -182,21 +197,8 @@ pub enum MarketEvent {
         /// The last instant that the history covers.
         to: Timestamp,
     },
-    /// What holders of a perpetual future pay or get, as it stands; it comes when it has changed.
-    Funding {
-        /// Where.
-        venue: VenueName,
-        /// Whose.
-        symbol: Symbol,
-        /// The rate of the next payment, as a fraction of the position's value; when it is positive, longs pay shorts.
-        rate: Decimal,
-        /// When that is paid.
-        time: Timestamp,
-        /// The rate of the payment after it, where the venue foretells one.
-        next_rate: Option<Decimal>,
-        /// When that one is paid: the time between the two is not the same for all instruments, and changes.
-        next_time: Option<Timestamp>,
-    },
+    /// What holders of a perpetual future pay or get; it comes when it has changed.
+    Funding(FundingRate),
     /// The stream has ended for a reason that trying again does not mend. Nothing follows.
     Fatal {
         /// Where.
@@ -207,18 +209,20 @@ pub enum MarketEvent {
 }
 
 impl MarketEvent {
-    /// The time of what has a price: a quote's, a print's, the end of bars. `None` = it says something about the stream.
+    /// The time of what has a new price: a quote's, a print's, the end of bars. `None` = it says something about the stream, or
+    /// about what came before.
     #[must_use]
     pub const fn priced_at(&self) -> Option<Timestamp> {
         match self {
             Self::Bars { time, .. } => Some(*time),
             Self::Quote(quote) => Some(quote.timestamp),
             Self::Trade(trade) => Some(trade.timestamp),
-            Self::Gap { .. }
+            Self::Revised(_)
+            | Self::Gap { .. }
             | Self::Stale { .. }
             | Self::Recovered { .. }
             | Self::Backfilled { .. }
-            | Self::Funding { .. }
+            | Self::Funding(_)
             | Self::Fatal { .. } => None,
         }
     }

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::ids::{ActorId, BrokerName, FundId, OrderId, StrategyId};
 use crate::key::IdempotencyKey;
 use crate::ledger::FundBook;
-use crate::market::{Bar, Quote, Trade};
+use crate::market::{Bar, FundingRate, Quote, Trade};
 use crate::num::{Decimal, MAX_QUANTITY, exact, exact_option};
 use crate::order::{Order, OrderFields, OrderType, Side, TimeInForce};
 use crate::order_builder::{OrderBuilder, OrderFault, OrderFaults, positive, prices_by_type, trimmed};
@@ -35,6 +35,10 @@ pub struct View<'a> {
     pub quotes: &'a [Quote],
     /// The print that came now, where it was one.
     pub trades: &'a [Trade],
+    /// The bars that take the place of ones that came before.
+    pub revised: &'a [Bar],
+    /// The funding rate that came now, where it was one.
+    pub funding: &'a [FundingRate],
     /// The fund it trades for.
     pub fund_id: &'a FundId,
     /// Cash, positions and exposures of that fund.

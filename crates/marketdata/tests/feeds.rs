@@ -9,7 +9,7 @@
 
 use mts_foundation::broker::BoxFuture;
 use mts_foundation::io::Sleep;
-use mts_foundation::market_data::{self, DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{self, DataFeed, FeedStats, MarketDataError, MarketEvent, StaleCause};
 use mts_foundation::{Bar, Clock, Decimal, Quote, Symbol, Timestamp, Trade, VenueName};
 use mts_marketdata::aggregate::{Aggregator, Hours, Patience};
 use mts_marketdata::feeds::{AggregatedFeed, MergedFeed, Passing, Prices, ThrottledFeed};
@@ -191,6 +191,7 @@ fn told(events: &[MarketEvent]) -> Vec<String> {
     let tell = |event: &MarketEvent| match event {
         MarketEvent::Bars { bars, .. } => bars.iter().map(tell_bar).collect::<Vec<_>>().join(" "),
         MarketEvent::Gap { .. } => "gap".to_owned(),
+        MarketEvent::Revised(bar) => format!("revised {}", tell_bar(bar)),
         other => format!("{other:?}"),
     };
     events.iter().map(tell).collect()
@@ -363,7 +364,7 @@ fn live_a_source_that_lags_by_minutes_is_not_cut_and_a_stamp_of_the_future_close
 #[test]
 fn live_an_interruption_that_the_history_fills_cuts_no_bar() {
     let venue = || VenueName::new("x").unwrap();
-    let stale = MarketEvent::Stale { venue: venue(), since: at(50.0) };
+    let stale = stale("AB", 50.0, StaleCause::Interrupted);
     let recovered = MarketEvent::Recovered { venue: venue(), time: at(100.0) };
     let filled =
         MarketEvent::Backfilled { venue: venue(), symbol: symbol("A"), from: at(40.0), to: at(100.0) };
@@ -411,12 +412,61 @@ fn live_what_is_stamped_ahead_is_refused_and_what_is_quoted_meanwhile_moves_no_t
 }
 
 #[test]
+fn a_smaller_bar_that_its_source_corrects_corrects_the_bars_of_it() {
+    let minute = |seconds: i64, close: i64| Bar {
+        volume: Decimal::TWO,
+        close_only: false,
+        ..Bar::close_only(
+            symbol("A"),
+            "1m".parse().unwrap(),
+            close.into(),
+            Timestamp::from_millis(seconds * 1_000),
+        )
+    };
+    let of = |seconds, close| MarketEvent::Bars {
+        time: Timestamp::from_millis(seconds * 1_000),
+        bars: [minute(seconds, close)].into(),
+    };
+    let revised = |seconds, close| MarketEvent::Revised(minute(seconds, close));
+    let source = [of(60, 5), of(120, 6), of(180, 7), revised(120, 8), of(240, 7)];
+    assert_eq!(replayed("2m", source), ["A@120 5-6 v4", "revised A@120 5-8 v4", "A@240 7-7 v4"]);
+    // What has not been handed out is right when it is.
+    assert_eq!(replayed("2m", [of(60, 5), revised(60, 9), of(120, 6)]), ["A@120 6-9 v4"]);
+}
+
+/// That prices of instruments with names of one letter are stale.
+fn stale(symbols: &str, since: f64, cause: StaleCause) -> MarketEvent {
+    MarketEvent::Stale {
+        venue: VenueName::new("x").unwrap(),
+        since: at(since),
+        symbols: symbols.chars().map(|name| symbol(&name.to_string())).collect(),
+        cause,
+    }
+}
+
+#[test]
+fn live_an_instrument_with_nothing_to_say_holds_up_no_other() {
+    let coming = [
+        (40.0, trade("A", 40.0, 5, 1)),
+        (50.0, stale("B", 45.0, StaleCause::Silent)),
+        (62.1, trade("A", 62.1, 5, 1)),
+    ];
+    let world = World::of(coming);
+    *world.now.lock().unwrap() = at(40.0);
+    let mut feed =
+        AggregatedFeed::new(Box::new(LiveSource(Arc::clone(&world))), bars_of("1m")).passing(live(&world));
+    let said = events(&mut feed, 2);
+    assert!(matches!(said[0], MarketEvent::Stale { .. }), "{said:?}");
+    assert_eq!(told(&said[1..]), ["A@60 5-5 v1"]);
+}
+
+#[test]
 fn live_time_stands_still_for_all_until_the_source_has_recovered() {
     let venue = || VenueName::new("x").unwrap();
     let coming = [
         (40.0, trade("A", 40.0, 5, 1)),
         (40.0, trade("B", 40.0, 7, 1)),
-        (50.0, MarketEvent::Stale { venue: venue(), since: at(45.0) }),
+        (50.0, stale("AB", 45.0, StaleCause::Interrupted)),
         // A is whole again, B is not: B's bar waits for its history.
         (62.1, trade("A", 62.1, 5, 1)),
         (63.0, trade("B", 55.0, 9, 1)),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Priced, Setup, World, buy, d, short};
 use mts_foundation::risk::{Gate, RejectCode, RiskAction, Staleness};
-use mts_foundation::{Decimal, OrderType, RiskEnvelope};
+use mts_foundation::{Decimal, OrderType, RiskEnvelope, Symbol, VenueName};
 
 /// Lots of a hundredth, so that a step is worth one unit of money.
 fn fine() -> Setup {
@@ -144,6 +144,28 @@ fn a_price_may_be_as_old_as_the_limit() {
     assert_eq!(bars.code(buy("A", "1")), None);
     bars.ledger.next_bar();
     assert_eq!(bars.code(buy("A", "1")), Some(RejectCode::StaleReferencePrice));
+}
+
+#[test]
+fn a_price_that_its_feed_does_not_trust_is_stale_until_a_newer_one_comes() {
+    let mut world = Setup::new().limits(|limits| limits.staleness = Some(Staleness::Millis(60_000))).build();
+    let feed = VenueName::new("feed").unwrap();
+    world.hold("B", "5");
+    world.ledger.set_stale(&feed, &[Symbol::new("A").unwrap(), Symbol::new("B").unwrap()], world.now);
+    let refused = world.refused(buy("A", "1"));
+    assert_eq!(refused.code, RejectCode::StaleReferencePrice);
+    assert!(refused.message.contains("feed says that its prices of A are stale"), "{}", refused.message);
+    assert_eq!(world.code(buy("C", "1")), None, "it says nothing of others");
+    assert_eq!(world.closing_code(common::sell("B", "5")), None, "what closes a position passes");
+    world.wait(1);
+    world.mark("A", "100");
+    assert_eq!(world.code(buy("A", "1")), None, "a newer price is one");
+    assert_eq!(world.code(buy("B", "1")), Some(RejectCode::StaleReferencePrice));
+    world.ledger.set_stale(&feed, &[], world.now);
+    assert_eq!(world.code(buy("B", "1")), None, "prices flow again");
+    let mut careless = Setup::new().build();
+    careless.ledger.set_stale(&feed, &[Symbol::new("A").unwrap()], careless.now);
+    assert_eq!(careless.code(buy("A", "1")), None, "a fund without the limit asks for no fresh price");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::setup::date_of;
 use mts_foundation::{Clock, Interval};
 use mts_marketdata::exchanges::find;
-use mts_marketdata::feeds::{CryptoConfig, CryptoFeed, CryptoWorld};
+use mts_marketdata::feeds::{CryptoConfig, CryptoFeed, FeedWorld};
 use mts_transport::{Budget, Stack, Tls, TokioSleep, WebSocketConnector, WebSocketOptions};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     let budget = Budget::per_minute("", requests_a_minute(&config.exchange));
     let stack =
         Stack::builder("crypto", clock.clone()).budgets([budget]).build().or_exit(ExitKind::Internal)?;
-    let world = CryptoWorld {
+    let world = FeedWorld {
         http: stack.http(),
         sockets: Arc::new(sockets),
         clock,

@@ -10,6 +10,7 @@ mod metrics;
 mod minutes;
 mod run;
 mod shift;
+mod vendor;
 mod walk;
 
 pub(crate) use crypto::make as crypto;
@@ -21,6 +22,7 @@ pub(crate) use minutes::make as minutes;
 pub(crate) use mts_transport::SystemClock;
 pub(crate) use run::trade;
 pub(crate) use shift::make as shift;
+pub(crate) use vendor::{of_alpaca, of_polygon};
 pub(crate) use walk::make as walk;
 
 use crate::error::{CliError, ExitKind};

@@ -77,7 +77,7 @@ macro_rules! kinds {
 /// What an input is made of, as far as its layout is chosen by a variant; and all that there is.
 fn kinds(input: &Input) -> (Vec<&'static str>, Vec<&'static str>) {
     let (of_input, inputs) = kinds!(Input: SessionOpen Closes Submitted Canceled Broker SessionClose Decided Operator Started Timer
-        Marks Connection LookedUp AccountSeen Volumes GateAnswered ClockWrong);
+        Marks Connection LookedUp AccountSeen Volumes GateAnswered ClockWrong StalePrices);
     let (of_act, acts) = kinds!(OperatorAct: Halt Resume Kill UpdateEnvelope Adopt Settle Submit Cancel CancelAll Flatten Reconcile
         BookCash);
     let (of_event, events) = kinds!(BrokerEvent: Order Cash Fill FeesKnown Corrected Busted Gap);

@@ -147,6 +147,8 @@ impl Core {
     /// new leaves.
     pub(crate) fn started(&mut self, output: &mut Output) {
         self.state.live = true;
+        // Feeds begin anew, too.
+        self.state.ledger.forget_stale();
         let brokers: BTreeSet<BrokerName> = self.brokers.values().cloned().collect();
         for broker in brokers {
             let watch = self.state.accounts.entry(broker.clone()).or_default();

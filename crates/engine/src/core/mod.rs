@@ -273,6 +273,9 @@ impl Core {
                 self.gate_answered(order_id, answer, failures, output)?;
             }
             Input::ClockWrong { fault, .. } => self.clock_is_wrong(*fault, output)?,
+            Input::StalePrices { venue, symbols, time } => {
+                self.state.ledger.set_stale(venue, symbols, *time);
+            }
         }
         self.follow_up(output)?;
         self.send_waiting_closes(output)?;

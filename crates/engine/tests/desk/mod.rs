@@ -369,8 +369,9 @@ pub(crate) fn unreachable() -> BrokerError {
     BrokerError::new("positions", BrokerErrorKind::VenueDown, ErrorStatus::Temporary, "503")
 }
 
-/// Quotes of AAPL, some time apart, and then nothing or the end.
+/// Quotes of AAPL, some time apart, and then something else, nothing or the end.
 pub(crate) struct Quotes {
+    pub(crate) last: Vec<MarketEvent>,
     pub(crate) left: u64,
     pub(crate) every: Duration,
     pub(crate) silent_after: bool,
@@ -385,6 +386,9 @@ impl DataFeed for Quotes {
     }
     async fn next(&mut self) -> Result<Option<MarketEvent>, MarketDataError> {
         if self.left == 0 {
+            if !self.last.is_empty() {
+                return Ok(Some(self.last.remove(0)));
+            }
             if self.silent_after {
                 std::future::pending::<()>().await;
             }

@@ -6,7 +6,7 @@ use super::names::{Names, table};
 use super::session::{HEARTBEAT_SECONDS, Heard, Lost, Session, Wanted};
 use mts_foundation::broker::BoxFuture;
 use mts_foundation::io::{DynSocketConnector, Frame, Sleep, Socket, TransportError};
-use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent, StaleCause};
 use mts_foundation::secret::{SecretRef, SecretSource};
 use mts_foundation::time::Clock;
 use mts_foundation::{Symbol, Timestamp, VenueName};
@@ -108,7 +108,7 @@ pub struct LiveFeed {
     random: u64,
     complaints: Vec<String>,
     fault: Option<String>,
-    symbols: u64,
+    symbols: Arc<[Symbol]>,
     stats: FeedStats,
 }
 
@@ -134,7 +134,7 @@ impl LiveFeed {
             let host = live.dataset.replace('.', "-").to_ascii_lowercase();
             format!("tcp://{host}.lsg.databento.com:13000")
         });
-        let count = symbols.len() as u64;
+        let all = symbols.iter().cloned().collect();
         let decoder = Decoder::new(Names::new(&live.dataset, live.names.clone(), symbols), own.clone());
         Ok(Self {
             decoder,
@@ -151,7 +151,7 @@ impl LiveFeed {
             random,
             complaints: Vec::new(),
             fault: None,
-            symbols: count,
+            symbols: all,
             stats: FeedStats::default(),
             live,
             world,
@@ -211,7 +211,8 @@ impl LiveFeed {
             Lost::Again(why) => {
                 if self.interrupted.is_none() {
                     self.interrupted = Some(self.heard);
-                    self.decoder.say(MarketEvent::Stale { venue, since: self.heard });
+                    let (symbols, cause) = (Arc::clone(&self.symbols), StaleCause::Interrupted);
+                    self.decoder.say(MarketEvent::Stale { venue, since: self.heard, symbols, cause });
                 }
                 self.fault = Some(why);
             }
@@ -407,6 +408,6 @@ impl DataFeed for LiveFeed {
     }
 
     fn stats(&self) -> FeedStats {
-        FeedStats { symbols: self.symbols, ..self.stats }
+        FeedStats { symbols: self.symbols.len() as u64, ..self.stats }
     }
 }

@@ -6,6 +6,9 @@ use mts_foundation::market_data::{DataFeed, DynDataFeed, FeedStats, MarketDataEr
 use mts_foundation::{Bar, Decimal, Symbol, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
+/// Bars of each instrument that the source may still correct.
+const REMEMBERED: usize = 2;
+
 /// Which prices become bars. Smaller bars always do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Prices {
@@ -22,7 +25,7 @@ pub enum Prices {
 /// Each instrument's bars close by its own ticks: none waits for another instrument's bar of the same instant, and the bars of
 /// one instant may come in several events. Ends never go back: a bar waits for one that ends before it, and one that ends before a
 /// bar that was handed out is counted ([`AggregatedFeed::outdated`]) and no more. Bars that a gap of the
-/// source touches are partial. While the source is stale time stands still, so that what it tells of the past when it is back
+/// source touches are partial. While the source is interrupted time stands still, so that what it tells of the past when it is back
 /// finds its bars open. What cannot be taken (a price of zero, a bar longer than ours) is an error in a replay; live it is
 /// counted, and the feed goes on.
 pub struct AggregatedFeed {
@@ -45,9 +48,11 @@ pub struct AggregatedFeed {
 }
 
 impl AggregatedFeed {
-    /// Bars of the prints of a recorded source; partial bars are handed out, flagged.
+    /// Bars of the prints of a recorded source; partial bars are handed out, flagged. Smaller bars that the source corrects correct
+    /// the last two of each instrument.
     #[must_use]
-    pub fn new(source: Box<dyn DynDataFeed>, aggregator: Aggregator) -> Self {
+    pub fn new(source: Box<dyn DynDataFeed>, mut aggregator: Aggregator) -> Self {
+        aggregator.remember(REMEMBERED);
         Self {
             source,
             aggregator,
@@ -115,8 +120,13 @@ impl AggregatedFeed {
     fn take(&mut self, event: MarketEvent) -> Result<(), MarketDataError> {
         let Some(time) = event.priced_at() else {
             self.time.hear(&event);
-            if let MarketEvent::Gap { to, .. } = event {
-                self.aggregator.whole_since(to);
+            match event {
+                MarketEvent::Revised(bar) => {
+                    let taken = self.aggregator.revise(&bar);
+                    return self.look(taken);
+                }
+                MarketEvent::Gap { to, .. } => self.aggregator.whole_since(to),
+                _ => {}
             }
             self.said.push_back(event);
             return Ok(());
@@ -170,10 +180,15 @@ impl AggregatedFeed {
         if let Some(now) = self.time.now() {
             self.aggregator.pass(now);
         }
-        for Made { bar, partial, .. } in self.aggregator.closed() {
-            if self.last_end.is_some_and(|last| bar.timestamp < last) {
+        for Made { bar, partial, revision } in self.aggregator.closed() {
+            if partial && !self.partial {
+                continue;
+            }
+            if revision && self.last_end.is_some_and(|last| bar.timestamp <= last) {
+                self.said.push_back(MarketEvent::Revised(bar));
+            } else if self.last_end.is_some_and(|last| bar.timestamp < last) {
                 self.outdated = self.outdated.saturating_add(1);
-            } else if !partial || self.partial {
+            } else {
                 self.ready.entry(bar.timestamp).or_default().insert(bar.symbol.clone(), bar);
             }
         }

@@ -2,7 +2,7 @@
 
 use futures_util::future::{Either, select};
 use mts_foundation::io::Sleep;
-use mts_foundation::market_data::{DynDataFeed, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{DynDataFeed, MarketDataError, MarketEvent, StaleCause};
 use mts_foundation::{Clock, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +57,11 @@ impl SourceTime {
     /// An event of the source, whatever it says.
     pub(super) fn hear(&mut self, event: &MarketEvent) {
         match event {
-            MarketEvent::Stale { .. } => self.stood = self.now(),
-            MarketEvent::Recovered { .. } => self.stood = None,
+            MarketEvent::Stale { cause: StaleCause::Interrupted, .. } => self.stood = self.now(),
+            // Time goes on where some instruments have nothing to say.
+            MarketEvent::Stale { cause: StaleCause::Silent, .. } | MarketEvent::Recovered { .. } => {
+                self.stood = None
+            }
             _ => {}
         }
         if let Some(time) = event.priced_at() {

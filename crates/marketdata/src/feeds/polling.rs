@@ -11,8 +11,8 @@ use futures_util::future::{Either, select};
 use line::Line;
 use mts_foundation::broker::BoxFuture;
 use mts_foundation::io::Sleep;
-use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
-use mts_foundation::{Bar, Clock, Interval, Symbol, Timestamp, Trade, VenueName};
+use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent, StaleCause};
+use mts_foundation::{Bar, Clock, FundingRate, Interval, Symbol, Timestamp, Trade, VenueName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -113,7 +113,8 @@ pub struct PollingFeed {
     events: VecDeque<MarketEvent>,
     /// Candles that wait for those of other instruments, and since when.
     candles: BTreeMap<Timestamp, (Duration, BTreeMap<Symbol, Bar>)>,
-    is_stale: bool,
+    /// What was said last to be stale.
+    stale: Option<(Arc<[Symbol]>, StaleCause)>,
     is_begun: bool,
     fault: Option<String>,
     counts: PollingCounts,
@@ -166,7 +167,7 @@ impl PollingFeed {
             next_launch: Duration::ZERO,
             events: VecDeque::new(),
             candles: BTreeMap::new(),
-            is_stale: false,
+            stale: None,
             is_begun: false,
             fault: None,
             counts: PollingCounts::default(),
@@ -265,14 +266,14 @@ impl PollingFeed {
             waiting.1.insert(symbol.clone(), bar);
         }
         if let Some(funding) = news.funding {
-            self.events.push_back(MarketEvent::Funding {
+            self.events.push_back(MarketEvent::Funding(FundingRate {
                 venue: self.venue.clone(),
                 symbol,
                 rate: funding.rate,
                 time: funding.time,
                 next_rate: funding.next_rate,
                 next_time: funding.next_time,
-            });
+            }));
         }
     }
 
@@ -293,18 +294,28 @@ impl PollingFeed {
     /// Says that prices are stale, or are not any more.
     fn judge(&mut self) {
         let (now, mono, options) = (self.clock.now(), self.clock.monotonic(), &self.options);
+        let venue = self.venue.clone();
         let stale = self.lines.iter().filter(|line| line.stale_at(options).is_some_and(|at| at <= mono));
-        let since = stale.map(|line| line.news_at).min();
-        match since {
-            Some(since) if !self.is_stale => {
-                self.events.push_back(MarketEvent::Stale { venue: self.venue.clone(), since });
+        let stale: Vec<&Line> = stale.collect();
+        let Some(since) = stale.iter().map(|line| line.news_at).min() else {
+            if self.stale.take().is_some() {
+                self.events.push_back(MarketEvent::Recovered { venue, time: now });
             }
-            None if self.is_stale => {
-                self.events.push_back(MarketEvent::Recovered { venue: self.venue.clone(), time: now });
-            }
-            _ => {}
+            return;
+        };
+        let symbols: BTreeSet<&Symbol> = stale.iter().map(|line| &line.symbol).collect();
+        let cause = match stale.iter().any(|line| line.is_failing()) {
+            true => StaleCause::Interrupted,
+            false => StaleCause::Silent,
+        };
+        let is_told = |(told, why): &(Arc<[Symbol]>, StaleCause)| {
+            *why == cause && told.len() == symbols.len() && told.iter().eq(symbols.iter().copied())
+        };
+        if !self.stale.as_ref().is_some_and(is_told) {
+            let symbols: Arc<[Symbol]> = symbols.into_iter().cloned().collect();
+            self.stale = Some((Arc::clone(&symbols), cause));
+            self.events.push_back(MarketEvent::Stale { venue, since, symbols, cause });
         }
-        self.is_stale = since.is_some();
     }
 
     /// When something is to be done although nothing has come.
@@ -313,7 +324,8 @@ impl PollingFeed {
         let due = self.lines.iter().filter(|line| room && !line.is_asked);
         let due = due.map(|line| line.due.max(self.next_launch));
         let stale = self.lines.iter().filter_map(|line| line.stale_at(&self.options));
-        let stale = stale.filter(|_| !self.is_stale);
+        let mono = self.clock.monotonic();
+        let stale = stale.filter(|at| *at > mono);
         let together = self.candles.values().map(|(since, _)| since.saturating_add(self.options.together));
         due.chain(stale).chain(together).min().unwrap_or(Duration::MAX)
     }

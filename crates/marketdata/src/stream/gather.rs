@@ -38,6 +38,13 @@ impl Gather {
         false
     }
 
+    /// Puts a bar in the place of one that waits. Whether one did.
+    pub(super) fn replace(&mut self, bar: &Bar) -> bool {
+        let waiting = self.waiting.get_mut(&(bar.timestamp, bar.interval));
+        let old = waiting.and_then(|(bars, _)| bars.get_mut(&bar.symbol));
+        old.map(|old| *old = bar.clone()).is_some()
+    }
+
     /// Hands on what was waited for long enough; everything, with `None`.
     pub(super) fn tick(&mut self, now: Option<Duration>, queue: &mut Queue) {
         let is_due = |due: Duration| now.is_none_or(|now| now >= due);

@@ -9,10 +9,11 @@ use super::options::{Counts, Moment, Options};
 use super::protocol::{Protocol, Said, Topic, TopicIndex};
 use super::queue::Queue;
 use super::tape::Tape;
-use mts_foundation::Timestamp;
 use mts_foundation::io::Frame;
-use mts_foundation::market_data::MarketEvent;
-use std::collections::{BTreeMap, VecDeque};
+use mts_foundation::market_data::{MarketEvent, StaleCause};
+use mts_foundation::{Symbol, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of a connection: no two of a feed have the same.
@@ -94,7 +95,8 @@ pub struct Machine<P> {
     is_closed: bool,
     /// Since when no connection is live, on both clocks.
     interrupted: Option<Moment>,
-    is_stale: bool,
+    /// What was said last to be stale.
+    stale: Option<(Arc<[Symbol]>, StaleCause)>,
     refused: BTreeMap<TopicIndex, String>,
     /// Why the connection was lost last.
     fault: Option<String>,
@@ -140,7 +142,7 @@ impl<P: Protocol> Machine<P> {
             is_started: false,
             is_closed: false,
             interrupted: None,
-            is_stale: false,
+            stale: None,
             refused: BTreeMap::new(),
             fault: None,
             looked: Duration::ZERO,
@@ -365,7 +367,7 @@ impl<P: Protocol> Machine<P> {
                 }
             }
             Said::Refused { topic, message } => self.refuse(id, topic, message),
-            Said::Revised(_) => self.tape.counts.revised = self.tape.counts.revised.saturating_add(1),
+            Said::Revised(topic, bar) => self.tape.revise(topic, bar),
             Said::Withdrawn { time, .. } => self.tape.withdraw(time, now),
             Said::Subscribed(all) => {
                 if let Some(Err(why)) = self.connection(id).map(|connection| connection.listed(&all)) {
@@ -536,6 +538,8 @@ impl<P: Protocol> Machine<P> {
         self.actions.extend(self.tape.due(now).into_iter().map(Action::Ask));
         let date = now.time.to_datetime();
         let mut stale_since: Option<Timestamp> = None;
+        let mut symbols: BTreeSet<Symbol> = BTreeSet::new();
+        let mut cause = StaleCause::Silent;
         let mut waits = false;
         for (index, topic) in self.tape.topics.iter_mut().enumerate() {
             // What the venue does not have never comes.
@@ -550,6 +554,7 @@ impl<P: Protocol> Machine<P> {
             if topic.is_stale {
                 let since = before(now.time, silent);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+                symbols.insert(topic.topic.symbol.clone());
             }
             waits |= topic.hold.is_some();
             // Who waits for the history has nothing to show, whatever comes meanwhile.
@@ -557,6 +562,8 @@ impl<P: Protocol> Machine<P> {
             if waited >= self.tape.options.disconnected && topic.hold.is_some() {
                 let since = before(now.time, waited);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+                symbols.insert(topic.topic.symbol.clone());
+                cause = StaleCause::Interrupted;
             }
         }
         if let Some(since) = self.interrupted
@@ -564,18 +571,28 @@ impl<P: Protocol> Machine<P> {
             && now.mono >= since.mono
         {
             stale_since = Some(stale_since.map_or(since.time, |other| other.min(since.time)));
+            let topics = self.tape.topics.iter().enumerate();
+            let wanted = topics.filter(|(index, _)| !self.refused.contains_key(index));
+            symbols.extend(wanted.map(|(_, topic)| topic.topic.symbol.clone()));
+            cause = StaleCause::Interrupted;
         }
         let venue = self.tape.venue.clone();
         match stale_since {
-            Some(since) if !self.is_stale => {
-                self.is_stale = true;
-                self.tape.queue.health(MarketEvent::Stale { venue, since });
+            Some(since) => {
+                let is_told = |(told, why): &(Arc<[Symbol]>, StaleCause)| {
+                    *why == cause && told.len() == symbols.len() && told.iter().eq(&symbols)
+                };
+                if !self.stale.as_ref().is_some_and(is_told) {
+                    let symbols: Arc<[Symbol]> = symbols.into_iter().collect();
+                    self.stale = Some((Arc::clone(&symbols), cause));
+                    self.tape.queue.health(MarketEvent::Stale { venue, since, symbols, cause });
+                }
             }
-            None if self.is_stale && !waits && self.interrupted.is_none() => {
-                self.is_stale = false;
+            None if self.stale.is_some() && !waits && self.interrupted.is_none() => {
+                self.stale = None;
                 self.tape.queue.health(MarketEvent::Recovered { venue, time: now.time });
             }
-            _ => {}
+            None => {}
         }
     }
 }

@@ -143,8 +143,8 @@ pub enum Said {
         /// The venue's words.
         message: String,
     },
-    /// A bar that was handed on has been corrected; [`MarketEvent`](mts_foundation::market_data::MarketEvent) cannot say how.
-    Revised(TopicIndex),
+    /// A bar that came before was not right: this one takes its place.
+    Revised(TopicIndex, Bar),
     /// A print that may have been handed on has been corrected or cancelled.
     Withdrawn {
         /// Whose.

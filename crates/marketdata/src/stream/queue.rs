@@ -114,16 +114,18 @@ impl Queue {
         }
     }
 
-    /// Whether prices can be trusted. A change that is taken back before anybody saw it is not told, but for the first.
+    /// Whether prices can be trusted, and whose. Of what nobody has seen, the first and the last are told.
     pub fn health(&mut self, event: MarketEvent) {
         let is_health = |slot: &Slot| {
             matches!(slot, Slot::Event(MarketEvent::Stale { .. } | MarketEvent::Recovered { .. }))
         };
-        if self.slots.iter().filter(|slot| is_health(slot)).count() >= 2
-            && let Some(last) = self.slots.iter().rposition(is_health)
-        {
+        let mut waiting = self.slots.iter().enumerate().filter(|(_, slot)| is_health(slot));
+        if let (Some((_, Slot::Event(first))), Some((last, _))) = (waiting.next(), waiting.next()) {
+            let is_known = says_the_same(first, &event);
             self.slots.remove(last);
-            return;
+            if is_known {
+                return;
+            }
         }
         self.slots.push_back(Slot::Event(event));
     }
@@ -163,5 +165,16 @@ impl Queue {
     fn lost_event(&mut self) -> Option<MarketEvent> {
         let (from, to) = self.lost.take()?;
         Some(MarketEvent::Gap { venue: self.venue.clone(), from, to })
+    }
+}
+/// Whether two words on the health of prices mean the same.
+fn says_the_same(one: &MarketEvent, other: &MarketEvent) -> bool {
+    match (one, other) {
+        (
+            MarketEvent::Stale { symbols: one, cause: first, .. },
+            MarketEvent::Stale { symbols: other, cause: second, .. },
+        ) => one == other && first == second,
+        (MarketEvent::Recovered { .. }, MarketEvent::Recovered { .. }) => true,
+        _ => false,
     }
 }

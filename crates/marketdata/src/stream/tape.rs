@@ -222,6 +222,21 @@ impl Tape {
         self.counts.late_bars = self.counts.late_bars.saturating_add(u64::from(is_late));
     }
 
+    /// Puts a bar in the place of one that came before: of one that waits, or, said so, of one that was handed on. One that never
+    /// came is none to correct.
+    pub(super) fn revise(&mut self, index: TopicIndex, bar: Bar) {
+        self.counts.revised = self.counts.revised.saturating_add(1);
+        let Some(topic) = self.topics.get_mut(index) else { return };
+        if !bar.is_sane() {
+            self.refuse(false, bar.timestamp, bar.timestamp);
+        } else if let Some(held) = topic.held_bars.iter_mut().find(|held| held.timestamp == bar.timestamp) {
+            *held = bar;
+        } else if topic.last_time.is_some_and(|last| bar.timestamp <= last) && !self.gather.replace(&bar) {
+            let time = bar.timestamp;
+            self.queue.event(MarketEvent::Revised(bar), time);
+        }
+    }
+
     /// Hands on a print.
     pub(super) fn pass(&mut self, index: TopicIndex, number: Option<u64>, trade: Trade) {
         let Some(topic) = self.topics.get_mut(index) else { return };

@@ -75,7 +75,7 @@ async fn next(feed: &mut impl DataFeed) -> Option<Result<Quote, (MarketDataError
     loop {
         match DataFeed::next(feed).await {
             Ok(Some(MarketEvent::Quote(quote))) => return Some(Ok(quote)),
-            Ok(Some(MarketEvent::Stale { venue, since })) => {
+            Ok(Some(MarketEvent::Stale { venue, since, .. })) => {
                 let message = format!("no quotes that can be trusted since {since}; more may come");
                 return Some(Err((
                     MarketDataError::Venue { source_name: venue.to_string(), message },

@@ -56,13 +56,12 @@ pub fn check(frame: &[u8]) {
                     assert_eq!(protocol.topics()[topic].symbol, trade.symbol);
                 }
                 Said::Touch { topic, .. } => assert!(channel(topic) == Channel::Quotes),
-                Said::Bar { topic, bar, .. } => {
+                Said::Bar { topic, bar, .. } | Said::Revised(topic, bar) => {
                     assert!(channel(topic) == Channel::Bars(bar.interval));
                 }
                 Said::Void { topic, .. }
                 | Said::Newest { topic, .. }
                 | Said::Acknowledged(topic)
-                | Said::Revised(topic)
                 | Said::Withdrawn { topic, .. }
                 | Said::Refused { topic, .. } => assert!(topic < protocol.topics().len()),
                 Said::Subscribed(all) => assert!(all.iter().all(|topic| *topic < protocol.topics().len())),

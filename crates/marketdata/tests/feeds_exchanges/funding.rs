@@ -3,7 +3,7 @@
 use super::web::{MINUTE, Reply, Web, bars, ends, gaps, health, millis, named, number, stop};
 use super::world::{SECOND, wall};
 use mts_foundation::market_data::{DataFeed, MarketEvent};
-use mts_foundation::{Decimal, Interval};
+use mts_foundation::{Decimal, FundingRate, Interval};
 use mts_marketdata::feeds::{OkxFundingConfig, OkxFundingFeed};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn feed(web: &Arc<Web>, symbols: &[&str], timeframe: Interval) -> OkxFundingFeed
 }
 
 fn funding(events: &[(Duration, MarketEvent)]) -> Vec<(Duration, MarketEvent)> {
-    events.iter().filter(|(_, event)| matches!(event, MarketEvent::Funding { .. })).cloned().collect()
+    events.iter().filter(|(_, event)| matches!(event, MarketEvent::Funding(_))).cloned().collect()
 }
 
 #[test]
@@ -88,9 +88,8 @@ fn the_funding_interval_is_the_venues_and_never_a_fixed_eight_hours() {
     // Once for each of three periods, although it is asked for every minute.
     assert_eq!(told.len(), 3, "{told:?}");
     for (place, (_, event)) in told.iter().enumerate() {
-        let MarketEvent::Funding { venue, symbol, rate, time, next_rate, next_time } = event else {
-            panic!()
-        };
+        let MarketEvent::Funding(told) = event else { panic!() };
+        let FundingRate { venue, symbol, rate, time, next_rate, next_time } = told;
         let periods = u32::try_from(place).unwrap() + 1;
         assert_eq!((venue.as_str(), symbol), ("okx", &named("BTC-USDT-PERP")));
         assert_eq!(*rate, Decimal::new(i64::from(periods), 4));
@@ -98,7 +97,7 @@ fn the_funding_interval_is_the_venues_and_never_a_fixed_eight_hours() {
         // `nextFundingRate` may be an empty text.
         assert_eq!(*next_rate, None);
     }
-    assert!(matches!(events[0].1, MarketEvent::Funding { .. }), "the first rate comes before the first bar");
+    assert!(matches!(events[0].1, MarketEvent::Funding(_)), "the first rate comes before the first bar");
     assert!((535..=545).contains(&web.count("/funding-rate")), "{}", web.count("/funding-rate"));
 }
 
@@ -109,8 +108,8 @@ fn a_rate_that_is_foretold_is_told() {
         Reply::Is(if is_rate { rate(now, "-0.00012345678901234567") } else { candles(address, now, HOUR) })
     });
     let events = web.run(&mut feed(&web, &["BTC-USDT-PERP"], Interval::HOUR), MINUTE);
-    let MarketEvent::Funding { next_rate, .. } = &events[0].1 else { panic!("{events:?}") };
-    assert_eq!(next_rate.unwrap().to_string(), "-0.00012345678901234567");
+    let MarketEvent::Funding(told) = &events[0].1 else { panic!("{events:?}") };
+    assert_eq!(told.next_rate.unwrap().to_string(), "-0.00012345678901234567");
 }
 
 #[test]

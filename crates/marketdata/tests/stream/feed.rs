@@ -2,9 +2,9 @@
 
 use super::world::{Fake, SECOND, Speech, Venue, ms, symbol, wall};
 use mts_foundation::io::Frame;
-use mts_foundation::market_data::{DataFeed, MarketEvent};
+use mts_foundation::market_data::{DataFeed, MarketEvent, StaleCause};
 use mts_foundation::ready::ready;
-use mts_foundation::{Timestamp, VenueName};
+use mts_foundation::{Symbol, Timestamp, VenueName};
 use mts_marketdata::stream::machine::State;
 use mts_marketdata::stream::protocol::{Facts, Protocol, Said, TopicIndex, Unreadable};
 use mts_marketdata::stream::venues::{Binance, Okx};
@@ -45,6 +45,15 @@ fn health(events: &Events) -> Vec<(Duration, bool)> {
     let of = |(at, event): &(Duration, MarketEvent)| match event {
         MarketEvent::Stale { .. } => Some((*at, false)),
         MarketEvent::Recovered { .. } => Some((*at, true)),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+/// Whose prices were said to be stale, and why.
+fn stale(events: &Events) -> Vec<(Vec<Symbol>, StaleCause)> {
+    let of = |(_, event): &(Duration, MarketEvent)| match event {
+        MarketEvent::Stale { symbols, cause, .. } => Some((symbols.to_vec(), *cause)),
         _ => None,
     };
     events.iter().filter_map(of).collect()
@@ -265,6 +274,7 @@ fn a_silent_topic_is_stale_within_a_second_and_recovers() {
         _ => None,
     });
     assert_eq!(since, Some(wall(10 * SECOND)));
+    assert_eq!(stale(&events), [(vec![symbol()], StaleCause::Silent)]);
 }
 
 #[test]
@@ -280,6 +290,7 @@ fn a_lost_connection_is_stale_within_a_second() {
     let health = health(&events);
     assert_eq!(health.iter().map(|it| it.1).collect::<Vec<_>>(), [false, true]);
     assert!(health[0].0 <= 11 * SECOND, "{health:?}");
+    assert_eq!(stale(&events), [(vec![symbol()], StaleCause::Interrupted)]);
     whole(&events, &world.venue());
 }
 

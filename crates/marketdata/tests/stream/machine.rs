@@ -3,7 +3,7 @@
 use super::world::{SECOND, ms, wall};
 use bytes::Bytes;
 use mts_foundation::io::Frame;
-use mts_foundation::market_data::MarketEvent;
+use mts_foundation::market_data::{MarketEvent, StaleCause};
 use mts_foundation::{Bar, Decimal, Interval, MarketCalendar, Quote, Symbol, Timestamp, Trade, VenueName};
 use mts_marketdata::stream::machine::{Action, Input, Machine, State};
 use mts_marketdata::stream::protocol::Protocol;
@@ -329,7 +329,7 @@ fn the_queue_is_bounded_and_says_what_it_lost() {
         queue.quote(quote(if number % 2 == 0 { "A" } else { "B" }, number));
         let (venue, since) = (venue(), time);
         queue.health(if number % 2 == 0 {
-            MarketEvent::Stale { venue, since }
+            MarketEvent::Stale { venue, since, symbols: [symbol("A")].into(), cause: StaleCause::Silent }
         } else {
             MarketEvent::Recovered { venue, time }
         });

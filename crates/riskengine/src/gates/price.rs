@@ -16,11 +16,17 @@ pub(super) fn reference_price(check: &Check<'_>, trace: &mut GateTrace) -> GateR
         return Err(reject(Gate::ReferencePrice, RejectCode::NoReferencePrice, None, None, message));
     }
     let Some((age, limit, unit)) = age_of_reference(check) else { return pass(trace, Gate::ReferencePrice) };
-    if age > limit && check.closing {
+    let untrusted = check.context.ledger.stale_at(symbol);
+    if (age > limit || untrusted.is_some()) && check.closing {
         trace.verdict(Gate::ReferencePrice, Verdict::Exempt);
         return Ok(());
     }
     let code = RejectCode::StaleReferencePrice;
+    if let Some(venue) = untrusted {
+        let message =
+            format!("{venue} says that its prices of {symbol} are stale; wait until they flow again");
+        return Err(reject(Gate::ReferencePrice, code, None, None, message));
+    }
     check.at_most(trace, Gate::ReferencePrice, code, Decimal::from(age), Decimal::from(limit), || {
         format!("age of the price of {symbol}, in {unit}")
     })

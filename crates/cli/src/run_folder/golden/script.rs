@@ -190,6 +190,7 @@ pub(super) fn write() {
     errors(&mut script);
     operate(&mut script);
     clocks(&mut script);
+    stale_prices(&mut script);
     assert!(script.inputs.len() >= written, "the script lost what was written");
     let mut journal = FileJournal::open(&folder).unwrap();
     let mut buffer = Vec::new();
@@ -413,5 +414,13 @@ fn operate(script: &mut Script) {
 fn clocks(script: &mut Script) {
     for fault in [ClockFault::Jumped { by_millis: -7_200_000 }, ClockFault::Behind { by_millis: 1_500 }] {
         script.after(1, |time| Input::ClockWrong { fault, time });
+    }
+}
+
+/// Appended when feeds could say that their prices are stale.
+fn stale_prices(script: &mut Script) {
+    for symbols in [vec!["AAPL".parse().unwrap()], Vec::new()] {
+        let venue = "feed".parse().unwrap();
+        script.after(1, |time| Input::StalePrices { venue, symbols, time });
     }
 }

@@ -7,8 +7,8 @@ use mts_foundation::broker_handle::{BrokerHandle, BrokerPort, HandleStrategy};
 use mts_foundation::event::Event;
 use mts_foundation::strategy::{Commands, Strategy, StrategyError};
 use mts_foundation::{
-    Bar, BrokerName, FundBook, FundId, MarketCalendar, OrderRecord, Quote, Session, StrategyId, Timestamp,
-    Trade, View,
+    Bar, BrokerName, FundBook, FundId, FundingRate, MarketCalendar, OrderRecord, Quote, Session, StrategyId,
+    Timestamp, Trade, View,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +32,8 @@ pub(super) enum Cause {
     },
     Quote(Quote),
     Trade(Trade),
+    Revised(Bar),
+    Funding(FundingRate),
     /// Only events.
     Events,
     End,
@@ -210,10 +212,13 @@ fn work(index: usize, mut strategy: Box<dyn Strategy>, queue: &Receiver<Task>, l
 fn call(strategy: &mut dyn Strategy, task: &Task, port: &mut dyn BrokerPort) -> Verdict {
     let open_orders: Vec<&OrderRecord> = task.open_orders.iter().collect();
     let (mut bars, mut quotes, mut trades): (&[Bar], &[Quote], &[Trade]) = (&[], &[], &[]);
+    let (mut revised, mut funding): (&[Bar], &[FundingRate]) = (&[], &[]);
     match &task.cause {
         Cause::Bars { bars: given, .. } => bars = given,
         Cause::Quote(quote) => quotes = std::slice::from_ref(quote),
         Cause::Trade(trade) => trades = std::slice::from_ref(trade),
+        Cause::Revised(bar) => revised = std::slice::from_ref(bar),
+        Cause::Funding(rate) => funding = std::slice::from_ref(rate),
         Cause::Start | Cause::Events | Cause::End => {}
     }
     let view = View {
@@ -223,6 +228,8 @@ fn call(strategy: &mut dyn Strategy, task: &Task, port: &mut dyn BrokerPort) -> 
         bars,
         quotes,
         trades,
+        revised,
+        funding,
         fund_id: &task.fund_id,
         book: &task.book,
         open_orders: &open_orders,
@@ -260,9 +267,9 @@ fn listen(
     }
     match &task.cause {
         Cause::Start => strategy.on_start(view, commands),
-        Cause::Bars { .. } | Cause::Quote(_) | Cause::Trade(_) => strategy.on_data(view, commands),
         Cause::Events => Ok(()),
         Cause::End => strategy.on_end(view, commands),
+        _ => strategy.on_data(view, commands),
     }
 }
 
@@ -278,9 +285,9 @@ fn converse(
     }
     match &task.cause {
         Cause::Start => strategy.on_start(view, broker),
-        Cause::Bars { .. } | Cause::Quote(_) | Cause::Trade(_) => strategy.on_data(view, broker),
         Cause::Events => Ok(()),
         Cause::End => strategy.on_end(view),
+        _ => strategy.on_data(view, broker),
     }
 }
 

@@ -12,9 +12,9 @@ use crate::shell::trader::concerns;
 use mts_foundation::broker::SubmitOutcome;
 use mts_foundation::event::Event;
 use mts_foundation::journal::{Journal, JournalError};
-use mts_foundation::market_data::MarketEvent;
+use mts_foundation::market_data::{MarketEvent, StaleCause};
 use mts_foundation::risk::{HaltMode, HaltRequest, HaltScope, SessionPhase};
-use mts_foundation::{ActorId, Bar, Clock as _, Session, Timestamp, Trade};
+use mts_foundation::{ActorId, Bar, Clock as _, Session, Symbol, Timestamp, Trade, VenueName};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -342,11 +342,18 @@ impl<J: Journal> LiveEngine<J> {
                 (self.observe)(Told::Notice(&text));
                 None
             }
-            MarketEvent::Stale { venue, since } => {
-                let text = format!("market data of {venue} is stale since {since}");
-                (self.observe)(Told::Notice(&text));
+            MarketEvent::Stale { venue, since, symbols, cause } => {
+                self.stale_prices(venue, *since, symbols, *cause)?;
                 None
             }
+            MarketEvent::Recovered { venue, .. } => {
+                let text = format!("market data of {venue} flows again");
+                (self.observe)(Told::Notice(&text));
+                self.take(|time| Input::StalePrices { venue: venue.clone(), symbols: Vec::new(), time })?;
+                None
+            }
+            MarketEvent::Revised(bar) => Some(Cause::Revised(bar.clone())),
+            MarketEvent::Funding(rate) => Some(Cause::Funding(rate.clone())),
             MarketEvent::Backfilled { venue, symbol, from, to } => {
                 let text = format!("market data of {symbol} at {venue} from {from} to {to} follows late");
                 (self.observe)(Told::Notice(&text));
@@ -357,7 +364,6 @@ impl<J: Journal> LiveEngine<J> {
                 (self.observe)(Told::Notice(&text));
                 None
             }
-            MarketEvent::Recovered { .. } | MarketEvent::Funding { .. } => None,
         };
         if let Some(mark) = self.conflation.of(&event, self.driver.core(), now) {
             self.marks(vec![mark])?;
@@ -369,6 +375,32 @@ impl<J: Journal> LiveEngine<J> {
             }
         }
         Ok(())
+    }
+
+    /// Tells people and the core that prices are not to be trusted.
+    fn stale_prices(
+        &mut self,
+        venue: &VenueName,
+        since: Timestamp,
+        symbols: &[Symbol],
+        cause: StaleCause,
+    ) -> Result<(), LiveError> {
+        /// Instruments that are named to people.
+        const NAMED: usize = 8;
+        let named: Vec<&str> = symbols.iter().take(NAMED).map(Symbol::as_str).collect();
+        let more = symbols.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let why = match cause {
+            StaleCause::Interrupted => "the stream is interrupted",
+            StaleCause::Silent => "nothing comes",
+        };
+        let text =
+            format!("market data of {venue} is stale since {since}, {why}: {}{more}", named.join(", "));
+        (self.observe)(Told::Notice(&text));
+        let instruments = &self.driver.core().config().instruments;
+        let known = symbols.iter().filter(|symbol| instruments.get(symbol).is_some());
+        let symbols = known.cloned().collect();
+        self.take(|time| Input::StalePrices { venue: venue.clone(), symbols, time })
     }
 
     /// Tells the volume of bars to algorithms that follow it.

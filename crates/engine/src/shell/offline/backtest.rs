@@ -3,7 +3,7 @@
 //! A session is: open (the core sends what waits), venue answers, closes enter the ledger, the venue fills, close,
 //! strategies decide; what they want meets the next open.
 
-use super::desk::{Desk, Moment};
+use super::desk::{Data, Desk, Moment};
 use super::{RunEnd, RunError, RunProgress};
 use crate::core::Core;
 use crate::input::{Input, MarkUpdate};
@@ -14,7 +14,8 @@ use mts_foundation::event::Event;
 use mts_foundation::journal::Journal;
 use mts_foundation::market_data::{DynDataFeed, MarketEvent};
 use mts_foundation::risk::SessionPhase;
-use mts_foundation::{ActorId, Bar, MarketCalendar, Timestamp};
+use mts_foundation::{ActorId, Bar, FundingRate, MarketCalendar, Symbol, Timestamp};
+use std::collections::BTreeMap;
 
 /// Stands in for the operator (decision R9).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +84,18 @@ impl Backtest<'_> {
     ) -> Result<RunEnd, RunError> {
         let Backtest { core, journal, venue, traders, calendar, start, end, script } = self;
         let desk = Desk::new(core, journal, venue, traders, observe)?;
-        let mut runner =
-            Runner { desk, calendar, start, end, script, last_batch: None, market_events: 0, progress };
+        let mut runner = Runner {
+            desk,
+            calendar,
+            start,
+            end,
+            script,
+            last_batch: None,
+            revised: BTreeMap::new(),
+            funding: BTreeMap::new(),
+            market_events: 0,
+            progress,
+        };
         ready(feed.start())??;
         while let Some(event) = ready(feed.next())?? {
             runner.market_events += 1;
@@ -95,9 +106,16 @@ impl Backtest<'_> {
                 MarketEvent::Trade(_) => return not_bars("trades"),
                 MarketEvent::Gap { .. } | MarketEvent::Stale { .. } => return not_bars("gaps"),
                 MarketEvent::Fatal { .. } => return not_bars("failures"),
-                MarketEvent::Recovered { .. }
-                | MarketEvent::Backfilled { .. }
-                | MarketEvent::Funding { .. } => continue,
+                MarketEvent::Recovered { .. } | MarketEvent::Backfilled { .. } => continue,
+                MarketEvent::Funding(rate) => {
+                    // It is told with the next bars; a newer rate of its instrument takes its place.
+                    runner.funding.insert(rate.symbol.clone(), rate);
+                    continue;
+                }
+                MarketEvent::Revised(bar) => {
+                    runner.revised.insert((bar.timestamp, bar.symbol.clone()), bar);
+                    continue;
+                }
             };
             if !runner.bars(time, &bars)? {
                 break;
@@ -116,6 +134,10 @@ struct Runner<'a, 'p> {
     script: OperatorScript,
     /// The date and time of the last batch of bars.
     last_batch: Option<(NaiveDate, Timestamp)>,
+    /// What was told of earlier bars since the last ones.
+    revised: BTreeMap<(Timestamp, Symbol), Bar>,
+    /// What was told since the last bars.
+    funding: BTreeMap<Symbol, FundingRate>,
     market_events: u64,
     progress: &'p mut dyn FnMut(RunProgress),
 }
@@ -156,13 +178,13 @@ impl Runner<'_, '_> {
         desk.hear_venue(time)?;
         desk.take(&Input::SessionClose { date, time })?;
         let told = desk.news();
+        let funding: Vec<FundingRate> = std::mem::take(&mut self.funding).into_values().collect();
+        let revised: Vec<Bar> = std::mem::take(&mut self.revised).into_values().collect();
         let moment = Moment {
             time,
             session: Some(&session),
             calendar: Some(calendar),
-            bars,
-            quotes: &[],
-            trades: &[],
+            data: Data { bars, revised: &revised, funding: &funding, ..Data::default() },
             first,
             last: false,
         };
@@ -177,9 +199,8 @@ impl Runner<'_, '_> {
         let told = self.desk.news();
         if let Some((_, time)) = self.last_batch {
             let calendar = Some(self.calendar);
-            let (bars, quotes, trades) = (&[][..], &[][..], &[][..]);
-            let moment =
-                Moment { time, session: None, calendar, bars, quotes, trades, first: false, last: true };
+            let data = Data::default();
+            let moment = Moment { time, session: None, calendar, data, first: false, last: true };
             self.desk.decide(moment, &told)?;
         }
         let (replayed, market_events) = (self.desk.replayed(), self.market_events);

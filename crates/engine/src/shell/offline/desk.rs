@@ -16,13 +16,23 @@ use mts_foundation::journal::Journal;
 use mts_foundation::risk::ResumeRequest;
 use mts_foundation::strategy::{Command, Commands, StrategyError};
 use mts_foundation::{
-    ActorId, Bar, BrokerEvent, BrokerName, FundBook, FundId, MarketCalendar, OrderRecord, Quote, Session,
-    Timestamp, Trade, View,
+    ActorId, Bar, BrokerEvent, BrokerName, FundBook, FundId, FundingRate, MarketCalendar, OrderRecord, Quote,
+    Session, Timestamp, Trade, View,
 };
 use std::task::{Context, Poll, Waker};
 
 /// Inputs that may wait for the disk while no action depends on them.
 const MAX_UNCOMMITTED: u64 = 256;
+
+/// What came from the feed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Data<'a> {
+    pub(super) bars: &'a [Bar],
+    pub(super) quotes: &'a [Quote],
+    pub(super) trades: &'a [Trade],
+    pub(super) revised: &'a [Bar],
+    pub(super) funding: &'a [FundingRate],
+}
 
 /// What a strategy is asked about.
 #[derive(Clone, Copy)]
@@ -30,9 +40,7 @@ pub(super) struct Moment<'a> {
     pub(super) time: Timestamp,
     pub(super) session: Option<&'a Session>,
     pub(super) calendar: Option<&'a MarketCalendar>,
-    pub(super) bars: &'a [Bar],
-    pub(super) quotes: &'a [Quote],
-    pub(super) trades: &'a [Trade],
+    pub(super) data: Data<'a>,
     /// Nothing was asked before.
     pub(super) first: bool,
     /// Nothing is asked after.
@@ -44,8 +52,9 @@ impl<'a> Moment<'a> {
     where
         'a: 'v,
     {
-        let Moment { time, session, calendar, bars, quotes, trades, .. } = self;
-        View { time, session, calendar, bars, quotes, trades, fund_id, book, open_orders }
+        let Moment { time, session, calendar, data, .. } = self;
+        let Data { bars, quotes, trades, revised, funding } = data;
+        View { time, session, calendar, bars, quotes, trades, revised, funding, fund_id, book, open_orders }
     }
 }
 

@@ -5,7 +5,7 @@
 //! as long as the machine needs for it.
 
 use super::backtest::OperatorScript;
-use super::desk::{Desk, Moment};
+use super::desk::{Data, Desk, Moment};
 use super::{RunEnd, RunError, RunProgress};
 use crate::core::{Core, Progress};
 use crate::input::{Input, MarkUpdate};
@@ -80,7 +80,14 @@ impl Replay<'_> {
                 let source_name = venue.to_string();
                 return Err(MarketDataError::Venue { source_name, message }.into());
             }
-            let Some(told) = event.priced_at() else { continue };
+            let told = match &event {
+                // It has no stamp: it holds from what came before it on.
+                MarketEvent::Funding(_) | MarketEvent::Revised(_) if runner.asked => {
+                    Some(runner.desk.state().now())
+                }
+                event => event.priced_at(),
+            };
+            let Some(told) = told else { continue };
             if told > end {
                 break;
             }
@@ -125,9 +132,7 @@ impl Runner<'_, '_> {
             time,
             session: None,
             calendar: self.sessions.calendar(),
-            bars: &[],
-            quotes: &[],
-            trades: &[],
+            data: Data::default(),
             first: !self.asked,
             last: false,
         };
@@ -140,22 +145,31 @@ impl Runner<'_, '_> {
                 let marks = marks.collect();
                 self.desk.mark(time, marks)?;
                 self.desk.tell_volumes(time, bars)?;
-                Moment { bars, ..empty }
+                Moment { data: Data { bars, ..Data::default() }, ..empty }
             }
             MarketEvent::Quote(quote) => {
                 venue.on_quote(quote);
-                Moment { quotes: std::slice::from_ref(quote), ..empty }
+                let quotes = std::slice::from_ref(quote);
+                Moment { data: Data { quotes, ..Data::default() }, ..empty }
             }
             MarketEvent::Trade(trade) => {
                 venue.on_trade(trade);
                 self.desk.tell_print(time, trade)?;
-                Moment { trades: std::slice::from_ref(trade), ..empty }
+                let trades = std::slice::from_ref(trade);
+                Moment { data: Data { trades, ..Data::default() }, ..empty }
+            }
+            MarketEvent::Revised(bar) => {
+                let revised = std::slice::from_ref(bar);
+                Moment { data: Data { revised, ..Data::default() }, ..empty }
+            }
+            MarketEvent::Funding(rate) => {
+                let funding = std::slice::from_ref(rate);
+                Moment { data: Data { funding, ..Data::default() }, ..empty }
             }
             MarketEvent::Gap { .. }
             | MarketEvent::Stale { .. }
             | MarketEvent::Recovered { .. }
             | MarketEvent::Backfilled { .. }
-            | MarketEvent::Funding { .. }
             | MarketEvent::Fatal { .. } => {
                 return Ok(());
             }
@@ -242,9 +256,7 @@ impl Runner<'_, '_> {
                 time: self.desk.state().now(),
                 session: self.session.as_ref(),
                 calendar: self.sessions.calendar(),
-                bars: &[],
-                quotes: &[],
-                trades: &[],
+                data: Data::default(),
                 first: false,
                 last: true,
             };

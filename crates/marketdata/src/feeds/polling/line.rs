@@ -258,6 +258,11 @@ impl Line {
         silent.into_iter().chain(failing).min()
     }
 
+    /// Whether its last question failed.
+    pub(super) const fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
+    }
+
     /// Whether its bar of an instant may still come with the others.
     pub(super) fn is_waited_for(&self, time: Timestamp) -> bool {
         // Of an instrument that is hardly traded nothing is awaited.

@@ -179,12 +179,14 @@ impl Alpaca {
                 let time = message.time()?;
                 said.push(Said::Touch { topic, bid: Some(bid), ask: Some(ask), time, number: None });
             }
-            "b" => {
+            "b" | "u" => {
                 let Some(topic) = minutes() else { return Ok(()) };
                 let bar = self.bar(topic, message)?;
-                said.extend(bar.map(|bar| Said::Bar { topic, bar, is_closed: true }));
+                said.extend(bar.map(|bar| match &*message.kind {
+                    "u" => Said::Revised(topic, bar),
+                    _ => Said::Bar { topic, bar, is_closed: true },
+                }));
             }
-            "u" => said.extend(minutes().map(Said::Revised)),
             "c" | "x" => {
                 let time = message.time().unwrap_or(now);
                 said.extend(prints().map(|topic| Said::Withdrawn { topic, time }));
