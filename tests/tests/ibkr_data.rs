@@ -56,10 +56,17 @@ fn just_now() -> Timestamp {
 }
 
 fn trade(double: &Double, name: &str, price: &str, size: &str) -> Timestamp {
+    trades(double, name, price, &[size])
+}
+
+/// Trades that come at once, and their time.
+fn trades(double: &Double, name: &str, price: &str, sizes: &[&str]) -> Timestamp {
     let timestamp = just_now();
-    let venue = VenueName::new("test").unwrap();
-    let (price, size) = (d(price), d(size));
-    double.trades(&[Trade { trade_id: "".into(), symbol: symbol(name), price, size, venue, timestamp }]);
+    let trade = |size: &&str| {
+        let (symbol, venue) = (symbol(name), VenueName::new("test").unwrap());
+        Trade { trade_id: "".into(), symbol, price: d(price), size: d(size), venue, timestamp }
+    };
+    double.trades(&sizes.iter().map(trade).collect::<Vec<_>>());
     timestamp
 }
 
@@ -171,13 +178,7 @@ async fn volume_does_not_count_again_when_sides_change() {
     assert_eq!(volume(&heard, "AAPL"), Decimal::ZERO, "{heard:?}");
     assert!(is_quote(heard.last().unwrap(), "AAPL", "180.09"));
     // Trades that come to one tick count all.
-    let venue = VenueName::new("test").unwrap();
-    let timestamp = just_now();
-    let many = ["1", "2", "3"].map(|size| {
-        let (venue, price, size) = (venue.clone(), d("180.05"), d(size));
-        Trade { trade_id: "".into(), symbol: symbol("AAPL"), price, size, venue, timestamp }
-    });
-    double.trades(&many);
+    trades(&double, "AAPL", "180.05", &["1", "2", "3"]);
     let heard = for_a_while(&mut feed, Duration::from_millis(500)).await;
     assert_eq!(volume(&heard, "AAPL"), d("6"), "{heard:?}");
 }
@@ -294,13 +295,7 @@ async fn ticks_come_one_by_one_where_they_are_wanted() {
     let mut feed = feed_of(double.address(), &["AAPL"], |config| config.tick_by_tick = true).await;
     until(&mut feed, |event| is_quote(event, "AAPL", "180")).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let venue = VenueName::new("test").unwrap();
-    let timestamp = just_now();
-    let many = ["1", "2", "3"].map(|size| {
-        let (venue, price, size) = (venue.clone(), d("180.05"), d(size));
-        Trade { trade_id: "".into(), symbol: symbol("AAPL"), price, size, venue, timestamp }
-    });
-    double.trades(&many);
+    trades(&double, "AAPL", "180.05", &["1", "2", "3"]);
     let heard = for_a_while(&mut feed, Duration::from_millis(500)).await;
     let prints: Vec<_> = heard.iter().filter(|event| matches!(event, MarketEvent::Trade(_))).collect();
     assert_eq!((prints.len(), volume(&heard, "AAPL")), (3, d("6")), "{heard:?}");
@@ -426,6 +421,25 @@ async fn a_tws_that_says_nothing_any_more_is_noticed() {
     assert_eq!(health(&until(&mut feed, GAP).await), ["recovered", "gap"]);
     quote(&double, "AAPL", "181", "181.1");
     until(&mut feed, |event| is_quote(event, "AAPL", "181")).await;
+}
+
+#[tokio::test]
+async fn a_symbol_that_another_session_has_is_stale_alone() {
+    let double = start();
+    quote(&double, "AAPL", "180", "180.1");
+    quote(&double, "MSFT", "400", "400.1");
+    let proxy = Proxy::new(double.address());
+    let mut feed = feed_of(proxy.address, &["AAPL", "MSFT"], |_| {}).await;
+    until(&mut feed, |event| is_quote(event, "MSFT", "400")).await;
+    // The library numbers requests from here on; the first is that of the first symbol.
+    proxy.say(1_500_000_000, 10_197, "No market data during competing live session");
+    let heard = until(&mut feed, |event| matches!(event, MarketEvent::Stale { .. })).await;
+    let Some(MarketEvent::Stale { symbols, .. }) = heard.last() else { panic!() };
+    assert_eq!(symbols[..], [symbol("AAPL")]);
+    assert!(feed.complaints()[0].contains("AAPL: code 10197"), "{:?}", feed.complaints());
+    quote(&double, "MSFT", "401", "401.1");
+    let heard = until(&mut feed, |event| is_quote(event, "MSFT", "401")).await;
+    assert!(health(&heard).is_empty(), "AAPL is asked for again half a minute later: {heard:?}");
 }
 
 fn bar(name: &str, interval: &str, close: &str, end: Timestamp) -> Bar {

@@ -24,7 +24,7 @@ pub(super) struct Print {
 }
 
 /// One instrument.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Level {
     /// Bid and ask; a side without orders has no price.
     prices: [Option<Decimal>; 2],
@@ -32,6 +32,8 @@ pub(super) struct Level {
     told: Option<[Side; 2]>,
     /// The volume of the day that prints were told of, and the time of the last one.
     covered: Option<(Decimal, Timestamp)>,
+    /// A print that is older is what was there before.
+    since: Timestamp,
 }
 
 /// A number of the library: sizes and prices are floating-point numbers there, and as they were written here.
@@ -76,8 +78,8 @@ fn side(tick: TickType) -> Option<(usize, bool)> {
 }
 
 impl Level {
-    /// Takes a tick; `delayed` = delayed ones count as well. A print that is older than `since` is what was there before.
-    pub(super) fn take(&mut self, tick: &TickTypes, delayed: bool, since: Timestamp) -> Option<Print> {
+    /// Takes a tick; `delayed` = delayed ones count as well.
+    pub(super) fn take(&mut self, tick: &TickTypes, delayed: bool) -> Option<Print> {
         let counts = |tick: TickType| side(tick).filter(|(_, late)| delayed || !late).map(|(side, _)| side);
         let (price, size) = match tick {
             TickTypes::Price(tick) => (counts(tick.tick_type).map(|side| (side, tick.price)), None),
@@ -87,7 +89,7 @@ impl Level {
                 (side.map(|side| (side, tick.price)), side.map(|side| (side, tick.size)))
             }
             TickTypes::String(tick) if tick.tick_type == TickType::RtVolume => {
-                return self.print(&tick.value, since);
+                return self.print(&tick.value);
             }
             _ => return None,
         };
@@ -117,13 +119,18 @@ impl Level {
         Some(now)
     }
 
+    /// Of nothing yet; prints count from an instant on.
+    pub(super) fn new(since: Timestamp) -> Self {
+        Self { prices: [None; 2], sizes: [Decimal::ZERO; 2], told: None, covered: None, since }
+    }
+
     /// Forgets all: what is told next may leave out any number of trades.
-    pub(super) fn begin_anew(&mut self) {
-        *self = Self::default();
+    pub(super) fn begin_anew(&mut self, since: Timestamp) {
+        *self = Self::new(since);
     }
 
     /// `price;size;milliseconds;volume of the day;average;whether it is one trade`. Without a price nothing has traded.
-    fn print(&mut self, words: &str, since: Timestamp) -> Option<Print> {
+    fn print(&mut self, words: &str) -> Option<Print> {
         let mut words = words.split(';');
         let mut number = || words.next()?.parse::<Decimal>().ok().map(|number| number.normalize());
         let (price, size, millis, total) = (number()?, number()?, number()?, number()?);
@@ -132,7 +139,7 @@ impl Level {
             return None;
         }
         let size = match self.covered {
-            None if time < since => Decimal::ZERO,
+            None if time < self.since => Decimal::ZERO,
             None => size,
             Some((covered, _)) if total >= covered => total - covered,
             // Less than before: another day, or an older tick.
@@ -165,12 +172,12 @@ mod tests {
     const SINCE: Timestamp = Timestamp::from_millis(1_000);
 
     fn take(level: &mut Level, tick: &TickTypes) -> Option<Print> {
-        level.take(tick, false, SINCE)
+        level.take(tick, false)
     }
 
     #[test]
     fn a_size_that_is_told_again_and_again_counts_once() {
-        let mut level = Level::default();
+        let mut level = Level::new(SINCE);
         // The volume so far is no trade of ours.
         assert_eq!(take(&mut level, &words("180;5;900;1000;180;true")), None);
         let print = take(&mut level, &words("180.5;3;2000;1003;180;true")).unwrap();
@@ -193,7 +200,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_lose_no_other_tick() {
-        let mut level = Level::default();
+        let mut level = Level::new(SINCE);
         for price in [f64::NAN, -1.0, 0.0, f64::INFINITY, f64::MAX] {
             take(&mut level, &both(TickType::Bid, price, f64::NAN));
             assert_eq!(level.news(), None, "{price}");
@@ -216,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_quote_is_told_when_it_has_changed_and_is_whole() {
-        let mut level = Level::default();
+        let mut level = Level::new(SINCE);
         take(&mut level, &both(TickType::Bid, 179.99, 100.0));
         take(&mut level, &both(TickType::Ask, 180.01, 200.0));
         assert!(level.news().is_some());
@@ -227,17 +234,17 @@ mod tests {
         assert_eq!(level.news(), None, "half of a change");
         take(&mut level, &both(TickType::Ask, 180.03, 50.0));
         assert_eq!(level.news().unwrap().map(|(price, _)| price), [d("180.02"), d("180.03")]);
-        level.begin_anew();
+        level.begin_anew(SINCE);
         assert_eq!(level.news(), None);
     }
 
     #[test]
     fn delayed_prices_are_taken_where_they_are_wanted_and_nowhere_else() {
-        let mut level = Level::default();
+        let mut level = Level::new(SINCE);
         let ticks = [both(TickType::DelayedBid, 1.0, 1.0), both(TickType::DelayedAsk, 2.0, 1.0)];
-        assert!(ticks.iter().all(|tick| level.take(tick, false, SINCE).is_none()));
+        assert!(ticks.iter().all(|tick| level.take(tick, false).is_none()));
         assert_eq!(level.news(), None);
-        assert!(ticks.iter().all(|tick| level.take(tick, true, SINCE).is_none()));
+        assert!(ticks.iter().all(|tick| level.take(tick, true).is_none()));
         assert!(level.news().is_some());
     }
 }

@@ -9,7 +9,7 @@ use ibapi::contracts::Contract;
 use ibapi::subscriptions::{NoticeStream, SubscriptionItem};
 use ibapi::{Client, Error, Notice, SUBSCRIPTION_LAG_CODE};
 use mts_foundation::broker::BoxFuture;
-use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent};
+use mts_foundation::market_data::{DataFeed, FeedStats, MarketDataError, MarketEvent, StaleCause};
 use mts_foundation::{Quote, Symbol, Timestamp, Trade};
 use smol_str::SmolStr;
 use std::collections::{BTreeSet, VecDeque};
@@ -92,8 +92,8 @@ pub(super) struct Line {
     ready: VecDeque<MarketEvent>,
     /// When something came last.
     covered: Timestamp,
-    /// Since when a print counts: what was before is the state that one finds.
-    since: Timestamp,
+    /// Whose prices were said to be stale.
+    stale: BTreeSet<usize>,
     /// Until when all was heard, once prices were said to be stale.
     interrupted: Option<Timestamp>,
     tries: u32,
@@ -141,12 +141,12 @@ impl Line {
         if symbols.is_empty() {
             return Err(gateway.lacks("ticks of nothing; name at least one symbol"));
         }
+        let now = gateway.clock.now();
         let instrument = |symbol: &Symbol| {
             let (symbol, contract) = (symbol.clone(), gateway.contract(symbol)?);
-            Ok(Instrument { symbol, contract, level: Level::default() })
+            Ok(Instrument { symbol, contract, level: Level::new(now) })
         };
         let instruments = symbols.into_iter().map(instrument).collect::<Result<Vec<_>, MarketDataError>>()?;
-        let now = gateway.clock.now();
         let stats = FeedStats { symbols: instruments.len() as u64, ..FeedStats::default() };
         Ok(Self {
             gateway,
@@ -157,7 +157,7 @@ impl Line {
             refused: BTreeSet::new(),
             ready: VecDeque::new(),
             covered: now,
-            since: now,
+            stale: BTreeSet::new(),
             interrupted: None,
             tries: 0,
             complaints: Complaints::default(),
@@ -203,18 +203,24 @@ impl Line {
         asks.filter(|ask| !self.refused.contains(ask)).collect()
     }
 
-    /// Prices are not to be trusted from here on.
-    fn interrupt(&mut self) {
-        if self.interrupted.is_none() {
-            self.interrupted = Some(self.covered);
-            let (venue, since) = (self.gateway.venue.clone(), self.covered);
-            self.ready.push_back(MarketEvent::Stale { venue, since });
+    /// Prices of these are not to be trusted from here on.
+    fn interrupt(&mut self, places: impl IntoIterator<Item = usize>) {
+        let before = self.stale.len();
+        self.stale.extend(places);
+        if self.stale.len() == before {
+            return;
         }
+        let since = *self.interrupted.get_or_insert(self.covered);
+        let stale = self.stale.iter().filter_map(|place| self.instruments.get(*place));
+        let symbols = stale.map(|instrument| instrument.symbol.clone()).collect();
+        let (venue, cause) = (self.gateway.venue.clone(), StaleCause::Interrupted);
+        self.ready.push_back(MarketEvent::Stale { venue, since, symbols, cause });
     }
 
     /// Prices flow again.
     fn recover(&mut self) {
         let now = self.now();
+        self.stale.clear();
         if let Some(from) = self.interrupted.take() {
             let venue = self.gateway.venue.clone();
             self.ready.push_back(MarketEvent::Recovered { venue: venue.clone(), time: now });
@@ -226,7 +232,7 @@ impl Line {
     /// The connection is over; `bad` = it does not answer, and is ended first.
     fn lose(&mut self, why: &Error, bad: bool) {
         self.complain(words(why, &self.gateway.settings));
-        self.interrupt();
+        self.interrupt(0..self.instruments.len());
         let pause = SHORTEST_PAUSE.saturating_mul(1 << self.tries.min(10)).min(LONGEST_PAUSE);
         self.tries = self.tries.saturating_add(1);
         let waits = State::Waits(self.mono().saturating_add(pause));
@@ -268,21 +274,21 @@ impl Line {
 
     /// What comes from here on follows on nothing.
     fn anew(&mut self) {
-        self.since = self.now();
-        self.instruments.iter_mut().for_each(|instrument| instrument.level.begin_anew());
+        let now = self.now();
+        self.instruments.iter_mut().for_each(|instrument| instrument.level.begin_anew(now));
     }
 
     /// Takes what an instrument says.
     fn take(&mut self, place: usize, tick: &Tick) {
         let (delayed, now) = (self.gateway.settings.prices == Prices::Delayed, self.now());
-        let (prints, since) = (self.wanted != Wanted::Quotes, self.since);
+        let prints = self.wanted != Wanted::Quotes;
         let Some(instrument) = self.instruments.get_mut(place) else { return };
         let (symbol, venue) = (instrument.symbol.clone(), self.gateway.venue.clone());
         let trade = |Print { price, size, time: timestamp }| {
             MarketEvent::Trade(Trade { trade_id: SmolStr::default(), symbol, price, size, venue, timestamp })
         };
         let print = match tick {
-            Tick::Level(tick) => instrument.level.take(tick, delayed, since).filter(|_| prints),
+            Tick::Level(tick) => instrument.level.take(tick, delayed).filter(|_| prints),
             Tick::Print(told) => print_of(told),
             Tick::Touch(told) => {
                 if let Some((sides, time)) = sides_of(told) {
@@ -324,6 +330,7 @@ impl Line {
         if let State::Open(open) = &mut self.state {
             open.again.push_back((at, (place, what)));
         }
+        self.interrupt([place]);
         Ok(())
     }
 
@@ -360,12 +367,12 @@ impl Line {
             Woken::Notice(None) => return Err(lost(Lost)),
             Woken::Notice(Some(notice)) => match open.health.hear(&notice) {
                 Change::None => {}
-                Change::Stale => self.interrupt(),
+                Change::Stale => self.interrupt(0..self.instruments.len()),
                 Change::Well => self.settle(),
                 Change::Ask => {
                     open.ticks.clear();
                     (open.asking, open.again) = (None, VecDeque::new());
-                    self.interrupt();
+                    self.interrupt(0..self.instruments.len());
                     let all = self.all();
                     if let State::Open(open) = &mut self.state {
                         (open.queue, open.unread, open.read) = (all, true, false);
@@ -386,17 +393,22 @@ impl Line {
             }
             Woken::Time => {
                 while let Some((_, ask)) = open.again.pop_front_if(|(at, _)| *at <= now) {
+                    if let Some(instrument) = self.instruments.get_mut(ask.0) {
+                        instrument.level.begin_anew(self.gateway.clock.now());
+                    }
                     open.queue.push_back(ask);
+                    (open.unread, open.read) = (true, false);
                 }
             }
         }
         Ok(())
     }
 
-    /// When TWS has read all that was asked for and nothing is lost, prices flow.
+    /// When TWS has read all that was asked for, and nothing is lost or refused for a while, prices flow.
     fn settle(&mut self) {
         if let State::Open(open) = &self.state
             && open.read
+            && open.again.is_empty()
             && open.health.is_well()
         {
             self.tries = 0;

@@ -87,11 +87,11 @@ impl Ibkr {
     async fn touch(&self, symbol: &Symbol, contract: &Contract) -> Result<Quote, Error> {
         let client = self.gateway.client().await?;
         let mut ticks = client.market_data(contract).subscribe().await?;
-        let mut level = Level::default();
+        let mut level = Level::new(Timestamp::EPOCH);
         let delayed = self.gateway.settings.prices == Prices::Delayed;
         while let Some(tick) = StreamExt::next(&mut ticks).await {
             if let SubscriptionItem::Data(tick) = tick? {
-                level.take(&tick, delayed, Timestamp::EPOCH);
+                level.take(&tick, delayed);
             }
             if let Some([bid, ask]) = level.news() {
                 return Ok(line::quote_of(&self.gateway, symbol, [bid, ask], self.gateway.clock.now()));
