@@ -121,6 +121,8 @@ impl Level {
 
     /// Of nothing yet; prints count from an instant on.
     pub(super) fn new(since: Timestamp) -> Self {
+        // Prints have the milliseconds of their time alone.
+        let since = Timestamp::from_millis(since.nanos().div_euclid(1_000_000));
         Self { prices: [None; 2], sizes: [Decimal::ZERO; 2], told: None, covered: None, since }
     }
 
@@ -196,6 +198,12 @@ mod tests {
         assert_eq!(take(&mut level, &words("180.25;2;2500;900;180;true")), None);
         assert_eq!(take(&mut level, &words("181;4;4000;4;181;true")).unwrap().size, d("4"));
         assert_eq!(take(&mut level, &words("181;0.5000000000;5000;4.5;181;true")).unwrap().size, d("0.5"));
+    }
+
+    #[test]
+    fn a_print_of_the_millisecond_of_the_start_counts() {
+        let mut level = Level::new(SINCE.plus(std::time::Duration::from_micros(900)));
+        assert_eq!(take(&mut level, &words("180;5;1000;1000;180;true")).unwrap().size, d("5"));
     }
 
     #[test]
