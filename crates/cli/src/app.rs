@@ -151,6 +151,7 @@ impl App {
             .feed("walk", live::walk)
             .feed("minutes", live::minutes)
             .feed("crypto", live::crypto)
+            .feed("okx_funding", live::okx_funding)
             .feed("alpaca", live::of_alpaca)
             .feed("polygon", live::of_polygon)
             .broker("paper", paper)

@@ -13,7 +13,7 @@ mod shift;
 mod vendor;
 mod walk;
 
-pub(crate) use crypto::make as crypto;
+pub(crate) use crypto::{make as crypto, okx_funding};
 pub(crate) use drill::make as drill;
 pub(crate) use driven::Driven;
 pub(crate) use kill_file::{KILL_FILE, KillNote};

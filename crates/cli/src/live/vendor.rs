@@ -50,8 +50,7 @@ impl Params {
         if let Some(name) = others.iter().find(|name| params.contains_key(**name)) {
             return Err(wrong(format!(".{name} is not known to {vendor}; remove it")));
         }
-        let params: Self = serde_path_to_error::deserialize(serde_json::Value::Object(params.clone()))
-            .map_err(|error| wrong(format!(".{}: {}", error.path(), error.inner())))?;
+        let params: Self = super::crypto::read(params)?;
         if params.silence_s == Some(0) {
             return Err(wrong(".silence_s is 0; give a time above zero"));
         }
