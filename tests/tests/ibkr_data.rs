@@ -1,6 +1,11 @@
 //! Market data of Interactive Brokers against its double. Each defect of ml4t's `IBDataFeed` has a test here that it is absent.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails fails its test"
+)]
 
 use mts_foundation::double::{Act, Call, CallFault, StreamFault, VenueDouble};
 use mts_foundation::market_data::{DataFeed, MarketData, MarketEvent, QuoteStream};
