@@ -1,5 +1,6 @@
 """Drives the double of Interactive Brokers with ib_async in the text dialect, and with the venue's own client in protobuf."""
 
+import datetime
 import importlib.metadata
 import json
 import threading
@@ -35,11 +36,12 @@ MESSAGES = [
     "commissions", "event: partial fill", "event: correction", "event: cancelled", "event: rejected", "event: late commission",
     "event: position", "prices: once", "prices: as they change", "current time", "next id", "after a cut", "data lost (1101)",
     "error 100", "error 103", "error 104", "error 105", "error 110", "error 200", "error 201", "error 326", "error 10147",
-    "error 10148", "error 10243", "order: group", "order: bracket", "order: trailing stop", "bars", "ticks",
+    "error 10148", "error 10243", "order: group", "order: bracket", "order: trailing stop", "prices: time and sales", "bars",
+    "bars: days", "ticks", "ticks: sides", "ticks: of the past", "error 162", "error 354", "error 420",
 ]
 
 # Where the id of a request is among the fields of a message of the text dialect.
-IDS = {"1": 1, "3": 0, "4": 1, "7": 1, "9": 1, "62": 1, "76": 1}
+IDS = {"1": 1, "3": 0, "4": 1, "7": 1, "9": 1, "20": 0, "62": 1, "76": 1, "97": 0}
 
 
 class Capture:
@@ -222,6 +224,7 @@ def text_dialect(double, table, address):
         wait("another price", lambda: ticker.ask == 180.02)
         ib.cancelMktData(stock)
     case("prices: as they change", prices, "1")
+    text_market_data(double, ib, stock, case, wait, errors)
     case("current time", ib.reqCurrentTime, "49")
 
     def fills():
@@ -334,6 +337,96 @@ def text_dialect(double, table, address):
         time.sleep(1.1)
     case("error 100", too_fast)
     ib.disconnect()
+
+
+def text_market_data(double, ib, stock, case, wait, errors):
+    """Prints, ticks and bars of the past."""
+    second = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    at = lambda **back: second - datetime.timedelta(**back)
+    stamp = lambda time: time.isoformat().replace("+00:00", "Z")
+
+    def printed(*trades, time=second):
+        rows = [{"trade_id": "", "symbol": "AAPL", "price": price, "size": size, "venue": "sdk", "timestamp": stamp(time)}
+                for price, size in trades]
+        double.ask("POST", "trades", rows)
+
+    def time_and_sales():
+        ticker = ib.reqMktData(stock, "233")
+        wait("prices", lambda: ticker.bid > 0)
+        before = 0 if ticker.volume != ticker.volume else ticker.volume
+        printed(("180.02", "10"), ("180.03", "4"))
+        wait("the prints", lambda: ticker.last == 180.03 and ticker.lastSize == 4 and ticker.rtVolume == before + 14)
+        assert ticker.volume == before + 14 and ticker.rtTime == second, f"{ticker}"
+        ib.cancelMktData(stock)
+    case("prices: time and sales", time_and_sales)
+
+    def ticks(kind):
+        seen = []
+        ticker = ib.reqTickByTickData(stock, kind)
+        ticker.updateEvent += lambda ticker: seen.extend(ticker.tickByTicks)
+        ib.sleep(0.2)
+        return ticker, seen
+
+    def prints():
+        ticker, seen = ticks("Last")
+        printed(("180.02", "10"), ("180.04", "3"))
+        wait("the prints", lambda: [(tick.price, tick.size) for tick in seen] == [(180.02, 10), (180.04, 3)])
+        # Their times are those of ib_async's receipt.
+        assert seen[0].exchange == "NASDAQ", f"{seen}"
+        ib.cancelTickByTickData(stock, "Last")
+    case("ticks", prints, "97")
+
+    def sides():
+        ticker, seen = ticks("BidAsk")
+        double.quote("AAPL", "179.97", "180.02")
+        wait("another side", lambda: seen and (seen[-1].bidPrice, seen[-1].askPrice) == (179.97, 180.02))
+        ib.cancelTickByTickData(stock, "BidAsk")
+    case("ticks: sides", sides)
+
+    def past():
+        # The two of the last second before the end come both, although one was asked for.
+        printed(("181", "1"), time=at(minutes=10))
+        printed(("182", "2"), ("183", "3"), time=at(minutes=9))
+        found = ib.reqHistoricalTicks(stock, "", at(minutes=8), 1, "TRADES", False)
+        return [(tick.price, tick.size, tick.time) for tick in found] == [(182, 2, at(minutes=9)), (183, 3, at(minutes=9))]
+    case("ticks: of the past", past)
+
+    def bar(interval, close, end):
+        row = {"symbol": "AAPL", "interval": interval, "open": "180", "high": "190", "low": "179", "close": close, "volume": "300",
+               "vwap": "181.5", "n_trades": 3, "timestamp": stamp(end)}
+        double.ask("POST", "bars", [row])
+
+    def bars():
+        minute = second.replace(second=0)
+        ends = [minute - datetime.timedelta(minutes=back) for back in (2, 1, 0)]
+        for end, close in zip(ends, ("181", "182", "183")):
+            bar("1m", close, end)
+        found = ib.reqHistoricalData(stock, "", "1 D", "1 min", "TRADES", True)
+        starts = [end - datetime.timedelta(minutes=1) for end in ends]
+        told = [(bar.date.astimezone(datetime.timezone.utc), bar.close) for bar in found]
+        assert told == list(zip(starts, (181, 182, 183))), f"{told}"
+        first = found[0]
+        assert (first.open, first.high, first.low, first.volume, first.average, first.barCount) == (180, 190, 179, 300, 181.5, 3)
+        # The page before.
+        found = ib.reqHistoricalData(stock, starts[1], "60 S", "1 min", "TRADES", True)
+        return [bar.close for bar in found] == [181]
+    case("bars", bars, "20")
+
+    def days():
+        bar("1d", "185", datetime.datetime(2026, 3, 2, 21, tzinfo=datetime.timezone.utc))
+        found = ib.reqHistoricalData(stock, datetime.datetime(2026, 3, 4, tzinfo=datetime.timezone.utc), "1 W", "1 day", "TRADES", True)
+        return [(bar.date, bar.close) for bar in found] == [(datetime.date(2026, 3, 2), 185)]
+    case("bars: days", days)
+
+    def refused(code, fault, ask):
+        errors.clear()
+        double.act({"call": {"call": "prices", "fault": fault, "times": 1}})
+        ask()
+        return wait(f"error {code}", lambda: any(error[1] == code for error in errors))
+    history = lambda: ib.reqHistoricalData(stock, "", "1 D", "1 min", "TRADES", True)
+    case("error 162", lambda: refused(162, {"too_many": {"retry_after": None}}, history))
+    case("error 354", lambda: refused(354, "not_authorised", lambda: ib.reqMktData(stock)))
+    case("error 420", lambda: refused(420, {"too_many": {"retry_after": None}}, lambda: ib.reqTickByTickData(stock, "AllLast")))
 
 
 class App(EWrapper, EClient):

@@ -9,6 +9,8 @@ pub mod closes;
 pub mod databento;
 pub mod exchanges;
 pub mod feeds;
+#[cfg(feature = "ibkr")]
+pub mod ibkr;
 pub mod instruments;
 mod lines;
 pub mod panel;

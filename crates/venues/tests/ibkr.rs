@@ -565,18 +565,18 @@ fn prices_come_once_or_as_they_change() {
                     "",
                 ],
             );
-            client.some(5)
+            client.some(8)
         };
         let said = ask(1, 0);
-        assert_eq!(said.iter().map(|row| row.id).collect::<Vec<_>>(), [81, 58, 1, 1, 1]);
+        assert_eq!(said.iter().map(|row| row.id).collect::<Vec<_>>(), [81, 58, 1, 2, 1, 2, 1, 2]);
         let price = |row: &gateway::Message| (row.text(2, &[2]), row.text(3, &[3]));
         assert_eq!(price(&said[2]), ("1".to_owned(), "99.99".to_owned()));
-        assert_eq!(price(&said[3]), ("2".to_owned(), "100.01".to_owned()));
-        assert_eq!(price(&said[4]), ("4".to_owned(), "100".to_owned()));
+        assert_eq!(price(&said[4]), ("2".to_owned(), "100.01".to_owned()));
+        assert_eq!(price(&said[6]), ("4".to_owned(), "100".to_owned()));
         ask(2, 1);
         assert_eq!(client.next().unwrap().id, 57);
         bench.quote("AAPL", "99.99", "100.03");
-        let said = client.some(2);
+        let said = client.some(4);
         assert_eq!(price(&said[0]), ("2".to_owned(), "100.03".to_owned()));
         client.ask(2, &[(1, 1.into())], &["2", "1"]);
         client.ask(49, &[], &["1"]);

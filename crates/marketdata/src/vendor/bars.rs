@@ -1,14 +1,14 @@
 //! From a vendor's bars, labelled by their start, to ours, stamped at their end (decision M1).
 
 use crate::stream::venues::read::number;
-use chrono::Weekday;
+use chrono::{NaiveDate, Weekday};
 use mts_foundation::market::IntervalUnit;
 use mts_foundation::{Bar, Decimal, Interval, MarketCalendar, Symbol, Timestamp};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Most bars of one call.
-const MAX_BARS: usize = 1_000_000;
+pub(crate) const MAX_BARS: usize = 1_000_000;
 
 /// Which bars are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -126,18 +126,7 @@ impl<'a> Gathering<'a> {
             return Ok(start.plus(self.interval.duration()));
         };
         let date = start.to_datetime().with_timezone(&calendar.time_zone()).date_naive();
-        let session = if unit == IntervalUnit::Day {
-            calendar.session_on(date).map_err(|error| error.to_string())?
-        } else {
-            // Labelled by its Monday, or by the Sunday before.
-            let week = date.week(Weekday::Sun);
-            let sessions = calendar.sessions(week.first_day(), week.last_day());
-            sessions.map_err(|error| error.to_string())?.last().copied()
-        };
-        let session = session.ok_or_else(|| {
-            format!("a bar of {date}, which {} has no session for; mend the calendar", calendar.name())
-        })?;
-        Ok(Timestamp::from(session.close))
+        session_end(calendar, self.interval, date)
     }
 
     /// The bars, oldest first, each once.
@@ -146,4 +135,24 @@ impl<'a> Gathering<'a> {
         self.bars.dedup_by_key(|bar| bar.timestamp);
         self.bars
     }
+}
+
+/// When the day or week that a date labels ends: at the close of its last session.
+pub(crate) fn session_end(
+    calendar: &MarketCalendar,
+    interval: Interval,
+    date: NaiveDate,
+) -> Result<Timestamp, String> {
+    let session = if interval.unit() == IntervalUnit::Day {
+        calendar.session_on(date).map_err(|error| error.to_string())?
+    } else {
+        // Labelled by its Monday, by the Sunday before, or by its last day.
+        let week = date.week(Weekday::Sun);
+        let sessions = calendar.sessions(week.first_day(), week.last_day());
+        sessions.map_err(|error| error.to_string())?.last().copied()
+    };
+    let session = session.ok_or_else(|| {
+        format!("a bar of {date}, which {} has no session for; mend the calendar", calendar.name())
+    })?;
+    Ok(Timestamp::from(session.close))
 }

@@ -46,14 +46,19 @@ impl Streams {
             history: None,
         };
         let feed = StreamFeed::new(protocol, |_| patience.clone(), Options::default(), world, self.random);
-        Box::pin(unfold(Some(feed), |feed| async move {
-            let mut feed = feed?;
-            Some(match next(&mut feed).await? {
-                Ok(quote) => (Ok(quote), Some(feed)),
-                Err((error, is_last)) => (Err(error), (!is_last).then_some(feed)),
-            })
-        }))
+        quotes_of(feed)
     }
+}
+
+/// A stream of the quotes of a feed, which it starts. Dropping it drops the feed.
+pub(crate) fn quotes_of(feed: impl DataFeed + 'static) -> QuoteStream<'static> {
+    Box::pin(unfold(Some(feed), |feed| async move {
+        let mut feed = feed?;
+        Some(match next(&mut feed).await? {
+            Ok(quote) => (Ok(quote), Some(feed)),
+            Err((error, is_last)) => (Err(error), (!is_last).then_some(feed)),
+        })
+    }))
 }
 
 /// A stream of one refusal.
@@ -62,7 +67,7 @@ pub(crate) fn refused(error: MarketDataError) -> QuoteStream<'static> {
 }
 
 /// The next quote, or an error and whether it is the last.
-async fn next<P: Protocol>(feed: &mut StreamFeed<P>) -> Option<Result<Quote, (MarketDataError, bool)>> {
+async fn next(feed: &mut impl DataFeed) -> Option<Result<Quote, (MarketDataError, bool)>> {
     let last = |error| Some(Err((error, true)));
     if let Err(error) = DataFeed::start(feed).await {
         return last(error);

@@ -7,12 +7,14 @@ mod happen;
 pub(crate) mod ids;
 mod row;
 mod settle;
+mod tape;
 
 use crate::market::Market;
 pub(crate) use happen::not_possible;
 use mts_foundation::broker::OrderChange;
 use mts_foundation::{
     Bar, BrokerOrderId, Decimal, Order, OrderId, PositionBook, Quote, Side, Symbol, TimeInForce, Timestamp,
+    Trade,
 };
 use mts_matching::{
     Accrued, Exchange, ExchangeConfig, FeeModel, FeeState, InvalidSetting, MatchEvent, Restored, Standing,
@@ -21,6 +23,7 @@ pub(crate) use row::{CashRow, Event, FillRow, Row, State, Wanted, What};
 use smol_str::{SmolStr, ToSmolStr};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+pub(crate) use tape::Print;
 
 /// Most orders that a desk takes in its life.
 pub(crate) const MAX_ORDERS: usize = 100_000;
@@ -89,6 +92,7 @@ pub(crate) struct Desk {
     positions: PositionBook,
     prices: BTreeMap<Symbol, Quote>,
     market: Market,
+    tape: tape::Tape,
     matching: bool,
     // What the next order or cancellation will meet.
     next_parts: u32,
@@ -124,6 +128,7 @@ impl Desk {
             positions: PositionBook::new(),
             prices: BTreeMap::new(),
             market: Market::new(seed),
+            tape: tape::Tape::default(),
             matching: true,
             next_parts: 1,
             fills_first: false,
@@ -408,9 +413,10 @@ impl Desk {
         self.settle(events);
     }
 
-    /// A print at another's hands, as of now. It fills nothing here.
-    pub(crate) fn print(&mut self, symbol: &Symbol, price: Decimal, size: Decimal) {
-        self.market.tell_print(symbol.clone(), price, size, self.clock());
+    /// A print at another's hands. It fills nothing here; a time after now is now.
+    pub(crate) fn print(&mut self, trade: &Trade) {
+        self.market.tell_print(trade.symbol.clone(), trade.price, trade.size, self.clock());
+        self.tape.print(&trade.symbol, trade.price, trade.size, trade.timestamp.min(self.now));
     }
 
     /// What prices there were and are.
@@ -418,9 +424,12 @@ impl Desk {
         &self.market
     }
 
-    /// Meets the orders with bars that have ended. Instruments that have quotes are filled by those.
+    /// Meets the orders with bars that have ended, and keeps them. Instruments that have quotes are filled by those.
     pub(crate) fn bars(&mut self, bars: &[Bar]) {
-        bars.iter().for_each(|bar| self.market.tell_bar(bar));
+        for bar in bars {
+            self.market.tell_bar(bar);
+            self.tape.keep(bar);
+        }
         let mut events = Vec::new();
         self.exchange.on_bars(bars, &mut events);
         self.now = self.now.max(self.exchange.now());

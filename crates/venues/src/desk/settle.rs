@@ -131,6 +131,7 @@ impl Desk {
             fees_known: self.now.plus(self.fees_late),
             listed: self.now.plus(self.history_late),
         };
+        self.tape.print(&fill.symbol, price, quantity, time);
         self.fills.push(fill.clone());
         self.tell(number, What::Fill(fill));
     }

@@ -3,12 +3,14 @@
 use super::proto::{
     AccountDataEnd, AccountDataRequest, AccountSummary, AccountSummaryEnd, AccountSummaryRequest,
     AccountUpdateMulti, AccountUpdateMultiEnd, AccountUpdateTime, AccountUpdatesMultiRequest, AccountValue,
-    CancelAccountSummary, CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest,
+    CancelAccountSummary, CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest, CancelTickByTick,
     CommissionAndFeesReport, CompletedOrder, CompletedOrdersRequest, ContractData, ContractDataEnd,
     ContractDataRequest, CurrentTime, CurrentTimeInMillis, ErrorMessage, ExecutionDetails,
-    ExecutionDetailsEnd, ExecutionRequest, ManagedAccounts, MarketDataRequest, MarketDataType,
+    ExecutionDetailsEnd, ExecutionRequest, HistoricalData, HistoricalDataEnd, HistoricalDataRequest,
+    HistoricalTicksLast, HistoricalTicksRequest, ManagedAccounts, MarketDataRequest, MarketDataType,
     MarketDataTypeRequest, NextValidId, OpenOrder, OrderStatus, PlaceOrderRequest, PortfolioValue, Position,
-    StartApiRequest, TickPrice, TickReqParams, TickSnapshotEnd,
+    StartApiRequest, TickByTickData, TickByTickRequest, TickPrice, TickReqParams, TickSize, TickSnapshotEnd,
+    TickString,
 };
 use mts_foundation::double::Call;
 use prost::Message;
@@ -41,6 +43,12 @@ pub(super) enum Asked {
     MarketData(Box<MarketDataRequest>),
     CancelMarketData(CancelMarketData),
     MarketDataType(MarketDataTypeRequest),
+    TickByTick(Box<TickByTickRequest>),
+    CancelTickByTick(CancelTickByTick),
+    HistoricalData(Box<HistoricalDataRequest>),
+    HistoricalTicks(Box<HistoricalTicksRequest>),
+    /// Answers are complete at once: there is nothing left to cancel.
+    CancelHistorical,
     CurrentTime,
     CurrentTimeInMillis,
     /// How much the gateway writes into its log, which is nobody's business here.
@@ -64,6 +72,8 @@ pub(super) mod asked {
     pub(crate) const AUTO_OPEN_ORDERS: u32 = 15;
     pub(crate) const ALL_OPEN_ORDERS: u32 = 16;
     pub(crate) const MANAGED_ACCOUNTS: u32 = 17;
+    pub(crate) const HISTORICAL_DATA: u32 = 20;
+    pub(crate) const CANCEL_HISTORICAL_DATA: u32 = 25;
     pub(crate) const CURRENT_TIME: u32 = 49;
     pub(crate) const GLOBAL_CANCEL: u32 = 58;
     pub(crate) const MARKET_DATA_TYPE: u32 = 59;
@@ -74,8 +84,12 @@ pub(super) mod asked {
     pub(crate) const START_API: u32 = 71;
     pub(crate) const ACCOUNT_UPDATES_MULTI: u32 = 76;
     pub(crate) const CANCEL_ACCOUNT_UPDATES_MULTI: u32 = 77;
+    pub(crate) const HISTORICAL_TICKS: u32 = 96;
+    pub(crate) const TICK_BY_TICK: u32 = 97;
+    pub(crate) const CANCEL_TICK_BY_TICK: u32 = 98;
     pub(crate) const COMPLETED_ORDERS: u32 = 99;
     pub(crate) const CURRENT_TIME_IN_MILLIS: u32 = 105;
+    pub(crate) const CANCEL_HISTORICAL_TICKS: u32 = 107;
 }
 
 /// Which call a message is.
@@ -89,7 +103,9 @@ pub(super) fn call_of(id: u32) -> Option<Call> {
         asked::POSITIONS => Some(Call::Positions),
         asked::ACCOUNT_SUMMARY | asked::ACCOUNT_DATA | asked::ACCOUNT_UPDATES_MULTI => Some(Call::Account),
         asked::CONTRACT_DATA => Some(Call::Instruments),
-        asked::MARKET_DATA => Some(Call::Prices),
+        asked::MARKET_DATA | asked::TICK_BY_TICK | asked::HISTORICAL_DATA | asked::HISTORICAL_TICKS => {
+            Some(Call::Prices)
+        }
         asked::CURRENT_TIME | asked::CURRENT_TIME_IN_MILLIS => Some(Call::Time),
         _ => None,
     }
@@ -124,6 +140,11 @@ impl Asked {
             asked::MARKET_DATA => Self::MarketData(Box::new(read(body)?)),
             asked::CANCEL_MARKET_DATA => Self::CancelMarketData(read(body)?),
             asked::MARKET_DATA_TYPE => Self::MarketDataType(read(body)?),
+            asked::TICK_BY_TICK => Self::TickByTick(Box::new(read(body)?)),
+            asked::CANCEL_TICK_BY_TICK => Self::CancelTickByTick(read(body)?),
+            asked::HISTORICAL_DATA => Self::HistoricalData(Box::new(read(body)?)),
+            asked::HISTORICAL_TICKS => Self::HistoricalTicks(Box::new(read(body)?)),
+            asked::CANCEL_HISTORICAL_DATA | asked::CANCEL_HISTORICAL_TICKS => Self::CancelHistorical,
             asked::CURRENT_TIME => Self::CurrentTime,
             asked::CURRENT_TIME_IN_MILLIS => Self::CurrentTimeInMillis,
             asked::LOG_LEVEL => Self::LogLevel,
@@ -141,6 +162,9 @@ impl Asked {
             Self::AccountUpdatesMulti(asked) => asked.req_id,
             Self::ContractData(asked) => asked.req_id,
             Self::MarketData(asked) => asked.req_id,
+            Self::TickByTick(asked) => asked.req_id,
+            Self::HistoricalData(asked) => asked.req_id,
+            Self::HistoricalTicks(asked) => asked.req_id,
             _ => None,
         };
         id.unwrap_or(-1)
@@ -177,6 +201,13 @@ pub(super) enum Said {
     TickReqParams(TickReqParams),
     TickSnapshotEnd(TickSnapshotEnd),
     MarketDataType(MarketDataType),
+    TickSize(TickSize),
+    TickString(TickString),
+    TickByTick(TickByTickData),
+    HistoricalTicks(HistoricalTicksLast),
+    /// With its span, which the protobuf dialect tells in a message of its own.
+    HistoricalData(HistoricalData, HistoricalDataEnd),
+    HistoricalDataEnd(HistoricalDataEnd),
     CurrentTime(CurrentTime),
     CurrentTimeInMillis(CurrentTimeInMillis),
 }
@@ -186,6 +217,7 @@ impl Said {
     pub(super) fn protobuf(&self) -> (u32, Vec<u8>) {
         match self {
             Self::TickPrice(said) => (1, said.encode_to_vec()),
+            Self::TickSize(said) => (2, said.encode_to_vec()),
             Self::OrderStatus(said) => (3, said.encode_to_vec()),
             Self::Error(said) => (4, said.encode_to_vec()),
             Self::OpenOrder(said) => (5, said.encode_to_vec()),
@@ -196,6 +228,8 @@ impl Said {
             Self::ContractData(said) => (10, said.encode_to_vec()),
             Self::Execution(said) => (11, said.encode_to_vec()),
             Self::ManagedAccounts(said) => (15, said.encode_to_vec()),
+            Self::HistoricalData(said, _) => (17, said.encode_to_vec()),
+            Self::TickString(said) => (46, said.encode_to_vec()),
             Self::CurrentTime(said) => (49, said.encode_to_vec()),
             Self::ContractDataEnd(said) => (52, said.encode_to_vec()),
             Self::OpenOrdersEnd => (53, Vec::new()),
@@ -211,8 +245,11 @@ impl Said {
             Self::AccountUpdateMulti(said) => (73, said.encode_to_vec()),
             Self::AccountUpdateMultiEnd(said) => (74, said.encode_to_vec()),
             Self::TickReqParams(said) => (81, said.encode_to_vec()),
+            Self::HistoricalTicks(said) => (98, said.encode_to_vec()),
+            Self::TickByTick(said) => (99, said.encode_to_vec()),
             Self::CompletedOrder(said) => (101, said.encode_to_vec()),
             Self::CompletedOrdersEnd => (102, Vec::new()),
+            Self::HistoricalDataEnd(said) => (108, said.encode_to_vec()),
             Self::CurrentTimeInMillis(said) => (109, said.encode_to_vec()),
         }
     }

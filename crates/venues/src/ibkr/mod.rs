@@ -4,6 +4,7 @@ mod account;
 mod book;
 mod contracts;
 mod executions;
+mod history;
 mod message;
 mod orders;
 mod prices;
@@ -13,6 +14,7 @@ mod render;
 mod session;
 mod spoil;
 mod text;
+mod tick_by_tick;
 mod wire;
 
 use crate::desk::{Desk, FillRow, Habits, State, What, not_possible};

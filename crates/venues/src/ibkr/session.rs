@@ -4,6 +4,7 @@ use super::account;
 use super::book::{MESSAGES_PER_SECOND, SharedBook};
 use super::contracts::find;
 use super::executions;
+use super::history;
 use super::message::{Asked, Said, asked, call_of};
 use super::orders;
 use super::prices;
@@ -13,6 +14,7 @@ use super::proto::{
 use super::read::greeting;
 use super::render::{Told, both, completed, error, order_status, owner, status};
 use super::spoil;
+use super::tick_by_tick;
 use super::wire::{Wire, agree, framed};
 use crate::desk::{Desk, Event, FillRow, Row, What};
 use crate::dialect::{Fields, Follower, Frame, Reply, Session, Trouble, Unreadable};
@@ -53,6 +55,7 @@ pub(super) struct Client {
     follows_positions: bool,
     follows_account: bool,
     pub(super) prices: prices::Tickers,
+    ticks: tick_by_tick::Ticks,
     /// Commissions with the time from which on they are told.
     pending: Vec<(Timestamp, CommissionAndFeesReport)>,
     violations: u32,
@@ -75,6 +78,7 @@ impl Client {
             follows_positions: false,
             follows_account: false,
             prices: prices::Tickers::default(),
+            ticks: tick_by_tick::Ticks::default(),
             pending: Vec::new(),
             violations: 0,
         }
@@ -201,6 +205,20 @@ impl Client {
                 self.prices.kind = asked.market_data_type.unwrap_or(1);
                 Vec::new()
             }
+            Asked::TickByTick(asked) => self.ticks.begin(desk, &asked),
+            Asked::CancelTickByTick(asked) => {
+                self.ticks.end(asked.req_id.unwrap_or_default());
+                Vec::new()
+            }
+            Asked::HistoricalData(asked) => {
+                let mut said = history::bars(desk, &asked);
+                // The text dialect has it in the same message as the bars.
+                said.retain(|said| {
+                    self.wire == Wire::Protobuf || !matches!(said, Said::HistoricalDataEnd(_))
+                });
+                said
+            }
+            Asked::HistoricalTicks(asked) => tick_by_tick::history(desk, &asked),
             Asked::CurrentTime => {
                 let seconds = desk.clock().nanos() / 1_000_000_000;
                 vec![Said::CurrentTime(CurrentTime { current_time: Some(seconds) })]
@@ -214,6 +232,7 @@ impl Client {
             | Asked::AutoOpenOrders
             | Asked::CancelAccountSummary(_)
             | Asked::CancelAccountUpdatesMulti(_)
+            | Asked::CancelHistorical
             | Asked::LogLevel => Vec::new(),
             Asked::Other => vec![error(-1, 505, "Fatal Error: Unknown message id.", desk)],
         };
@@ -331,6 +350,7 @@ impl Follower for Client {
         let due: Vec<(Timestamp, CommissionAndFeesReport)> = due;
         let mut said: Vec<Said> = due.into_iter().map(|(_, report)| Said::Commission(report)).collect();
         said.extend(self.prices.news(desk));
+        said.extend(self.ticks.news(desk));
         self.frames(&said)
     }
 
@@ -436,8 +456,22 @@ impl Session for Client {
         if self.id().is_none() {
             return vec![Frame::Close];
         }
-        let id = self.wire.read(message).map_or(-1, |asked| asked.id());
+        let asked = self.wire.read(message);
+        let id = asked.as_ref().map_or(-1, Asked::id);
+        let historical = matches!(asked, Some(Asked::HistoricalData(_) | Asked::HistoricalTicks(_)));
         let (code, text) = match trouble {
+            Trouble::TooMany(_) if historical => {
+                (162, "Historical Market Data Service error message:Historical data request pacing violation")
+            }
+            Trouble::TooMany(_) if matches!(asked, Some(Asked::TickByTick(_))) => {
+                (420, "Invalid Real-time Query:Historical data request pacing violation")
+            }
+            Trouble::NotAuthorised if historical => {
+                (162, "Historical Market Data Service error message:No market data permissions")
+            }
+            Trouble::NotAuthorised if matches!(asked, Some(Asked::MarketData(_) | Asked::TickByTick(_))) => {
+                (354, "Requested market data is not subscribed.")
+            }
             Trouble::Down(_) => (504, "Not connected"),
             Trouble::TooMany(_) => {
                 (100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)")

@@ -108,7 +108,7 @@ impl Shared {
 
     fn trades(&self, trades: &[Trade]) {
         let mut inner = self.lock();
-        trades.iter().for_each(|trade| inner.desk.print(&trade.symbol, trade.price, trade.size));
+        trades.iter().for_each(|trade| inner.desk.print(trade));
         drop(inner);
         self.wake();
     }
@@ -246,12 +246,13 @@ impl Double {
         self.address
     }
 
-    /// Tells bars of one instant that have ended. Orders of instruments without quotes meet them.
+    /// Bars of one instant that have ended: orders for instruments without quotes meet them, and who asks for bars of that
+    /// length is given them.
     pub fn bars(&self, bars: &[Bar]) {
         self.shared.bars(bars);
     }
 
-    /// Tells prints of others, as of now and under ids of the venue's. They fill no order.
+    /// Trades of others, which fill no order. A time after now counts as now; venues that number prints by their own time take now.
     pub fn trades(&self, trades: &[Trade]) {
         self.shared.trades(trades);
     }

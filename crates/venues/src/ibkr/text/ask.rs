@@ -3,9 +3,10 @@
 use super::super::message::{Asked, asked as id};
 use super::super::proto::{
     AccountDataRequest, AccountSummaryRequest, AccountUpdatesMultiRequest, CancelAccountSummary,
-    CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest, CompletedOrdersRequest, Contract,
-    ContractDataRequest, ExecutionFilter, ExecutionRequest, MarketDataRequest, MarketDataTypeRequest, Order,
-    PlaceOrderRequest, StartApiRequest,
+    CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest, CancelTickByTick,
+    CompletedOrdersRequest, Contract, ContractDataRequest, ExecutionFilter, ExecutionRequest,
+    HistoricalDataRequest, HistoricalTicksRequest, MarketDataRequest, MarketDataTypeRequest, Order,
+    PlaceOrderRequest, StartApiRequest, TickByTickRequest,
 };
 
 /// Fields in the order in which they are read. What is missing or cannot be read makes the whole message unreadable.
@@ -140,6 +141,17 @@ pub(in super::super) fn asked(message: u32, body: &[u8]) -> Option<Asked> {
             fields.skip(1)?;
             Asked::MarketDataType(MarketDataTypeRequest { market_data_type: fields.number()? })
         }
+        id::TICK_BY_TICK => Asked::TickByTick(Box::new(TickByTickRequest {
+            req_id: fields.number()?,
+            contract: Some(fields.contract()?),
+            tick_type: fields.text()?,
+            number_of_ticks: fields.number()?,
+            ignore_size: fields.flag()?,
+        })),
+        id::CANCEL_TICK_BY_TICK => Asked::CancelTickByTick(CancelTickByTick { req_id: fields.number()? }),
+        id::HISTORICAL_DATA => Asked::HistoricalData(Box::new(historical_data(fields)?)),
+        id::HISTORICAL_TICKS => Asked::HistoricalTicks(Box::new(historical_ticks(fields)?)),
+        id::CANCEL_HISTORICAL_DATA | id::CANCEL_HISTORICAL_TICKS => Asked::CancelHistorical,
         id::CURRENT_TIME => Asked::CurrentTime,
         id::CURRENT_TIME_IN_MILLIS => Asked::CurrentTimeInMillis,
         id::LOG_LEVEL => Asked::LogLevel,
@@ -158,6 +170,41 @@ fn market_data(fields: &mut Fields<'_>) -> Option<MarketDataRequest> {
         generic_tick_list: fields.text()?,
         snapshot: fields.flag()?,
         regulatory_snapshot: fields.flag()?,
+    })
+}
+
+fn historical_data(fields: &mut Fields<'_>) -> Option<HistoricalDataRequest> {
+    let (req_id, contract) = (fields.number()?, Some(fields.contract()?));
+    // Expired ones too.
+    fields.skip(1)?;
+    let (end_date_time, bar_size_setting, duration) = (fields.text()?, fields.text()?, fields.text()?);
+    let (use_rth, what_to_show, format_date) = (fields.flag()?, fields.text()?, fields.number()?);
+    Some(HistoricalDataRequest {
+        req_id,
+        contract,
+        end_date_time,
+        bar_size_setting,
+        duration,
+        use_rth,
+        what_to_show,
+        format_date,
+        keep_up_to_date: fields.flag()?,
+    })
+}
+
+fn historical_ticks(fields: &mut Fields<'_>) -> Option<HistoricalTicksRequest> {
+    let (req_id, contract) = (fields.number()?, Some(fields.contract()?));
+    // Expired ones too.
+    fields.skip(1)?;
+    Some(HistoricalTicksRequest {
+        req_id,
+        contract,
+        start_date_time: fields.text()?,
+        end_date_time: fields.text()?,
+        number_of_ticks: fields.number()?,
+        what_to_show: fields.text()?,
+        use_rth: fields.flag()?,
+        ignore_size: fields.flag()?,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::super::message::Said;
 use super::super::proto::{
-    CompletedOrder, Contract, ContractData, ExecutionDetails, OpenOrder, Order, OrderStatus, PortfolioValue,
+    CompletedOrder, Contract, ContractData, ExecutionDetails, HistoricalData, HistoricalDataEnd,
+    HistoricalTicksLast, OpenOrder, Order, OrderStatus, PortfolioValue, TickByTickData,
 };
 use std::fmt::Display;
 
@@ -89,6 +90,10 @@ pub(in super::super) fn fields(said: &Said) -> (u32, Vec<String>) {
                 .maybe(said.size.as_ref())
                 .maybe(said.attr_mask.as_ref()),
         ),
+        Said::TickSize(said) => (
+            2,
+            new().put(6).maybe(said.req_id.as_ref()).maybe(said.tick_type.as_ref()).maybe(said.size.as_ref()),
+        ),
         Said::OrderStatus(said) => (3, order_status(said)),
         Said::Error(said) => (
             4,
@@ -115,6 +120,15 @@ pub(in super::super) fn fields(said: &Said) -> (u32, Vec<String>) {
         Said::ContractData(said) => (10, contract_data(said)),
         Said::Execution(said) => (11, execution(said)),
         Said::ManagedAccounts(said) => (15, new().put(1).maybe(said.accounts_list.as_ref())),
+        Said::HistoricalData(said, span) => (17, historical_data(said, span)),
+        Said::TickString(said) => (
+            46,
+            new()
+                .put(6)
+                .maybe(said.req_id.as_ref())
+                .maybe(said.tick_type.as_ref())
+                .maybe(said.value.as_ref()),
+        ),
         Said::CurrentTime(said) => (49, new().put(1).maybe(said.current_time.as_ref())),
         Said::ContractDataEnd(said) => (52, new().put(1).maybe(said.req_id.as_ref())),
         Said::OpenOrdersEnd => (53, new().put(1)),
@@ -175,11 +189,70 @@ pub(in super::super) fn fields(said: &Said) -> (u32, Vec<String>) {
                 .maybe(said.bbo_exchange.as_ref())
                 .maybe(said.snapshot_permissions.as_ref()),
         ),
+        Said::HistoricalTicks(said) => (98, historical_ticks(said)),
+        Said::TickByTick(said) => (99, tick_by_tick(said)),
         Said::CompletedOrder(said) => (101, completed_order(said)),
         Said::CompletedOrdersEnd => (102, new()),
+        Said::HistoricalDataEnd(said) => {
+            (108, new().maybe(said.req_id.as_ref()).maybe(said.start.as_ref()).maybe(said.end.as_ref()))
+        }
         Said::CurrentTimeInMillis(said) => (109, new().maybe(said.current_time_in_millis.as_ref())),
     };
     (id, fields.0)
+}
+
+fn historical_data(said: &HistoricalData, span: &HistoricalDataEnd) -> Fields {
+    let fields = Fields::default()
+        .maybe(said.req_id.as_ref())
+        .maybe(span.start.as_ref())
+        .maybe(span.end.as_ref())
+        .put(said.bars.len());
+    said.bars.iter().fold(fields, |fields, bar| {
+        fields
+            .maybe(bar.date.as_ref())
+            .maybe(bar.open.as_ref())
+            .maybe(bar.high.as_ref())
+            .maybe(bar.low.as_ref())
+            .maybe(bar.close.as_ref())
+            .maybe(bar.volume.as_ref())
+            .maybe(bar.wap.as_ref())
+            .maybe(bar.bar_count.as_ref())
+    })
+}
+
+fn historical_ticks(said: &HistoricalTicksLast) -> Fields {
+    let fields = Fields::default().maybe(said.req_id.as_ref()).put(said.ticks.len());
+    let fields = said.ticks.iter().fold(fields, |fields, tick| {
+        fields
+            .maybe(tick.time.as_ref())
+            .put(0)
+            .maybe(tick.price.as_ref())
+            .maybe(tick.size.as_ref())
+            .maybe(tick.exchange.as_ref())
+            .maybe(tick.special_conditions.as_ref())
+    });
+    fields.flag(said.is_done)
+}
+
+fn tick_by_tick(said: &TickByTickData) -> Fields {
+    let fields = Fields::default().maybe(said.req_id.as_ref()).maybe(said.tick_type.as_ref());
+    match (&said.last, &said.bid_ask) {
+        (Some(tick), _) => fields
+            .maybe(tick.time.as_ref())
+            .maybe(tick.price.as_ref())
+            .maybe(tick.size.as_ref())
+            .put(0)
+            .maybe(tick.exchange.as_ref())
+            .maybe(tick.special_conditions.as_ref()),
+        (None, Some(tick)) => fields
+            .maybe(tick.time.as_ref())
+            .maybe(tick.price_bid.as_ref())
+            .maybe(tick.price_ask.as_ref())
+            .maybe(tick.size_bid.as_ref())
+            .maybe(tick.size_ask.as_ref())
+            .put(0),
+        (None, None) => fields,
+    }
 }
 
 fn order_status(said: &OrderStatus) -> Fields {
