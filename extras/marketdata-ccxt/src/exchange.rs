@@ -21,6 +21,9 @@ const ROWS: u32 = 100;
 const MAX_PAGES: usize = 2_000;
 /// So many candles before the first that is wanted are asked for too: they prove that the answer reaches back.
 const BEFORE: u32 = 10;
+/// What is said of an answer without rows.
+const NOTHING: &str = "it gave no rows; ccxt does not tell an answer that it cannot read from an empty one: look at the \
+                       exchange's site";
 /// What may be set. Neither keys, which have no use here, nor `verbose`, which prints.
 const SETTINGS: &[&str] = &["enableRateLimit", "hostname", "options", "rateLimit", "timeout", "urls"];
 /// Exchanges whose candles ccxt hands on with their ends where all others have their starts, by the sample in its own source.
@@ -194,7 +197,7 @@ impl CcxtExchange {
         let mut candles = BTreeMap::new();
         for _page in 0..MAX_PAGES {
             if cursor.plus(step) > until {
-                return Ok(candles);
+                return if candles.is_empty() { Err(self.fault(NOTHING)) } else { Ok(candles) };
             }
             let rows = self.page(market, interval, cursor).await?;
             // Whether an exchange heeds the time that it is asked from is not known. What lies before the first candle may be a
@@ -240,7 +243,8 @@ impl MarketData for CcxtExchange {
         })
     }
 
-    /// Closed candles only, stamped at their end (decision M1). An error where the answer does not reach back to the start.
+    /// Closed candles only, stamped at their end (decision M1). An error where the answer does not reach back to the start, and
+    /// where there is no candle at all.
     async fn bars(
         &self,
         symbol: &Symbol,
@@ -279,14 +283,15 @@ impl MarketData for CcxtExchange {
         Ok(candles.into_iter().map(bar).filter(wanted).collect())
     }
 
-    /// The newest page of trades, as far as it is not later than `asof`.
+    /// The newest page of trades, as far as it is not later than `asof`. An error where there is none.
     async fn trades(&self, symbol: &Symbol, asof: Timestamp) -> Result<Vec<Trade>, MarketDataError> {
         if !self.facts.offers("fetchTrades") {
             return Err(self.lacks("trades"));
         }
         let market = self.market(symbol).await?;
         let rows = read::trades(self.venue.as_str(), &self.call("fetch_trades", vec![market]).await?)?;
-        if rows.first().is_some_and(|first| first.time > asof) {
+        let Some(first) = rows.first() else { return Err(self.fault(NOTHING)) };
+        if first.time > asof {
             let message = format!("its recent trades do not reach back to {asof}: ask for a later time");
             return Err(self.fault(&message));
         }

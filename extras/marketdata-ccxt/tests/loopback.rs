@@ -203,6 +203,17 @@ async fn refusals_and_faults_of_the_wire_are_errors() {
         assert!(matches!(error, MarketDataError::Venue { .. }), "{status} {body}: {error}");
     }
 
+    // Answers that ccxt reads as an empty list.
+    let html = |address: &str| match address.contains("/btcbrl/") {
+        true => ok("<html>maintenance</html>"),
+        false => foxbit(address),
+    };
+    let (exchange, _server) = foxbit_at(ZERO, html).await;
+    let btc = symbol("BTC-BRL");
+    assert!(exchange.trades(&btc, at(ZERO)).await.is_err());
+    assert!(exchange.bars(&btc, Interval::MINUTE, at(ZERO - MINUTE), None).await.is_err());
+    assert!(exchange.quote(&btc).await.is_err());
+
     // A port that nobody listens on.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let settings = format!(r#"{{"urls": {{"api": {{"public": "http://127.0.0.1:{port}"}}}}}}"#);

@@ -165,13 +165,13 @@ async fn a_call_that_is_given_up_leaves_nothing_behind() {
     let calls = AtomicUsize::new(0);
     let (exchange, made) = exchange("x", ZERO, move |method, _| match method {
         "fetch_trades" if calls.fetch_add(1, Ordering::Relaxed) == 0 => Act::Hang,
-        "fetch_trades" => Act::Give(json("[]")),
+        "fetch_trades" => Act::Give(json(r#"[{"price": 1, "amount": 2, "timestamp": 5}]"#)),
         _ => Act::Give(Value::Null),
     });
     let btc = symbol("BTC-BRL");
     let given_up = exchange.trades(&btc, at(ZERO)).now_or_never();
     assert!(given_up.is_none());
-    assert!(exchange.trades(&btc, at(ZERO)).await.unwrap().is_empty());
+    assert_eq!(exchange.trades(&btc, at(ZERO)).await.unwrap().len(), 1);
     assert_eq!(made.load(Ordering::Relaxed), 2);
     // One that failed in order is kept.
     assert!(exchange.trades(&btc, at(ZERO)).await.is_ok());
@@ -231,6 +231,18 @@ async fn an_exchange_that_ignores_the_start_is_no_gap() {
     let (exchange, _) = exchange("x", ZERO + 500 * MINUTE, newest);
     assert!(bars(&exchange, 0, 500).await.unwrap_err().to_string().contains("ask for them from then on"));
     assert_eq!(bars(&exchange, 410, 500).await.unwrap().len(), 90);
+}
+
+/// An answer in a shape that ccxt does not know comes out as an empty list.
+#[tokio::test]
+async fn no_rows_are_an_error() {
+    let (exchange, _) = exchange("x", ZERO + 5 * MINUTE, |method, _| match method {
+        "fetch_ohlcv" | "fetch_trades" => Act::Give(json("[]")),
+        _ => Act::Give(Value::Null),
+    });
+    assert!(bars(&exchange, 0, 5).await.unwrap_err().to_string().contains("gave no rows"));
+    let error = exchange.trades(&symbol("BTC-BRL"), at(ZERO)).await.unwrap_err();
+    assert!(error.to_string().contains("gave no rows"), "{error}");
 }
 
 #[tokio::test]
