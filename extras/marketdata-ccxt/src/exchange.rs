@@ -1,6 +1,6 @@
 //! One exchange through ccxt.
 
-use crate::read::{self, Candle, Top, failure, fault, lacks};
+use crate::read::{self, Candle, failure, fault, lacks};
 use crate::table::{self, EXCHANGES, Facts};
 use ccxt::{TypedExchange, Value};
 use futures_util::FutureExt;
@@ -222,16 +222,16 @@ impl MarketData for CcxtExchange {
     /// The top of the order book; of the ticker where the exchange has no book. Its time is the exchange's, or that of the answer
     /// where the exchange says none.
     async fn quote(&self, symbol: &Symbol) -> Result<Quote, MarketDataError> {
-        let (method, read): (_, fn(&str, &Value) -> Result<Top, MarketDataError>) =
-            if self.facts.offers("fetchOrderBook") {
-                ("fetch_order_book", read::book)
-            } else if self.facts.offers("fetchTicker") {
-                ("fetch_ticker", read::ticker)
-            } else {
-                return Err(self.lacks("best prices"));
-            };
-        let market = self.market(symbol).await?;
-        let top = read(self.venue.as_str(), &self.call(method, vec![market]).await?)?;
+        let has_book = self.facts.offers("fetchOrderBook");
+        if !has_book && !self.facts.offers("fetchTicker") {
+            return Err(self.lacks("best prices"));
+        }
+        let (venue, market) = (self.venue.as_str(), vec![self.market(symbol).await?]);
+        let top = if has_book {
+            read::book(venue, &self.call("fetch_order_book", market).await?)?
+        } else {
+            read::ticker(venue, &self.call("fetch_ticker", market).await?)?
+        };
         Ok(Quote {
             symbol: symbol.clone(),
             bid: top.bid,

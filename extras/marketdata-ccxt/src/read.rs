@@ -2,7 +2,7 @@
 
 use ccxt::{ExchangeError, Value};
 use mts_foundation::market_data::MarketDataError;
-use mts_foundation::{Decimal, Timestamp};
+use mts_foundation::{Decimal, Timestamp, num};
 
 /// How much of what an exchange says is told.
 const MAX_TOLD: usize = 200;
@@ -41,8 +41,8 @@ pub(crate) struct Print {
 pub(crate) fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::Int(whole) => Some(Decimal::from(*whole)),
-        Value::Float(float) if float.is_finite() => Decimal::from_str_exact(&float.to_string()).ok(),
-        Value::Str(text) => Decimal::from_str_exact(text).ok(),
+        Value::Float(float) if float.is_finite() => num::parse(&float.to_string()).ok(),
+        Value::Str(text) => num::parse(text).ok(),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! Two exchanges through all of ccxt, down to the socket: their servers are made up and listen on the loopback. Shapes of answers
 //! are those of the samples in ccxt's source; numbers are our own.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper that fails fails its test")]
+
 use mts_foundation::market_data::MarketDataError;
 use mts_foundation::{Clock, Decimal, Interval, MarketData, Symbol, Timestamp};
 use mts_marketdata_ccxt::CcxtExchange;

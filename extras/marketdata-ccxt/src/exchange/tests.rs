@@ -208,7 +208,7 @@ async fn pages_are_joined_and_the_forming_candle_is_left_out() {
 
 #[tokio::test]
 async fn hours_without_trades_do_not_end_the_pages() {
-    let (exchange, _) = exchange("x", ZERO + 1_000 * MINUTE, minutes(|minute| minute < 20 || minute >= 700));
+    let (exchange, _) = exchange("x", ZERO + 1_000 * MINUTE, minutes(|minute| !(20..700).contains(&minute)));
     let expected: Vec<i64> = (1..=20).chain(701..=720).collect();
     assert_eq!(bars(&exchange, 0, 720).await.unwrap(), expected);
 }
@@ -256,6 +256,23 @@ async fn candles_of_another_length_are_refused() {
     let btc = symbol("BTC-BRL");
     let other = exchange.bars(&btc, "7m".parse().unwrap(), at(ZERO), None).await.unwrap_err();
     assert_eq!(other.to_string(), "x does not offer 7m candles");
+}
+
+#[tokio::test]
+async fn without_a_book_the_ticker_tells_the_best_prices() {
+    let (mut exchange, _) = exchange("x", ZERO, |method, _| match method {
+        "fetch_ticker" => Act::Give(json(r#"{"bid": 1.5, "ask": 1.75, "askVolume": 3, "timestamp": null}"#)),
+        _ => Act::Give(Value::Null),
+    });
+    let btc = symbol("BTC-BRL");
+    exchange.facts.has = json(r#"{"fetchTicker": true, "fetchOrderBook": "emulated"}"#);
+    let quote = exchange.quote(&btc).await.unwrap();
+    assert_eq!((quote.bid, quote.ask), ("1.5".parse().unwrap(), "1.75".parse().unwrap()));
+    assert_eq!((quote.bid_size, quote.ask_size, quote.timestamp), (0.into(), 3.into(), at(ZERO)));
+    exchange.facts.has = json("{}");
+    assert!(matches!(exchange.quote(&btc).await, Err(MarketDataError::Unsupported { .. })));
+    assert!(matches!(exchange.trades(&btc, at(ZERO)).await, Err(MarketDataError::Unsupported { .. })));
+    assert!(matches!(bars(&exchange, 0, 5).await, Err(MarketDataError::Unsupported { .. })));
 }
 
 #[tokio::test]
