@@ -301,7 +301,11 @@ fn extras(full: bool) -> Result<Outcome> {
     let target = workspace::target_folder().display().to_string();
     Program::cargo(["fmt", "--check"]).folder(&folder).run()?;
     let options = ["--quiet", "--locked", "--target-dir", &target, "--features", CCXT_TESTED];
-    Program::cargo(["clippy", "--all-targets"]).args(options).args(["--", "-D", "warnings"]).folder(&folder).run()?;
+    Program::cargo(["clippy", "--all-targets"])
+        .args(options)
+        .args(["--", "-D", "warnings"])
+        .folder(&folder)
+        .run()?;
     Program::cargo(["test"]).args(options).folder(&folder).run()?;
     lint::check_licences(&folder)
 }
