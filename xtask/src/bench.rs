@@ -30,7 +30,7 @@ const PEERS: (&str, &str) = ("peers", "the order path beside other systems on th
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     /// Criterion bench targets of the package.
-    Criterion { package: &'static str, targets: &'static [&'static str] },
+    Criterion { package: &'static str, targets: &'static [&'static str], features: &'static str },
     /// A program of the package, built as one that is handed on, that measures by itself.
     Binary { package: &'static str, target: &'static str },
 }
@@ -44,34 +44,43 @@ struct Bench {
 
 const TABLE: &[Bench] = &[
     Bench {
+        name: "brokers",
+        measures: "a message of each venue's stream to a fill, an order to a signed request",
+        kind: Kind::Criterion {
+            package: "mts-brokers",
+            targets: &["alpaca", "coinbase", "ibkr", "kraken"],
+            features: "",
+        },
+    },
+    Bench {
         name: "calendar",
         measures: "looking up sessions, windows and trading days; expanding a table",
-        kind: Kind::Criterion { package: "mts-foundation", targets: &["calendar"] },
+        kind: Kind::Criterion { package: "mts-foundation", targets: &["calendar"], features: "" },
     },
     Bench {
         name: "data",
-        measures: "ticks into bars of each kind, frames of venues' streams to prints, bars into panels",
-        kind: Kind::Criterion { package: "mts-marketdata", targets: &["aggregate", "streams", "panel"] },
+        measures: "ticks into bars of each kind, frames of venues' streams to prints, recordings of Databento to events, bars into panels and \
+                   stores",
+        kind: Kind::Criterion {
+            package: "mts-marketdata",
+            targets: &["aggregate", "streams", "panel", "databento", "store"],
+            features: "databento,store",
+        },
     },
     Bench {
         name: "domain",
         measures: "building, reading and writing an order; booking fills into positions and tax lots",
-        kind: Kind::Criterion { package: "mts-foundation", targets: &["domain"] },
+        kind: Kind::Criterion { package: "mts-foundation", targets: &["domain"], features: "" },
     },
     Bench {
         name: "journal",
         measures: "appending to the journal and making it durable by size of group; a start after 1 M records",
-        kind: Kind::Criterion { package: "mts-journal", targets: &["append"] },
-    },
-    Bench {
-        name: "kraken",
-        measures: "a message of Kraken's stream to a fill, an order to a signed request",
-        kind: Kind::Criterion { package: "mts-brokers", targets: &["kraken"] },
+        kind: Kind::Criterion { package: "mts-journal", targets: &["append"], features: "" },
     },
     Bench {
         name: "matching",
         measures: "book operations a second, and bars with few and many resting orders",
-        kind: Kind::Criterion { package: "mts-matching", targets: &["matching"] },
+        kind: Kind::Criterion { package: "mts-matching", targets: &["matching"], features: "" },
     },
     Bench {
         name: "path",
@@ -96,12 +105,12 @@ const TABLE: &[Bench] = &[
     Bench {
         name: "symbology",
         measures: "reading canonical symbols and translating them for a venue",
-        kind: Kind::Criterion { package: "mts-foundation", targets: &["symbology"] },
+        kind: Kind::Criterion { package: "mts-foundation", targets: &["symbology"], features: "" },
     },
     Bench {
         name: "transport",
         measures: "what the layers around a client cost a request",
-        kind: Kind::Criterion { package: "mts-transport", targets: &["stack"] },
+        kind: Kind::Criterion { package: "mts-transport", targets: &["stack"], features: "" },
     },
 ];
 
@@ -159,9 +168,10 @@ fn list() -> String {
 impl Bench {
     fn program<S: AsRef<str>>(&self, arguments: &[S]) -> Program {
         let start = match self.kind {
-            Kind::Criterion { package, targets } => {
+            Kind::Criterion { package, targets, features } => {
                 let targets = targets.iter().flat_map(|target| ["--bench", target]);
-                ["bench", "-p", package].into_iter().chain(targets).collect()
+                let features = if features.is_empty() { Vec::new() } else { vec!["--features", features] };
+                ["bench", "-p", package].into_iter().chain(features).chain(targets).collect()
             }
             Kind::Binary { package, target } => {
                 vec!["run", "--profile", "dist", "-p", package, "--bin", target]
@@ -189,7 +199,8 @@ mod tests {
         let data = find("data").unwrap().program::<&str>(&[]);
         assert_eq!(
             data.line(),
-            "cargo bench -p mts-marketdata --bench aggregate --bench streams --bench panel"
+            "cargo bench -p mts-marketdata --features databento,store --bench aggregate --bench streams --bench panel \
+             --bench databento --bench store"
         );
     }
 

@@ -42,7 +42,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   own           crates outside of the workspace build and work: a gate and a broker of one's own pass their suites, that of
                 `mts new broker` fails by name what is not written; with --full that of `mts new strategy` trades
   outside       each crate is usable from outside without the others,
-  features      without features; with --full also with each alone and with all, and the tests behind mts-marketdata's
+  features      without features; with --full also with each alone and with all, and the tests behind the feature
                 `databento`,
   package       and can be packed
   extras        with --full: cargo xtask crates extras, the crate that wraps ccxt

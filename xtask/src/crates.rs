@@ -45,8 +45,15 @@ const ANY: &str = "...";
 pub(crate) const WORKSPACE: &[&str] = &["--workspace", "--bins", "--tests", "--examples"];
 
 /// Tests of what is off by default. Of the whole workspace, so that what it depends on is that of the step `test`.
-const BEHIND_A_FEATURE: &[&str] =
-    &["test", "--quiet", "--workspace", "--features", "mts-marketdata/databento", "--test", "databento"];
+const BEHIND_A_FEATURE: &[&str] = &[
+    "test",
+    "--quiet",
+    "--workspace",
+    "--features",
+    "mts-marketdata/databento,mts-cli/databento",
+    "--test",
+    "databento",
+];
 
 /// The wrapper of ccxt, and the two small exchanges that its tests are about: every other costs as much again to build.
 const CCXT: &str = "extras/marketdata-ccxt";

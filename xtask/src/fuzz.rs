@@ -18,8 +18,18 @@ fuzz/artifacts. The saved corpora are also replayed by plain tests.
   --keep        afterwards makes what was found smaller and adds it to fuzz/corpus";
 
 /// The targets, in the order in which they run.
-const TARGETS: &[&str] =
-    &["alpaca", "coinbase", "config", "exchanges", "ibkr_updates", "journal", "kraken", "streams"];
+const TARGETS: &[&str] = &[
+    "alpaca",
+    "coinbase",
+    "config",
+    "data_files",
+    "exchanges",
+    "ibkr_updates",
+    "journal",
+    "kraken",
+    "streams",
+    "vendors",
+];
 
 /// What counts as a fault besides a panic: memory, time, and inputs larger than any that a bound lets in.
 const LIMITS: &[&str] = &["-rss_limit_mb=512", "-timeout=1", "-max_len=65536", "-print_final_stats=1"];

@@ -1,4 +1,4 @@
-//! What Kraken's adapter costs between the wire and the broker's words: `cargo xtask bench kraken`.
+//! What Kraken's adapter costs between the wire and the broker's words: `cargo xtask bench brokers`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -10,8 +10,8 @@ use crate::brokers;
 use crate::commands;
 use crate::config::{BrokerSection, DataSection, StrategySection};
 use crate::error::{CliError, ExitKind, OrExit};
+use crate::feeds;
 use crate::live;
-use crate::setup::date_of;
 use crate::strategies;
 use crate::venue;
 use chrono::NaiveDate;
@@ -25,10 +25,8 @@ use mts_foundation::sizing::{ComputeError, Factor, Sizer};
 use mts_foundation::{
     Currency, Decimal, FundId, InstrumentTable, MarketCalendar, RiskGate, Strategy, Symbol,
 };
-use mts_marketdata::store::{MANIFEST, Selection, Store, StoreFeed};
-use mts_marketdata::{ClosesFeed, TicksFeed};
 use mts_venues::Venue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,7 +54,7 @@ pub struct StrategyContext<'a> {
 pub struct FeedContext<'a> {
     /// Its section of the configuration.
     pub section: &'a DataSection,
-    /// Path and text of the data file; both are empty when `data.path` names none.
+    /// Path and text of the data file; both are empty when `data.path` names none, and the text of one that is no text, too.
     pub file: (&'a Path, &'a str),
     /// The instruments.
     pub instruments: &'a InstrumentTable,
@@ -146,12 +144,16 @@ impl App {
             .strategy("targets", strategies::targets)
             .strategy("drill", live::drill)
             .strategy("shift", live::shift)
-            .feed("closes", closes)
-            .feed("ticks", ticks)
-            .feed("store", store)
+            .feed("closes", feeds::closes)
+            .feed("ticks", feeds::ticks)
+            .feed("store", feeds::store)
+            .feed("databento", feeds::databento)
             .feed("walk", live::walk)
             .feed("minutes", live::minutes)
             .feed("crypto", live::crypto)
+            .feed("okx_funding", live::okx_funding)
+            .feed("alpaca", live::of_alpaca)
+            .feed("polygon", live::of_polygon)
             .broker("paper", paper)
             .live_broker("loopback", live::loopback)
             .live_broker("alpaca", brokers::alpaca)
@@ -348,46 +350,6 @@ impl App {
             Command::Man { out } => commands::man(out.as_deref()),
         }
     }
-}
-
-fn closes(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
-    let (path, text) = context.file;
-    let feed = ClosesFeed::from_csv(&path.display().to_string(), text, context.instruments, context.calendar)
-        .or_exit(ExitKind::Data)?;
-    Ok(FeedParts {
-        symbols: feed.symbols().to_vec(),
-        range: (feed.first(), feed.last()),
-        feed: Box::new(feed),
-    })
-}
-
-fn ticks(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
-    let (path, text) = context.file;
-    let feed = TicksFeed::from_jsonl(&path.display().to_string(), text, context.instruments)
-        .or_exit(ExitKind::Data)?;
-    let (first, last) = feed.range();
-    let date = |time| date_of(context.calendar, time);
-    Ok(FeedParts { symbols: feed.symbols().to_vec(), range: (date(first), date(last)), feed: Box::new(feed) })
-}
-
-/// Bars of a store whose manifest is the data file, so that what a run is of is known to the last bit.
-fn store(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
-    let (path, params) = (context.file.0, &context.section.params);
-    let folder = path.parent().filter(|_| path.file_name().is_some_and(|name| name == MANIFEST));
-    let folder = folder.ok_or_else(|| {
-        CliError::new(ExitKind::Config, format!("data.path must name the {MANIFEST} of a store"))
-    })?;
-    let store = Store::open(folder).or_exit(ExitKind::Data)?;
-    let text = |key: &str| params.get(key).and_then(|value| value.as_str());
-    let interval = text("interval").map(str::parse).transpose().or_exit(ExitKind::Config)?;
-    let (series, first, last) = commands::data::series_of(&store, text("source"), interval)?;
-    let symbols: BTreeSet<Symbol> =
-        context.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
-    let selection = Selection { symbols: Some(symbols.clone()), ..Selection::default() };
-    let feed = StoreFeed::new(folder, store.read(&series, selection));
-    let date = |time| date_of(context.calendar, time);
-    let range = (date(first), date(last));
-    Ok(FeedParts { symbols: symbols.into_iter().collect(), range, feed: Box::new(feed) })
 }
 
 fn paper(context: BrokerContext<'_>) -> Result<Box<dyn SimulatedBroker>, CliError> {

@@ -2,12 +2,30 @@
 
 use crate::error::{CliError, ExitKind};
 use sha2::{Digest, Sha256};
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::Path;
 
 /// Reads a text file.
 pub(crate) fn read(path: &Path, what: &str, kind: ExitKind) -> Result<String, CliError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    std::fs::read_to_string(path).map_err(unreadable(path, what, kind))
+}
+
+/// SHA-256 of a file, as hexadecimal text; it is not held in memory.
+pub(crate) fn sha256_of(path: &Path, what: &str, kind: ExitKind) -> Result<String, CliError> {
+    let unreadable = || unreadable(path, what, kind);
+    let mut file = std::fs::File::open(path).map_err(unreadable())?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece).map_err(unreadable())? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+fn unreadable(path: &Path, what: &str, kind: ExitKind) -> impl FnOnce(std::io::Error) -> CliError {
+    move |error| {
         let remedy = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path; it is taken from where the configuration lies",
             std::io::ErrorKind::PermissionDenied => "give yourself permission to read it",
@@ -15,7 +33,7 @@ pub(crate) fn read(path: &Path, what: &str, kind: ExitKind) -> Result<String, Cl
             _ => "check the disk",
         };
         CliError::new(kind, format!("the {what} {} cannot be read: {error}; {remedy}", path.display()))
-    })
+    }
 }
 
 /// SHA-256 as hexadecimal text.

@@ -17,6 +17,7 @@ mod commands;
 pub mod config;
 mod error;
 mod export;
+mod feeds;
 mod files;
 mod incidents;
 mod live;

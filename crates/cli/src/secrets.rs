@@ -1,6 +1,16 @@
 //! Secrets by the names in a configuration: of this machine, and of the Vault server that the environment names.
 
+use crate::error::{CliError, ExitKind, OrExit};
+use mts_foundation::secret::{SecretRef, SecretSource as _};
 use mts_transport::{Redactor, Secrets};
+use secrecy::SecretString;
+
+/// One secret, waited for.
+pub(crate) fn read(name: &SecretRef) -> Result<SecretString, CliError> {
+    let secrets = of_environment().or_exit(ExitKind::Config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.or_exit(ExitKind::Internal)?.block_on(secrets.secret(name)).or_exit(ExitKind::Config)
+}
 
 /// `VAULT_ADDR` and its companions say where the server is, `VAULT_CACERT` whom to trust for it.
 #[cfg(feature = "vault")]

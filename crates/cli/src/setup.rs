@@ -27,10 +27,16 @@ use std::time::Duration;
 /// Name of the operator that stands for the script of a back-test.
 pub(crate) const SCRIPT: &str = "operator-script";
 
+/// The kind of data whose file is no text, and may be longer than the memory.
+const DATABENTO: &str = "databento";
+
 /// The files of a run, read.
 pub(crate) struct Files {
     pub(crate) instruments: (PathBuf, String),
+    /// The text of one that is none is empty.
     pub(crate) data: (PathBuf, String),
+    /// SHA-256 of what lies there.
+    pub(crate) data_hash: String,
     pub(crate) targets: Option<(PathBuf, String)>,
 }
 
@@ -43,10 +49,21 @@ pub(crate) fn read_files(loaded: &Loaded) -> Result<Files, CliError> {
     };
     let config = &loaded.config;
     let data = &config.data.path;
-    let has_data = !data.as_os_str().is_empty();
+    let (data, data_hash) = if data.as_os_str().is_empty() {
+        (Default::default(), files::sha256(b""))
+    } else if config.data.kind == DATABENTO {
+        let path = loaded.folder.join(data);
+        let hash = files::sha256_of(&path, "data file", ExitKind::Data)?;
+        ((path, String::new()), hash)
+    } else {
+        let (path, text) = read(data, "data file")?;
+        let hash = files::sha256(text.as_bytes());
+        ((path, text), hash)
+    };
     Ok(Files {
         instruments: read(&config.instruments.path, "instrument table")?,
-        data: if has_data { read(data, "data file")? } else { Default::default() },
+        data,
+        data_hash,
         targets: config.strategy.path.as_deref().map(|path| read(path, "file of targets")).transpose()?,
     })
 }
@@ -59,7 +76,7 @@ pub(crate) fn genesis(app: &App, config: &RunConfig, files: &Files) -> Result<Ge
     let async_gates = real_time && !app.async_gates.is_empty();
     let config = serde_json::to_string(config).or_exit(ExitKind::Internal)?;
     let mut parts = BTreeMap::from([
-        ("data".to_owned(), files::sha256(files.data.1.as_bytes())),
+        ("data".to_owned(), files.data_hash.clone()),
         ("instruments".to_owned(), files::sha256(files.instruments.1.as_bytes())),
     ]);
     if let Some((_, text)) = &files.targets {

@@ -1,11 +1,15 @@
-//! The corpora of the fuzz targets `streams` and `exchanges`, replayed without a fuzzer, whole, cut off, and with wrong bytes.
+//! The corpora of the fuzz targets `streams`, `exchanges`, `vendors` and `data_files`, replayed without a fuzzer, whole, cut off, and with wrong bytes.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 #[path = "common/exchange_bytes.rs"]
 mod exchange_bytes;
+#[path = "common/file_bytes.rs"]
+mod file_bytes;
 #[path = "common/stream_bytes.rs"]
 mod stream_bytes;
+#[path = "common/vendor_bytes.rs"]
+mod vendor_bytes;
 
 use std::path::Path;
 
@@ -40,4 +44,14 @@ fn streams() {
 #[test]
 fn exchanges() {
     replay("exchanges", exchange_bytes::check);
+}
+
+#[test]
+fn vendors() {
+    replay("vendors", vendor_bytes::check);
+}
+
+#[test]
+fn data_files() {
+    replay("data_files", file_bytes::check);
 }

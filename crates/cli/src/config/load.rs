@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
+/// Kinds of feeds that read no file: they cannot be had a second time.
+const REAL_TIME: &[&str] = &["crypto", "okx_funding", "alpaca", "polygon"];
+
 /// A configuration and where it came from.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -295,16 +298,17 @@ fn check(config: &RunConfig) -> Vec<String> {
         );
     }
     let data = &config.data;
-    if ["closes", "ticks", "walk", "minutes"].contains(&data.kind.as_str())
+    if ["closes", "ticks", "walk", "minutes", "store", "databento"].contains(&data.kind.as_str())
         && data.path.as_os_str().is_empty()
     {
         faults.push(format!("data.path is missing: data.kind {:?} reads a file; name it", data.kind));
     }
-    if data.kind == "crypto" && !config.live.as_ref().is_some_and(LiveSection::is_real_time) {
-        faults.push(
-            "data.kind \"crypto\" comes in real time; set live.mode to paper, shadow or live, or read a file"
-                .to_owned(),
-        );
+    if REAL_TIME.contains(&data.kind.as_str()) && !config.live.as_ref().is_some_and(LiveSection::is_real_time)
+    {
+        faults.push(format!(
+            "data.kind {:?} comes in real time; set live.mode to paper, shadow or live, or read a file",
+            data.kind
+        ));
     }
     if !config.envelope.allowed_brokers.contains(&config.broker.name) {
         faults.push(format!(

@@ -1,4 +1,4 @@
-//! `data.kind = "crypto"`: the instruments of the table at a crypto exchange, in real time.
+//! `data.kind = "crypto"` and `"okx_funding"`: the instruments of the table at a crypto exchange, in real time.
 
 use super::SystemClock;
 use crate::app::{FeedContext, FeedParts};
@@ -6,9 +6,10 @@ use crate::error::{CliError, ExitKind, OrExit};
 use crate::setup::date_of;
 use mts_foundation::{Clock, Interval};
 use mts_marketdata::exchanges::find;
-use mts_marketdata::feeds::{CryptoConfig, CryptoFeed, CryptoWorld};
+use mts_marketdata::feeds::{CryptoConfig, CryptoFeed, FeedWorld, OkxFundingConfig, OkxFundingFeed};
 use mts_transport::{Budget, Stack, Tls, TokioSleep, WebSocketConnector, WebSocketOptions};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,35 @@ struct Params {
     silence_s: Option<u64>,
 }
 
+/// What `data.params` of OKX's funding rates may hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FundingParams {
+    timeframe: Option<Interval>,
+    poll_interval_s: Option<u64>,
+}
+
+/// Candles and funding rates of OKX, of a configuration.
+pub(crate) fn okx_funding(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
+    let symbols: Vec<_> = context.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
+    let params: FundingParams = read(&context.section.params)?;
+    if params.poll_interval_s == Some(0) {
+        return Err(wrong(".poll_interval_s is 0; give a time above zero"));
+    }
+    let shipped = OkxFundingConfig::new(symbols.iter().cloned());
+    let config = OkxFundingConfig {
+        timeframe: params.timeframe.unwrap_or(shipped.timeframe),
+        poll_interval: params.poll_interval_s.map_or(shipped.poll_interval, Duration::from_secs),
+        ..shipped
+    };
+    let clock = Arc::new(SystemClock);
+    let budget = Budget::per_minute("", requests_a_minute("okx"));
+    let stack = Stack::builder("okx", clock.clone()).budgets([budget]).build().or_exit(ExitKind::Internal)?;
+    let today = date_of(context.calendar, clock.now());
+    let feed = OkxFundingFeed::new(config, stack.http(), clock, Arc::new(TokioSleep));
+    Ok(FeedParts { feed: Box::new(feed.or_exit(ExitKind::Config)?), symbols, range: (today, today) })
+}
+
 /// The feed of a configuration.
 pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     let symbols: Vec<_> = context.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
@@ -38,7 +68,7 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     let budget = Budget::per_minute("", requests_a_minute(&config.exchange));
     let stack =
         Stack::builder("crypto", clock.clone()).budgets([budget]).build().or_exit(ExitKind::Internal)?;
-    let world = CryptoWorld {
+    let world = FeedWorld {
         http: stack.http(),
         sockets: Arc::new(sockets),
         clock,
@@ -50,15 +80,25 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     Ok(FeedParts { feed: Box::new(feed), symbols, range: (today, today) })
 }
 
+fn wrong(what: impl std::fmt::Display) -> CliError {
+    CliError::new(ExitKind::Config, format!("data.params{what}"))
+}
+
+/// The parameters of a feed; a fault names the one at fault.
+pub(super) fn read<T: DeserializeOwned>(
+    params: &mts_foundation::registry::Parameters,
+) -> Result<T, CliError> {
+    serde_path_to_error::deserialize(serde_json::Value::Object(params.clone()))
+        .map_err(|error| wrong(format!(".{}: {}", error.path(), error.inner())))
+}
+
 fn config(
     params: &mts_foundation::registry::Parameters,
     symbols: Vec<mts_foundation::Symbol>,
 ) -> Result<CryptoConfig, CliError> {
-    let wrong = |what: String| CliError::new(ExitKind::Config, format!("data.params{what}"));
-    let params: Params = serde_path_to_error::deserialize(serde_json::Value::Object(params.clone()))
-        .map_err(|error| wrong(format!(".{}: {}", error.path(), error.inner())))?;
+    let params: Params = read(params)?;
     if params.silence_s == Some(0) {
-        return Err(wrong(".silence_s is 0; give a time above zero".to_owned()));
+        return Err(wrong(".silence_s is 0; give a time above zero"));
     }
     let shipped = CryptoConfig::new(&params.exchange, symbols);
     Ok(CryptoConfig {
@@ -175,6 +215,25 @@ mod tests {
             assert_eq!((parts.feed.name(), parts.symbols.len()), (exchange, 1));
             assert_eq!(parts.feed.stats().symbols, 1);
         }
+        let section = |params: serde_json::Value| -> crate::config::DataSection {
+            serde_json::from_value(json!({"kind": "okx_funding", "params": params})).unwrap()
+        };
+        let perpetual = table.replace("BTC-USD,crypto", "BTC-USDT-PERP,futures");
+        let perpetual = mts_marketdata::instruments::from_csv("instruments.csv", &perpetual).unwrap();
+        let funding = |params, instruments| {
+            okx_funding(FeedContext {
+                section: &section(params),
+                file: (std::path::Path::new(""), ""),
+                instruments,
+                calendar: mts_foundation::MarketCalendar::builtin("24/7").unwrap(),
+            })
+        };
+        let parts = funding(json!({"timeframe": "1h", "poll_interval_s": 30}), &perpetual).unwrap();
+        assert_eq!((parts.feed.stats().symbols, parts.symbols.len()), (1, 1));
+        assert!(funding(json!({}), &instruments).is_err(), "spot has no funding");
+        let refused = funding(json!({"poll_interval_s": 0}), &perpetual).err().unwrap().to_string();
+        assert!(refused.contains("data.params.poll_interval_s is 0"), "{refused}");
+
         let refused = of("nowhere").err().unwrap().to_string();
         assert!(refused.contains("mts exchanges"), "{refused}");
     }

@@ -10,9 +10,10 @@ mod metrics;
 mod minutes;
 mod run;
 mod shift;
+mod vendor;
 mod walk;
 
-pub(crate) use crypto::make as crypto;
+pub(crate) use crypto::{make as crypto, okx_funding};
 pub(crate) use drill::make as drill;
 pub(crate) use driven::Driven;
 pub(crate) use kill_file::{KILL_FILE, KillNote};
@@ -21,6 +22,7 @@ pub(crate) use minutes::make as minutes;
 pub(crate) use mts_transport::SystemClock;
 pub(crate) use run::trade;
 pub(crate) use shift::make as shift;
+pub(crate) use vendor::{of_alpaca, of_polygon};
 pub(crate) use walk::make as walk;
 
 use crate::error::{CliError, ExitKind};

@@ -190,7 +190,7 @@ impl Core {
             self.ended(&record)?;
         }
         self.fill_booked(fund_id, fill, &change, output);
-        self.kin_filled(&record, fill, output);
+        self.kin_filled(&record, fill, output)?;
         let order_id = &fill.order_id;
         match effect {
             FillEffect::Booked => {}

@@ -11,7 +11,9 @@ use mts_foundation::contingent::{Contingency, OrderGroup};
 use mts_foundation::num::exact;
 use mts_foundation::risk::Rejection;
 use mts_foundation::strategy::{MAX_COMMANDS, OrderRequest};
-use mts_foundation::{Decimal, FundId, IdempotencyKey, OrderId, OrderState, StrategyId, Symbol, Timestamp};
+use mts_foundation::{
+    Decimal, FundId, IdempotencyKey, OrderId, OrderRecord, OrderState, StrategyId, Symbol, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::time::Duration;
@@ -477,12 +479,12 @@ impl Core {
     /// Lets the largest of the alternatives count in the books, and the others for nothing.
     pub(crate) fn count_members(&mut self, key: &SmolStr) -> Result<(), CoreError> {
         let Some(group) = self.state.groups.get(key) else { return Ok(()) };
-        let orders = group.members.iter().filter_map(|member| member.order.clone());
-        let remaining = |order_id: &OrderId| {
-            self.state.orders.get(order_id).map_or(Decimal::ZERO, mts_foundation::OrderRecord::remaining)
-        };
+        let orders = group.members.iter().filter_map(|member| member.order.as_ref());
+        let records = orders.filter_map(|order_id| self.state.orders.get(order_id));
+        let counting = records.filter(|record| can_count(record));
         // The first of equals, so that it does not depend on the order of answers.
-        let largest = orders.reduce(|a, b| if remaining(&b) > remaining(&a) { b } else { a });
+        let largest = counting.reduce(|a, b| if b.remaining() > a.remaining() { b } else { a });
+        let largest = largest.map(|record| record.order.order_id.clone());
         self.count_as(key, largest.as_ref())
     }
 
@@ -493,7 +495,7 @@ impl Core {
         let (instruments, ledger) = (&self.config.instruments, &mut self.state.ledger);
         for order_id in orders {
             let Some(record) = self.state.orders.get(&order_id) else { continue };
-            if !record.state.is_working() && record.state != OrderState::PendingRisk {
+            if !can_count(record) {
                 continue;
             }
             let units = if Some(&order_id) == counting { record.remaining() } else { Decimal::ZERO };
@@ -502,4 +504,9 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// Whether an order may yet fill, or wait for those who let it.
+fn can_count(record: &OrderRecord) -> bool {
+    record.state.is_working() || record.state == OrderState::PendingRisk
 }

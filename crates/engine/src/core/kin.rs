@@ -79,7 +79,12 @@ impl Core {
     }
 
     /// A fill was booked: it counts for the parent and the group of its order, too.
-    pub(crate) fn kin_filled(&mut self, record: &OrderRecord, fill: &Fill, output: &mut Output) {
+    pub(crate) fn kin_filled(
+        &mut self,
+        record: &OrderRecord,
+        fill: &Fill,
+        output: &mut Output,
+    ) -> Result<(), CoreError> {
         let order_id = &record.order.order_id;
         if let Some(parent) = &record.parent {
             if record.state.is_working() {
@@ -92,12 +97,14 @@ impl Core {
         }
         if let Some(key) = &record.group {
             self.group_filled(key, order_id, fill.quantity, output);
+            self.count_members(key)?;
         }
         self.touch(order_id);
+        Ok(())
     }
 
     /// An order can no longer fill.
-    pub(crate) fn kin_ended(&mut self, record: &OrderRecord) {
+    pub(crate) fn kin_ended(&mut self, record: &OrderRecord) -> Result<(), CoreError> {
         let order_id = &record.order.order_id;
         if let Some(parent) = &record.parent
             && let Some(children) = self.state.children.get_mut(parent)
@@ -107,7 +114,12 @@ impl Core {
                 self.state.children.remove(parent);
             }
         }
+        // At once, not when the group's turn comes: another group may be gated before it.
+        if let Some(key) = &record.group {
+            self.count_members(key)?;
+        }
         self.touch(order_id);
+        Ok(())
     }
 
     /// Lets groups and algorithms go on after their orders changed.

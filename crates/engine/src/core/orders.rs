@@ -337,7 +337,7 @@ impl Core {
     pub(crate) fn ended(&mut self, record: &OrderRecord) -> Result<(), CoreError> {
         let order = &record.order;
         self.state.ledger.remove_working(&self.config.instruments, &order.fund_id, &order.order_id)?;
-        self.kin_ended(record);
+        self.kin_ended(record)?;
         self.state.cancels_wanted.remove(&order.order_id);
         self.state.asked.remove(&order.order_id);
         self.inquiry_ends(&order.order_id);

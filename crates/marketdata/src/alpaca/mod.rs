@@ -49,7 +49,8 @@ pub fn trade_id(exchange: Option<&str>, id: Option<u64>) -> SmolStr {
 }
 
 /// Where the data of shares comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Feed {
     /// The exchange IEX alone, a few percent of the volume; what the free plan has.
     #[default]

@@ -119,6 +119,14 @@ impl DatabentoFeed {
         &self.symbols
     }
 
+    /// From when on the files' heads say that they have something, and until when, where all say so.
+    #[must_use]
+    pub fn range(&self) -> (Timestamp, Option<Timestamp>) {
+        let first = self.sources.iter().map(|source| source.covers.0).min().unwrap_or(Timestamp::EPOCH);
+        let ends: Option<Vec<_>> = self.sources.iter().map(|source| source.covers.1).collect();
+        (first, ends.and_then(|ends| ends.into_iter().max()))
+    }
+
     /// What was read so far, and what was left out and why.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -192,11 +200,18 @@ struct Source {
     decoder: Decoder,
     /// Its head names its instruments.
     is_named: bool,
+    /// From when until when, by its head.
+    covers: (Timestamp, Option<Timestamp>),
     shown: Option<MarketEvent>,
     /// The time of what is shown; what has none belongs where the last event was.
     time: Timestamp,
     has_ended: bool,
     fault: Option<MarketDataError>,
+}
+
+/// An instant of a head; one beyond the range is the last of it.
+fn instant(nanos: u64) -> Timestamp {
+    Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
 impl Source {
@@ -223,6 +238,7 @@ impl Source {
             records,
             decoder: Decoder::new(names, own),
             is_named: !metadata.mappings.is_empty(),
+            covers: (instant(metadata.start), metadata.end.map(|end| instant(end.get()))),
             shown: None,
             time: Timestamp::EPOCH,
             has_ended: false,

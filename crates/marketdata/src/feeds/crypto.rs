@@ -5,16 +5,17 @@ use super::history;
 use super::merged::MergedFeed;
 use super::passing::Passing;
 use super::polling::{Asked, PollingFeed, PollingOptions};
+use super::world::FeedWorld;
 use crate::aggregate::{self, Aggregator, Hours};
 use crate::exchanges::{DescribedExchange, Descriptor, find};
 use crate::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
 use crate::stream::{Options, Patience, Protocol, StreamFeed, Topic, World};
-use mts_foundation::io::{DynHttpClient, DynSocketConnector, Sleep};
+
 use mts_foundation::market_data::{
     DataFeed, DynDataFeed, DynMarketData, FeedStats, MarketDataError, MarketEvent,
 };
 use mts_foundation::symbology::SymbolParts;
-use mts_foundation::{Clock, Interval, Symbol};
+use mts_foundation::{Interval, Symbol};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,27 +51,6 @@ impl CryptoConfig {
     }
 }
 
-/// What a feed needs of the world.
-#[derive(Clone)]
-pub struct CryptoWorld {
-    /// Asks. It should keep the exchange's pace.
-    pub http: Arc<dyn DynHttpClient>,
-    /// Opens sockets.
-    pub sockets: Arc<dyn DynSocketConnector>,
-    /// Tells the time.
-    pub clock: Arc<dyn Clock>,
-    /// Waits.
-    pub sleep: Arc<dyn Sleep>,
-    /// A random number, for the pauses between attempts to connect.
-    pub random: u64,
-}
-
-impl std::fmt::Debug for CryptoWorld {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("CryptoWorld").finish_non_exhaustive()
-    }
-}
-
 /// Bars and prints of a crypto exchange.
 ///
 /// Binance, Kraken, OKX, Coinbase Exchange and Bybit by their streams, one connection for bars and one for prints, spot and
@@ -93,7 +73,7 @@ impl CryptoFeed {
     ///
     /// # Errors
     /// [`MarketDataError::Unsupported`] for an exchange that is not known, and what it does not have.
-    pub fn new(config: &CryptoConfig, world: &CryptoWorld) -> Result<Self, MarketDataError> {
+    pub fn new(config: &CryptoConfig, world: &FeedWorld) -> Result<Self, MarketDataError> {
         let name = config.exchange.trim().to_ascii_lowercase();
         let mut symbols = config.symbols.clone();
         symbols.sort();
@@ -138,7 +118,7 @@ fn is_perpetual(symbol: &Symbol) -> bool {
 fn described(
     name: &str,
     text: Option<&str>,
-    world: &CryptoWorld,
+    world: &FeedWorld,
 ) -> Result<DescribedExchange, MarketDataError> {
     let fault = |what: String| MarketDataError::Unsupported { source_name: name.to_owned(), what };
     let text = text.ok_or_else(|| {
@@ -157,7 +137,7 @@ enum Source<'a> {
 
 struct Make<'a> {
     config: &'a CryptoConfig,
-    world: &'a CryptoWorld,
+    world: &'a FeedWorld,
     source: Source<'a>,
 }
 

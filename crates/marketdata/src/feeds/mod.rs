@@ -9,11 +9,15 @@ mod merged;
 mod passing;
 pub mod polling;
 mod throttled;
+mod vendor;
+mod world;
 
 pub use aggregated::{AggregatedFeed, Prices};
-pub use crypto::{CryptoConfig, CryptoFeed, CryptoWorld};
+pub use crypto::{CryptoConfig, CryptoFeed};
 pub use funding::{OkxFundingConfig, OkxFundingFeed};
 pub use merged::{MAX_SOURCES, MergedFeed};
 pub use passing::Passing;
 pub use polling::PollingFeed;
 pub use throttled::ThrottledFeed;
+pub use vendor::{VendorConfig, VendorData, VendorFeed};
+pub use world::FeedWorld;

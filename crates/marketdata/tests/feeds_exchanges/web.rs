@@ -7,7 +7,7 @@ use mts_foundation::io::{Departure, DynHttpClient, RequestOptions, TransportErro
 use mts_foundation::market_data::{DataFeed, MarketEvent};
 use mts_foundation::ready::ready;
 use mts_foundation::{Bar, Symbol, Timestamp};
-use mts_marketdata::feeds::CryptoWorld;
+use mts_marketdata::feeds::FeedWorld;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ impl Web {
         Arc::new(Self { world, asked: Mutex::default(), answer: Box::new(answer) })
     }
 
-    pub(super) fn parts(self: &Arc<Self>) -> CryptoWorld {
-        CryptoWorld {
+    pub(super) fn parts(self: &Arc<Self>) -> FeedWorld {
+        FeedWorld {
             http: Arc::clone(self) as _,
             sockets: Arc::new(self.world.clone()),
             clock: Arc::new(self.world.clone()),
