@@ -256,8 +256,11 @@ impl MarketData for CcxtExchange {
         if !self.facts.offers("fetchOHLCV") || !self.facts.has_timeframe(&interval.to_string()) {
             return Err(self.lacks(&format!("{interval} candles")));
         }
-        let market = self.market(symbol).await?;
         let until = end.unwrap_or(now).min(now);
+        if until <= start {
+            return Ok(Vec::new());
+        }
+        let market = self.market(symbol).await?;
         let candles = self.candles(&market, interval, start, until).await?;
         let starts: Vec<Timestamp> = candles.keys().copied().collect();
         if starts.windows(2).any(|two| matches!(two, [one, next] if one.plus(step) > *next)) {

@@ -198,6 +198,7 @@ async fn pages_are_joined_and_the_forming_candle_is_left_out() {
     // Ends in (0, 250]: the one that ends at 251 is forming.
     assert_eq!(bars(&exchange, 0, 300).await.unwrap(), (1..=250).collect::<Vec<_>>());
     assert_eq!(bars(&exchange, 3, 5).await.unwrap(), [4, 5]);
+    assert!(bars(&exchange, 400, 500).await.unwrap().is_empty(), "the future holds none");
     let btc = named("BTC-BRL");
     let bars = exchange.bars(&btc, Interval::MINUTE, at(ZERO + 249 * MINUTE), None).await.unwrap();
     let [bar] = bars.as_slice() else { panic!("{bars:?}") };
