@@ -307,13 +307,13 @@ fn extras(full: bool) -> Result<Outcome> {
     let folder = workspace::root().join(CCXT);
     let target = workspace::target_folder().display().to_string();
     Program::cargo(["fmt", "--check"]).folder(&folder).run()?;
-    let options = ["--quiet", "--locked", "--target-dir", &target, "--features", CCXT_TESTED];
-    Program::cargo(["clippy", "--all-targets"])
-        .args(options)
-        .args(["--", "-D", "warnings"])
-        .folder(&folder)
-        .run()?;
-    Program::cargo(["test"]).args(options).folder(&folder).run()?;
+    let options = ["--quiet", "--locked", "--target-dir", &target];
+    let tested = ["--features", CCXT_TESTED];
+    for features in [&[][..], &tested] {
+        let clippy = Program::cargo(["clippy", "--all-targets"]).args(options).args(features);
+        clippy.args(["--", "-D", "warnings"]).folder(&folder).run()?;
+    }
+    Program::cargo(["test"]).args(options).args(tested).folder(&folder).run()?;
     lint::check_licences(&folder)
 }
 
