@@ -104,6 +104,35 @@ fn bars_are_paged_forward_closed_and_stamped_at_their_end() {
     assert!(asked[0].contains("instId=BTC-USDT&") && asked[0].contains("bar=1m"), "{asked:?}");
 }
 
+/// An exchange may be behind the clock: what it says itself counts.
+#[test]
+fn a_candle_that_the_exchange_calls_open_is_none_although_its_time_is_over() {
+    let start = NOW / 60_000 * 60_000 - 120_000;
+    let rows = move |last: &str| {
+        let row = |at: i64, word: &str| format!(r#"["{at}","10","11","9","10","1","15","15","{word}"]"#);
+        format!(r#"{{"code":"0","msg":"","data":[{},{}]}}"#, row(start + 60_000, last), row(start, "1"))
+    };
+    let gate = move |last: &str| {
+        let row = |at: i64, word: &str| format!(r#"["{}","15","10","11","9","10","1","{word}"]"#, at / 1_000);
+        format!("[{},{}]", row(start, "true"), row(start + 60_000, last))
+    };
+    for (name, open, closed) in [
+        ("okx", rows("0"), rows("1")),
+        ("okxus", rows("0"), rows("1")),
+        ("myokx", rows("0"), rows("1")),
+        ("gate", gate("false"), gate("true")),
+        ("gateeu", gate("false"), gate("true")),
+    ] {
+        for (reply, expected) in [(open, 1), (closed, 2)] {
+            let (exchange, _) = exchange(built_in(name), move |_| (200, reply.clone()));
+            let from = Timestamp::from_millis(start);
+            let to = Some(Timestamp::from_millis(start + 120_000));
+            let bars = wait(MarketData::bars(&exchange, &symbol("BTC-USDT"), Interval::MINUTE, from, to));
+            assert_eq!(bars.unwrap().len(), expected, "{name}");
+        }
+    }
+}
+
 #[test]
 fn bars_end_where_they_shall() {
     let (okx, _) = exchange(built_in("okx"), okx_candles);

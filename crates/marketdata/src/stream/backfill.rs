@@ -5,7 +5,7 @@ use super::options::Moment;
 use super::protocol::{Channel, TopicIndex};
 use super::tape::Tape;
 use mts_foundation::{Bar, Decimal, Timestamp, Trade};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Questions to the history at once at most.
@@ -105,7 +105,9 @@ impl Tape {
     /// No history: what has waited is handed on, and what is missing is said.
     fn give_up(&mut self, index: TopicIndex, now: Moment) {
         let Some(topic) = self.topics.get_mut(index) else { return };
-        topic.hold = None;
+        if topic.hold.take() == Some(Hold::Unproven) {
+            return;
+        }
         let from = topic.last_time.unwrap_or(now.time);
         let first = topic.held.iter().find_map(|(_, trade)| Some(trade.as_ref()?.timestamp));
         match topic.topic.channel {
@@ -186,29 +188,70 @@ impl Tape {
         });
         history.sort_by_key(|trade| trade.timestamp);
         match topic.last_number {
+            Some(_) if !self.fits(index, &history) => self.ask_again(index, now),
             Some(last) => self.numbered_since(index, last, history, now),
             None => self.unnumbered_since(index, history, now),
         }
     }
 
-    /// Without numbers the history is whole if it begins no later than what was handed on last.
+    /// Without numbers ids tell: the history is the stream's if it has a print that was handed on or the first one that waits,
+    /// and it is whole if it has both.
     fn unnumbered_since(&mut self, index: TopicIndex, history: Vec<Trade>, now: Moment) {
         let Some(topic) = self.topics.get_mut(index) else { return };
-        topic.hold = None;
         let from = topic.last_time.unwrap_or(now.time);
-        let held = topic.held.iter().find_map(|(_, trade)| Some(trade.as_ref()?.timestamp));
-        let first = history.first().map(|trade| trade.timestamp);
-        if first.is_none_or(|first| first > from) {
-            let to = first.or(held).unwrap_or(now.time);
-            self.queue.gap(from.min(to), to);
+        let held = topic.held.iter().find_map(|(_, trade)| trade.as_ref());
+        let reaches_back = history.iter().any(|trade| topic.seen.has(&trade.trade_id));
+        let reaches_us = held.is_some_and(|held| {
+            let is_it = |trade: &Trade| trade.trade_id == held.trade_id;
+            topic.seen.has(&held.trade_id) || history.iter().any(is_it)
+        });
+        let waits = held.map(|held| held.timestamp);
+        if reaches_back || reaches_us {
+            let first = history.first().map(|trade| trade.timestamp);
+            if let Some(first) = first.filter(|first| !reaches_back && *first > from) {
+                self.queue.gap(from, first);
+            }
+            let is_new = |trade: &Trade| trade.timestamp >= from && !topic.seen.has(&trade.trade_id);
+            let new: Vec<Trade> = history.into_iter().filter(is_new).collect();
+            self.mark(index, from, &new);
+            for trade in new {
+                self.pass(index, None, trade);
+            }
         }
-        let is_new = |trade: &Trade| trade.timestamp >= from && !topic.seen.has(&trade.trade_id);
-        let new: Vec<Trade> = history.into_iter().filter(is_new).collect();
-        self.mark(index, from, &new);
-        for trade in new {
-            self.pass(index, None, trade);
+        let Some(topic) = self.topics.get_mut(index) else { return };
+        match waits {
+            _ if reaches_us => {
+                topic.hold = None;
+                self.release(index);
+            }
+            // Whether something is missing at its end shows with the next print.
+            None => topic.hold = Some(Hold::Unproven),
+            Some(_) => self.ask_again(index, now),
         }
-        self.release(index);
+    }
+
+    /// The history may be behind. It is asked again, three times.
+    fn ask_again(&mut self, index: TopicIndex, now: Moment) {
+        let Some(topic) = self.topics.get_mut(index) else { return };
+        if topic.tries < MAX_TRIES {
+            topic.tries = topic.tries.saturating_add(1);
+            topic.hold = Some(Hold::Ask(now.mono.saturating_add(RETRY)));
+        } else {
+            self.counts.history_failures = self.counts.history_failures.saturating_add(1);
+            self.give_up(index, now);
+        }
+    }
+
+    /// Whether numbers of a history are the stream's: one of them was handed on, waits, or is the venue's newest.
+    fn fits(&self, index: TopicIndex, history: &[Trade]) -> bool {
+        let Some(topic) = self.topics.get(index) else { return false };
+        let held: BTreeSet<u64> =
+            topic.held.iter().filter_map(|(number, _)| *number).chain(topic.newest).collect();
+        let is_known = |trade: &Trade| {
+            topic.seen.has(&trade.trade_id)
+                || trade.trade_id.parse().is_ok_and(|number: u64| held.contains(&number))
+        };
+        history.is_empty() || history.iter().any(is_known)
     }
 
     /// With numbers a hole is seen. One in the middle may be the history's being late: it is asked again.

@@ -1,11 +1,15 @@
 //! One connection on its way to being live.
 
+use super::book::Synchroniser;
 use super::machine::{Action, ConnectionId};
 use super::options::{Moment, Options};
-use super::protocol::{Facts, Protocol, TopicIndex};
+use super::protocol::{Channel, Facts, Protocol, TopicIndex};
 use mts_foundation::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+
+/// Snapshots of order books that are asked for by requests of their own, at once at most.
+const MAX_ASKED: usize = 4;
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,10 @@ pub(super) struct Connection {
     /// Lists of all that the venue sends, one for each request.
     lists: u64,
     is_greeted: bool,
+    /// The order books of this connection: one that it has lost dies with it.
+    pub(super) books: BTreeMap<TopicIndex, Synchroniser>,
+    /// Snapshots that were asked for by a request.
+    pub(super) requested: BTreeSet<TopicIndex>,
 }
 
 impl Connection {
@@ -57,6 +65,8 @@ impl Connection {
             requests: 0,
             lists: 0,
             is_greeted: false,
+            books: BTreeMap::new(),
+            requested: BTreeSet::new(),
         }
     }
 
@@ -75,7 +85,13 @@ impl Connection {
     }
 
     /// Begins to ask for topics, in batches of one channel.
-    pub(super) fn subscribe<P: Protocol>(&mut self, protocol: &P, wanted: &[TopicIndex], now: Moment) {
+    pub(super) fn subscribe<P: Protocol>(
+        &mut self,
+        protocol: &P,
+        wanted: &[TopicIndex],
+        options: &Options,
+        now: Moment,
+    ) {
         self.enter(Phase::Subscribing, now);
         self.hear(now);
         self.pinged = now.mono;
@@ -84,6 +100,10 @@ impl Connection {
         for index in wanted {
             if let Some(topic) = protocol.topics().get(*index) {
                 by_channel.entry(topic.channel).or_default().push(*index);
+                if topic.channel == Channel::Book {
+                    let by_request = protocol.book_request(*index).is_some();
+                    self.books.insert(*index, Synchroniser::new(protocol.book_depth(), by_request, options));
+                }
             }
         }
         let batch = protocol.facts().batch.max(1);
@@ -171,7 +191,8 @@ impl Connection {
                 return Err("the venue does not answer the authentication".to_owned());
             }
             Phase::Subscribing => self.ask(protocol, options, now, actions)?,
-            Phase::Authenticating | Phase::Live => {}
+            Phase::Live => self.ask_for_books(protocol, options, now, actions),
+            Phase::Authenticating => {}
         }
         let Facts { longest_silence, ping: (every, within), .. } = protocol.facts();
         if now.mono.saturating_sub(self.heard) >= longest_silence {
@@ -187,6 +208,35 @@ impl Connection {
             actions.push_back(Action::Send(self.id, protocol.ping()));
         }
         Ok(())
+    }
+
+    /// Asks for the snapshots of order books that are lost: of the stream at the venue's pace.
+    fn ask_for_books<P: Protocol>(
+        &mut self,
+        protocol: &P,
+        options: &Options,
+        now: Moment,
+        actions: &mut VecDeque<Action>,
+    ) {
+        for (index, sync) in &mut self.books {
+            if !sync.is_due(now.mono, options) {
+                continue;
+            }
+            if protocol.book_request(*index).is_some() {
+                // An answer to an earlier question is not to be taken for one to this.
+                if self.requested.len() < MAX_ASKED && self.requested.insert(*index) {
+                    sync.asked(now.mono, options);
+                    actions.push_back(Action::AskBook(self.id, *index));
+                }
+            } else if now.mono >= self.next_send {
+                self.requests = self.requests.saturating_add(1);
+                let frames = protocol.book_anew(*index, self.requests);
+                let pause = protocol.facts().pause;
+                self.next_send = frames.iter().fold(now.mono, |at, _| at.saturating_add(pause));
+                actions.extend(frames.into_iter().map(|frame| Action::Send(self.id, frame)));
+                sync.asked(now.mono, options);
+            }
+        }
     }
 
     fn ask<P: Protocol>(

@@ -10,9 +10,12 @@ use super::liveness::Patience;
 use super::machine::{Action, ConnectionId, Input, Machine, State};
 use super::options::{Counts, Moment, Options};
 use super::protocol::{Channel, Protocol, Topic, TopicIndex};
+use bytes::Bytes;
 use mts_foundation::Timestamp;
 use mts_foundation::broker::BoxFuture;
-use mts_foundation::io::{DynSocketConnector, Frame, Sleep, Socket, TransportError};
+use mts_foundation::io::{
+    DynHttpClient, DynSocketConnector, Frame, RequestOptions, Sleep, Socket, TransportError,
+};
 use mts_foundation::market_data::{DataFeed, DynMarketData, FeedStats, MarketDataError, MarketEvent};
 use mts_foundation::time::Clock;
 use std::collections::{BTreeSet, VecDeque};
@@ -71,8 +74,12 @@ enum Woken {
     Connected(ConnectionId, Result<Box<dyn Socket>, TransportError>),
     Received(ConnectionId, Result<Option<Frame>, TransportError>),
     Answered(TopicIndex, Option<History>),
+    Snapshot(ConnectionId, TopicIndex, Option<Bytes>),
     Slept,
 }
+
+/// A snapshot of an order book that is asked for.
+type Snapshot = (ConnectionId, TopicIndex, BoxFuture<'static, Option<Bytes>>);
 
 /// Market data of one venue.
 pub struct StreamFeed<P> {
@@ -80,6 +87,8 @@ pub struct StreamFeed<P> {
     world: World,
     wires: Vec<Wire>,
     histories: Vec<(TopicIndex, BoxFuture<'static, Option<History>>)>,
+    http: Option<Arc<dyn DynHttpClient>>,
+    snapshots: Vec<Snapshot>,
     connect_within: Duration,
     is_running: bool,
     events: u64,
@@ -109,6 +118,8 @@ impl<P: Protocol> StreamFeed<P> {
             machine,
             wires: Vec::new(),
             histories: Vec::new(),
+            http: None,
+            snapshots: Vec::new(),
             connect_within: options.connect_within,
             is_running: false,
             events: 0,
@@ -116,6 +127,13 @@ impl<P: Protocol> StreamFeed<P> {
             turn: 0,
             world,
         }
+    }
+
+    /// With what asks for snapshots of order books, where the venue's stream has none: without it such a book never comes.
+    #[must_use]
+    pub fn with_http(mut self, http: Arc<dyn DynHttpClient>) -> Self {
+        self.http = Some(http);
+        self
     }
 
     /// Its state machine: where it stands, what is stale and what is refused.
@@ -142,7 +160,11 @@ impl<P: Protocol> StreamFeed<P> {
                         wire.out.push_back(frame);
                     }
                 }
-                Action::Close(id) => self.wires.retain(|wire| wire.id != id),
+                Action::Close(id) => {
+                    self.wires.retain(|wire| wire.id != id);
+                    self.snapshots.retain(|(of, ..)| *of != id);
+                }
+                Action::AskBook(id, topic) => self.ask_book(id, topic),
                 Action::Ask(question) => self.ask(question),
             }
         }
@@ -190,11 +212,26 @@ impl<P: Protocol> StreamFeed<P> {
                 Channel::Bars(interval) => {
                     history.bars(&symbol, interval, since, None).await.ok().map(History::Bars)
                 }
-                Channel::Quotes => None,
+                Channel::Quotes | Channel::Book => None,
             }
         });
         self.histories.retain(|(other, _)| *other != index);
         self.histories.push((index, answer));
+    }
+
+    fn ask_book(&mut self, id: ConnectionId, topic: TopicIndex) {
+        let asked = self.machine.protocol().book_request(topic);
+        let request =
+            asked.and_then(|(url, weight)| Some((http::Request::get(url).body(Bytes::new()).ok()?, weight)));
+        let (Some(http), Some((request, weight))) = (self.http.clone(), request) else {
+            return self.take(Input::Book(id, topic, None));
+        };
+        let answer: BoxFuture<'static, Option<Bytes>> = Box::pin(async move {
+            let options = RequestOptions { weight, ..RequestOptions::read() };
+            let reply = http.send(request, &options).await.ok()?;
+            reply.status().is_success().then(|| reply.into_body())
+        });
+        self.snapshots.push((id, topic, answer));
     }
 
     /// What comes next; with no patience, what has come already.
@@ -217,7 +254,7 @@ impl<P: Protocol> StreamFeed<P> {
         if self.turn.is_multiple_of(2) {
             waits.reverse();
         }
-        let histories = &mut self.histories;
+        let (histories, snapshots) = (&mut self.histories, &mut self.snapshots);
         poll_fn(|context| {
             for (id, wait) in &mut waits {
                 match wait {
@@ -236,6 +273,11 @@ impl<P: Protocol> StreamFeed<P> {
             for (topic, answer) in histories.iter_mut() {
                 if let Poll::Ready(history) = answer.as_mut().poll(context) {
                     return Poll::Ready(Some(Woken::Answered(*topic, history)));
+                }
+            }
+            for (id, topic, answer) in snapshots.iter_mut() {
+                if let Poll::Ready(bytes) = answer.as_mut().poll(context) {
+                    return Poll::Ready(Some(Woken::Snapshot(*id, *topic, bytes)));
                 }
             }
             match &mut sleep {
@@ -266,6 +308,10 @@ impl<P: Protocol> StreamFeed<P> {
             Woken::Answered(topic, history) => {
                 self.histories.retain(|(other, _)| *other != topic);
                 Input::History(topic, history)
+            }
+            Woken::Snapshot(id, topic, bytes) => {
+                self.snapshots.retain(|(of, other, _)| (*of, *other) != (id, topic));
+                Input::Book(id, topic, bytes)
             }
             Woken::Slept => Input::Tick,
         };
@@ -330,6 +376,7 @@ impl<P: Protocol> DataFeed for StreamFeed<P> {
             self.is_running = false;
             self.take(Input::Stop);
             self.histories.clear();
+            self.snapshots.clear();
             self.act().await;
         }
         Ok(())

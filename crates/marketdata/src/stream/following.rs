@@ -18,6 +18,9 @@ pub(super) enum Hold {
     Ask(Duration),
     /// The history was asked; this long it is waited for.
     Asked(Duration),
+    /// The history has answered, and nothing has come since by which to tell whether it was up to date: the next print waits
+    /// until it was asked once more.
+    Unproven,
 }
 
 /// A print that waits, or a number that is taken.
@@ -33,6 +36,8 @@ pub(super) struct Following {
     /// When its data came last, on the monotonic clock.
     pub(super) heard: Duration,
     pub(super) is_stale: bool,
+    /// Of an order book: since when there is none, once that is known.
+    pub(super) lacks_book: Option<Duration>,
     /// The latest print or bar that was handed on.
     pub(super) last_time: Option<Timestamp>,
     pub(super) last_number: Option<u64>,
@@ -58,6 +63,7 @@ impl Following {
             patience,
             heard: now,
             is_stale: false,
+            lacks_book: None,
             last_time: None,
             last_number: None,
             newest: None,
@@ -74,9 +80,14 @@ impl Following {
         }
     }
 
+    /// Whether something may be missing that is waited for.
+    pub(super) fn waits(&self) -> bool {
+        self.hold.is_some_and(|hold| hold != Hold::Unproven)
+    }
+
     /// How long something is held already.
     pub(super) fn waited(&mut self, now: Duration) -> Duration {
-        if self.hold.is_none() {
+        if !self.waits() {
             self.hold_since = None;
             return Duration::ZERO;
         }

@@ -1,5 +1,7 @@
 //! The life of a feed as a state machine: events and the time in, actions and market events out.
 
+mod books;
+
 use super::backfill::{History, Question};
 use super::connection::{Connection, Phase};
 use super::following::Following;
@@ -9,6 +11,7 @@ use super::options::{Counts, Moment, Options};
 use super::protocol::{Protocol, Said, Topic, TopicIndex};
 use super::queue::Queue;
 use super::tape::Tape;
+use bytes::Bytes;
 use mts_foundation::io::Frame;
 use mts_foundation::market_data::{MarketEvent, StaleCause};
 use mts_foundation::{Symbol, Timestamp};
@@ -56,6 +59,8 @@ pub enum Input {
     Closed(ConnectionId, String),
     /// The answer of the history; `None` = it has none.
     History(TopicIndex, Option<History>),
+    /// The answer to [`Action::AskBook`]; `None` = there is none.
+    Book(ConnectionId, TopicIndex, Option<Bytes>),
     /// Time has passed.
     Tick,
     /// End.
@@ -73,6 +78,9 @@ pub enum Action {
     Close(ConnectionId),
     /// Ask the history.
     Ask(Question),
+    /// Ask for the snapshot of an order book that a connection follows, where
+    /// [`book_request`](Protocol::book_request) says.
+    AskBook(ConnectionId, TopicIndex),
 }
 
 /// The state machine of a feed.
@@ -188,9 +196,11 @@ impl<P: Protocol> Machine<P> {
         (self.tape.queue.len(), self.tape.held, ids)
     }
 
-    /// Topics whose silence is too long.
+    /// Topics whose silence is too long, and those whose order book is lost.
     pub fn stale(&self) -> impl Iterator<Item = &Topic> {
-        self.tape.topics.iter().filter(|topic| topic.is_stale).map(|topic| &topic.topic)
+        let now = self.looked;
+        let is_stale = move |topic: &&Following| topic.is_stale || self.is_without_book(topic, now);
+        self.tape.topics.iter().filter(is_stale).map(|topic| &topic.topic)
     }
 
     /// Topics that the venue does not have, and its words.
@@ -238,6 +248,7 @@ impl<P: Protocol> Machine<P> {
                 }
                 // Not stale before there was time to connect.
                 let mono = now.mono.saturating_add(self.tape.options.connect_within);
+                self.expect_books(mono);
                 self.interrupted = Some(Moment { mono, ..now });
                 self.open(now);
             }
@@ -245,6 +256,7 @@ impl<P: Protocol> Machine<P> {
             Input::Frame(id, frame) => self.frame(id, &frame, now),
             Input::Closed(id, why) => self.lose(id, why, now),
             Input::History(topic, history) => self.tape.answer(topic, history, now),
+            Input::Book(id, topic, answer) => self.book_answer(id, topic, answer.as_deref(), now),
             Input::Stop => {
                 self.tape.give_up_all(now);
                 self.close();
@@ -307,7 +319,7 @@ impl<P: Protocol> Machine<P> {
         let wanted: Vec<TopicIndex> = all.filter(|index| !self.refused.contains_key(index)).collect();
         let connection = [&mut self.current, &mut self.successor].into_iter().flatten();
         for connection in connection.filter(|connection| connection.id == id) {
-            connection.subscribe(&self.protocol, &wanted, now);
+            connection.subscribe(&self.protocol, &wanted, &self.tape.options, now);
         }
     }
 
@@ -330,14 +342,18 @@ impl<P: Protocol> Machine<P> {
         if read.is_err() {
             self.tape.counts.unreadable = self.tape.counts.unreadable.saturating_add(1);
             self.tape.queue.gap(now.time, now.time);
+            self.unread(id, now);
         }
     }
 
     fn said(&mut self, id: ConnectionId, said: Said, now: Moment) {
         let is_overlap = self.successor.is_some();
         let of = match &said {
-            Said::Trade { topic, .. } | Said::Touch { topic, .. } | Said::Bar { topic, .. } => Some(*topic),
-            Said::Acknowledged(topic) => Some(*topic),
+            Said::Trade { topic, .. }
+            | Said::Touch { topic, .. }
+            | Said::Bar { topic, .. }
+            | Said::Book { topic, .. }
+            | Said::Acknowledged(topic) => Some(*topic),
             _ => None,
         };
         // Who sends a topic has taken its subscription.
@@ -355,6 +371,7 @@ impl<P: Protocol> Machine<P> {
                 let by_next = self.protocol.facts().bars_end_with_the_next;
                 self.tape.bar(topic, bar, is_closed, by_next, now);
             }
+            Said::Book { topic, update } => self.book_update(id, topic, update, now),
             Said::Acknowledged(_) => {}
             Said::RequestAcknowledged(request) => {
                 if let Some(connection) = self.connection(id) {
@@ -395,6 +412,7 @@ impl<P: Protocol> Machine<P> {
     fn refuse(&mut self, id: ConnectionId, topic: TopicIndex, message: String) {
         if let Some(connection) = self.connection(id) {
             connection.acknowledged(topic);
+            connection.books.remove(&topic);
         }
         self.refused.insert(topic, message.clone());
         if self.refused.len() == self.protocol.topics().len() {
@@ -419,6 +437,7 @@ impl<P: Protocol> Machine<P> {
         if let Some(lost) = self.current.take_if(|it| it.id == id) {
             self.current = self.successor.take();
             self.retire_at = None;
+            self.show_books(now);
             let is_live = self.current.as_ref().is_some_and(|it| it.phase == Phase::Live);
             if lost.phase == Phase::Live && now.mono.saturating_sub(lost.since) >= self.tape.options.healthy {
                 self.tries = 0;
@@ -510,6 +529,7 @@ impl<P: Protocol> Machine<P> {
                 self.actions.push_back(Action::Close(old.id));
                 self.current = self.successor.take();
                 self.retire_at = None;
+                self.show_books(now);
             }
         }
         if is_live(&self.current) && self.interrupted.take().is_some() {
@@ -536,6 +556,7 @@ impl<P: Protocol> Machine<P> {
     fn look(&mut self, now: Moment) {
         self.tape.gather.tick(Some(now.mono), &mut self.tape.queue);
         self.actions.extend(self.tape.due(now).into_iter().map(Action::Ask));
+        self.look_for_books(now.mono);
         let date = now.time.to_datetime();
         let mut stale_since: Option<Timestamp> = None;
         let mut symbols: BTreeSet<Symbol> = BTreeSet::new();
@@ -556,10 +577,18 @@ impl<P: Protocol> Machine<P> {
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
                 symbols.insert(topic.topic.symbol.clone());
             }
-            waits |= topic.hold.is_some();
+            waits |= topic.waits() || topic.lacks_book.is_some();
+            // A lost book is silence: nothing of the past follows it.
+            if let Some(since) = topic.lacks_book
+                && now.mono.saturating_sub(since) >= self.tape.options.disconnected
+            {
+                let since = before(now.time, now.mono.saturating_sub(since));
+                stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
+                symbols.insert(topic.topic.symbol.clone());
+            }
             // Who waits for the history has nothing to show, whatever comes meanwhile.
             let waited = topic.waited(now.mono);
-            if waited >= self.tape.options.disconnected && topic.hold.is_some() {
+            if waited >= self.tape.options.disconnected {
                 let since = before(now.time, waited);
                 stale_since = Some(stale_since.map_or(since, |other| other.min(since)));
                 symbols.insert(topic.topic.symbol.clone());

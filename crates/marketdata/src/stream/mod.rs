@@ -5,6 +5,7 @@
 //! doubled without being said. Both are without I/O and clock. [`StreamFeed`] gives them sockets, a clock and a history.
 
 mod backfill;
+pub mod book;
 mod connection;
 pub mod feed;
 mod following;

@@ -21,6 +21,8 @@ pub struct Options {
     pub remembered: usize,
     /// Prints and bars that wait for history at most, of all topics together.
     pub held: usize,
+    /// Levels of each side that an order book keeps at most, where the venue tells of all.
+    pub levels: usize,
     /// Longest wait for a connection.
     pub connect_within: Duration,
     /// Longest wait for the answer to our authentication.
@@ -59,6 +61,7 @@ impl Default for Options {
             queue: 10_000,
             remembered: 1_024,
             held: 20_000,
+            levels: 1_000,
             connect_within: Duration::from_secs(15),
             authenticate_within: Duration::from_secs(10),
             acknowledge_within: Duration::from_secs(10),
@@ -89,7 +92,7 @@ pub struct Counts {
     pub frames: u64,
     /// Frames that could not be read; each is in a `Gap`.
     pub unreadable: u64,
-    /// Prints that had come before, and bars likewise.
+    /// Prints that had come before; bars and changes of order books likewise.
     pub duplicates: u64,
     /// Prints and quotes with a time before that of the one before them.
     pub backwards: u64,
@@ -113,4 +116,8 @@ pub struct Counts {
     pub withdrawn: u64,
     /// Bars that came after the others of their instant had been handed on.
     pub late_bars: u64,
+    /// Order books that were lost while their connection was live, and taken anew.
+    pub books_lost: u64,
+    /// Of those, by a checksum that was not the venue's.
+    pub checksums: u64,
 }

@@ -1,5 +1,6 @@
 //! What differs from venue to venue, without I/O, clock and memory: what to say, and what a frame means.
 
+use super::book::Update;
 use bytes::Bytes;
 use mts_foundation::io::Frame;
 use mts_foundation::market_data::MarketDataError;
@@ -17,6 +18,9 @@ pub enum Channel {
     Quotes,
     /// Closed bars.
     Bars(Interval),
+    /// The order book. Its best bid and offer are handed on as quotes; its levels are to be looked at
+    /// ([`Machine::book`](super::machine::Machine::book)).
+    Book,
 }
 
 /// One subscription.
@@ -45,6 +49,12 @@ impl Topic {
     #[must_use]
     pub const fn bars(symbol: Symbol, interval: Interval) -> Self {
         Self { channel: Channel::Bars(interval), symbol }
+    }
+
+    /// The order book of an instrument.
+    #[must_use]
+    pub const fn book(symbol: Symbol) -> Self {
+        Self { channel: Channel::Book, symbol }
     }
 }
 
@@ -115,6 +125,13 @@ pub enum Said {
         time: Timestamp,
         /// Grows from quote to quote.
         number: Option<u64>,
+    },
+    /// A snapshot of the order book, or what has changed in it.
+    Book {
+        /// Whose.
+        topic: TopicIndex,
+        /// The levels.
+        update: Update,
     },
     /// A bar as it stands.
     Bar {
@@ -199,6 +216,25 @@ pub trait Protocol: Send {
     }
     /// Asks for topics, all of one channel. The number comes back in what the venue answers, where it repeats it.
     fn subscription(&self, topics: &[TopicIndex], request: u64) -> Frame;
+    /// How many levels of each side of an order book the venue keeps up to date; `None` = all there are.
+    fn book_depth(&self) -> Option<usize> {
+        None
+    }
+    /// Where the snapshot of a topic's order book is to be had, and what the request weighs; `None` = its stream begins with one.
+    fn book_request(&self, _topic: TopicIndex) -> Option<(String, u32)> {
+        None
+    }
+    /// The snapshot in an answer to that request.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    fn read_book(&self, _answer: &[u8], _now: Timestamp) -> Result<Update, Unreadable> {
+        Err(Unreadable("the venue's stream has its snapshots".to_owned()))
+    }
+    /// Makes the stream of a topic's order book begin anew, with a snapshot.
+    fn book_anew(&self, _topic: TopicIndex, _request: u64) -> Vec<Frame> {
+        Vec::new()
+    }
     /// Asks whether the venue lives.
     fn ping(&self) -> Frame {
         Frame::Ping(Bytes::new())

@@ -45,7 +45,11 @@ impl Tape {
             }
             return;
         }
-        if topic.hold.is_some() {
+        if let Some(hold) = topic.hold {
+            if hold == Hold::Unproven {
+                topic.tries = 0;
+                topic.hold = Some(Hold::Ask(now.mono.saturating_add(self.options.history_after)));
+            }
             self.hold(index, number, Some(trade));
             self.catch_up(index);
             return;
@@ -147,6 +151,35 @@ impl Tape {
             self.counts.faulty = self.counts.faulty.saturating_add(1);
             return;
         }
+        self.quote(index, bid, ask, time);
+    }
+
+    /// The best bid and offer of an order book, which the venue has told in their order. What has not changed is no news.
+    pub(super) fn best(
+        &mut self,
+        index: TopicIndex,
+        best: (Option<Level>, Option<Level>),
+        time: Timestamp,
+        now: Moment,
+    ) {
+        let Some(topic) = self.topics.get_mut(index) else { return };
+        let (Some(bid), Some(ask)) = best else { return };
+        if topic.touch == best {
+            return;
+        }
+        if time.since(now.time) > self.options.ahead {
+            self.counts.future = self.counts.future.saturating_add(1);
+            return;
+        }
+        if topic.touch_time.is_some_and(|last| time < last) {
+            self.counts.backwards = self.counts.backwards.saturating_add(1);
+        }
+        (topic.touch, topic.touch_time) = (best, Some(time));
+        self.quote(index, bid, ask, time);
+    }
+
+    fn quote(&mut self, index: TopicIndex, bid: Level, ask: Level, timestamp: Timestamp) {
+        let Some(topic) = self.topics.get(index) else { return };
         self.queue.quote(Quote {
             symbol: topic.topic.symbol.clone(),
             bid: bid.price,
@@ -154,7 +187,7 @@ impl Tape {
             bid_size: bid.size,
             ask_size: ask.size,
             venue: self.venue.clone(),
-            timestamp: time,
+            timestamp,
         });
     }
 

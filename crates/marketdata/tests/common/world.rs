@@ -1,8 +1,14 @@
 //! A venue, its sockets, its history and a clock, all of memory and virtual time.
 
+#[path = "book_venue.rs"]
+pub(super) mod book_venue;
+
+use book_venue::BookVenue;
 use bytes::Bytes;
 use mts_foundation::broker::BoxFuture;
-use mts_foundation::io::{Departure, Frame, Sleep, Socket, SocketConnector, TransportError};
+use mts_foundation::io::{
+    Departure, Frame, HttpClient, RequestOptions, Sleep, Socket, SocketConnector, TransportError,
+};
 use mts_foundation::market_data::{DataFeed, MarketData, MarketDataError, MarketEvent, QuoteStream};
 use mts_foundation::time::Clock;
 use mts_foundation::{Bar, Decimal, Interval, Quote, Symbol, Timestamp, Trade, VenueName};
@@ -70,6 +76,8 @@ pub(super) struct Venue {
     /// By how much the history is behind.
     pub(super) history_lag: Duration,
     pub(super) history_calls: u64,
+    /// The history has other ids than the stream.
+    pub(super) history_renames: bool,
     pub(super) stamps_ahead: Option<(usize, Duration)>,
     pub(super) connects: Vec<Duration>,
     pub(super) sent: Vec<String>,
@@ -82,6 +90,10 @@ pub(super) struct Venue {
     /// What answers a text that is no subscription.
     pub(super) answer: Option<String>,
     sleepers: Vec<Duration>,
+    /// The order book, where one is followed and no prints are.
+    pub(super) book: Option<BookVenue>,
+    /// How long a request for it takes.
+    pub(super) request_takes: Duration,
 }
 
 impl Venue {
@@ -105,6 +117,7 @@ impl Venue {
             history_fails: false,
             history_lag: Duration::ZERO,
             history_calls: 0,
+            history_renames: false,
             stamps_ahead: None,
             connects: Vec::new(),
             sent: Vec::new(),
@@ -115,6 +128,8 @@ impl Venue {
             says: VecDeque::new(),
             answer: None,
             sleepers: Vec::new(),
+            book: None,
+            request_takes: ms(150),
         }
     }
 
@@ -160,13 +175,22 @@ impl Venue {
         let print = if self.next_print <= self.until { self.next_print } else { Duration::MAX };
         let late = self.lines.values().filter_map(|line| Some(line.waiting.front()?.0));
         let says = self.says.front().map(|(at, _)| *at);
-        late.chain(says).chain([print, self.next_cut]).min().unwrap_or(Duration::MAX)
+        let book = self.book.as_ref().map(|book| book.next);
+        late.chain(says).chain(book).chain([print, self.next_cut]).min().unwrap_or(Duration::MAX)
     }
 
     fn step(&mut self) {
         while self.next_print <= self.now.min(self.until) {
             self.print();
             self.next_print += self.every;
+        }
+        while let Some(book) = self.book.as_mut().filter(|book| book.next <= self.now) {
+            let at = book.next;
+            for frame in book.step() {
+                for line in self.lines.values_mut().filter(|line| line.is_open && line.is_subscribed) {
+                    line.waiting.push_back((at + line.late, Frame::Text(frame.clone().into())));
+                }
+            }
         }
         while let Some((_, text)) = self.says.pop_front_if(|(at, _)| *at <= self.now) {
             for line in self.lines.values_mut() {
@@ -210,6 +234,10 @@ impl Venue {
             if pongs {
                 line.inbox.push_back(Frame::Text(Bytes::from_static(b"pong")));
             }
+        } else if let Some(book) = &mut self.book {
+            let (answers, follows) = book.hear(&text, self.now);
+            line.is_subscribed = follows.unwrap_or(line.is_subscribed);
+            line.inbox.extend(answers.into_iter().map(|text| Frame::Text(text.into())));
         } else if text.to_ascii_lowercase().contains("subscribe") {
             line.is_subscribed = true;
             if acks {
@@ -375,6 +403,25 @@ impl Socket for FakeSocket {
     }
 }
 
+impl HttpClient for Fake {
+    /// The book as it is when the request comes, told when it has taken its time.
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: &RequestOptions,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let (takes, body) = {
+            let mut venue = self.venue();
+            let now = venue.now;
+            assert!(request.uri().path().ends_with("/depth") && request.uri().query().is_some());
+            (venue.request_takes, venue.book.as_mut().unwrap().rest(now))
+        };
+        Sleep::sleep(self, takes).await;
+        let status = if body.is_some() { 200 } else { 503 };
+        Ok(http::Response::builder().status(status).body(body.unwrap_or_default().into()).unwrap())
+    }
+}
+
 impl SocketConnector for Fake {
     async fn connect(
         &self,
@@ -443,7 +490,13 @@ impl MarketData for Fake {
         }
         let asof = asof.min(wall(venue.now.saturating_sub(venue.history_lag)));
         let until = venue.prints.partition_point(|print| print.timestamp <= asof);
-        Ok(venue.prints[until.saturating_sub(venue.history_page)..until].to_vec())
+        let mut prints = venue.prints[until.saturating_sub(venue.history_page)..until].to_vec();
+        if venue.history_renames {
+            for print in &mut prints {
+                print.trade_id = format!("9{}", print.trade_id).into();
+            }
+        }
+        Ok(prints)
     }
 
     fn stream_quotes(&self, _: &[Symbol]) -> QuoteStream<'_> {

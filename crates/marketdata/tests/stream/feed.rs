@@ -9,7 +9,7 @@ use mts_marketdata::stream::machine::State;
 use mts_marketdata::stream::protocol::{Facts, Protocol, Said, TopicIndex, Unreadable};
 use mts_marketdata::stream::venues::{Binance, Okx};
 use mts_marketdata::stream::{Options, StreamFeed, Topic};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 type Events = Vec<(Duration, MarketEvent)>;
@@ -224,6 +224,80 @@ fn a_history_that_is_late_is_asked_again() {
     assert!(whole(&events, &venue) > 590, "{}", whole(&events, &venue));
     assert!(gaps(&events).is_empty(), "{:?}", gaps(&events));
     assert!(venue.history_calls > 1);
+}
+
+#[test]
+fn a_history_that_is_behind_is_not_taken_for_whole() {
+    for (lag, gap_count) in [(ms(1_500), 0), (30 * SECOND, 1)] {
+        let world = Fake::new(Speech::Okx);
+        {
+            let mut venue = world.venue();
+            (venue.history_lag, venue.next_cut, venue.every) = (lag, 40 * SECOND, ms(50));
+        }
+        let mut feed = world.feed(okx(), Options { history_after: ms(500), ..quick() }, true);
+        let slow = Options { backoff: 4 * SECOND, pause: 2 * SECOND, quick_attempts: 0, ..quick() };
+        let mut late = world.feed(okx(), slow, true);
+        let feed = if gap_count == 0 { &mut late } else { &mut feed };
+        let (events, ..) = run(&world, feed, 60 * SECOND);
+        let venue = world.venue();
+        whole(&events, &venue);
+        assert_eq!(gaps(&events).len(), gap_count, "{:?}", gaps(&events));
+        assert_eq!(feed.machine().kept().1, 0, "nothing waits for ever");
+    }
+}
+
+#[test]
+fn a_print_is_compared_with_the_history_where_none_had_come_when_it_answered() {
+    let world = Fake::new(Speech::Okx);
+    {
+        let mut venue = world.venue();
+        // Three prints a minute; the one at 100 s is missed and comes into the history when it has been asked.
+        (venue.every, venue.next_print) = (20 * SECOND, 20 * SECOND);
+        (venue.next_cut, venue.history_lag) = (99 * SECOND + ms(500), 3 * SECOND);
+    }
+    let slow = Options {
+        backoff: 3 * SECOND,
+        backoff_cap: 3 * SECOND,
+        pause: 3 * SECOND,
+        quick_attempts: 0,
+        ..quick()
+    };
+    let mut feed = world.feed(okx(), slow, true);
+    let (events, counts, _) = run(&world, &mut feed, 200 * SECOND);
+    let venue = world.venue();
+    assert_eq!(whole(&events, &venue), venue.prints.len());
+    assert!(gaps(&events).is_empty(), "{:?}", gaps(&events));
+    // The one that was missed, and the one that waited for it.
+    assert_eq!(counts.backfilled, 2);
+    let recovered = health(&events).iter().find(|(_, is_well)| *is_well).map(|(at, _)| *at);
+    assert!(recovered.is_some_and(|at| at < 110 * SECOND), "no print is waited for: {recovered:?}");
+}
+
+#[test]
+fn a_history_with_other_ids_is_not_used() {
+    for speech in [Speech::Binance, Speech::Okx] {
+        let world = Fake::new(speech);
+        {
+            let mut venue = world.venue();
+            (venue.history_renames, venue.next_cut) = (true, 10 * SECOND);
+        }
+        let slow = Options { backoff: 4 * SECOND, pause: 2 * SECOND, quick_attempts: 0, ..quick() };
+        let (events, counts, kept) = match speech {
+            Speech::Binance => run(&world, &mut world.feed(binance(), slow, true), 60 * SECOND),
+            Speech::Okx => run(&world, &mut world.feed(okx(), slow, true), 60 * SECOND),
+        };
+        let venue = world.venue();
+        let ours: BTreeSet<&str> = venue.prints.iter().map(|print| print.trade_id.as_str()).collect();
+        for (_, event) in &events {
+            if let MarketEvent::Trade(trade) = event {
+                assert!(ours.contains(trade.trade_id.as_str()), "{} is a print once more", trade.trade_id);
+            }
+        }
+        whole(&events, &venue);
+        assert_eq!(gaps(&events).len(), 1, "{:?}", gaps(&events));
+        assert_eq!((counts.backfilled, kept.1), (0, 0));
+        assert!(counts.history_failures > 0);
+    }
 }
 
 #[test]

@@ -9,6 +9,9 @@
     reason = "a helper that fails fails its test; recordings that are not there are said, and measured"
 )]
 
+mod book_model;
+mod book_recordings;
+mod books;
 mod feed;
 mod machine;
 mod recordings;

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A recording, or a line that says why not.
-fn recording(name: &str) -> Option<PathBuf> {
+pub(super) fn recording(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("MTS_DATA").map(PathBuf::from);
     let folders = [folder, Some("/work/shared/data".into())].into_iter().flatten();
     let file = folders.map(|folder| folder.join(name)).find(|file| file.exists());
@@ -25,7 +25,7 @@ fn recording(name: &str) -> Option<PathBuf> {
 }
 
 /// The frames of a recording of cryptofeed: `seconds: frame`.
-fn frames(path: &Path) -> Vec<(Timestamp, String)> {
+pub(super) fn frames(path: &Path) -> Vec<(Timestamp, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let frame = |line: &str| {
         let (seconds, frame) = line.split_once(": ")?;
@@ -36,7 +36,7 @@ fn frames(path: &Path) -> Vec<(Timestamp, String)> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a time of 2021")]
-fn wall_of(seconds: f64) -> Timestamp {
+pub(super) fn wall_of(seconds: f64) -> Timestamp {
     Timestamp::from_millis((seconds * 1_000.0) as i64)
 }
 
@@ -77,8 +77,23 @@ fn played<P: Protocol>(protocol: P, frames: &[(Timestamp, String)]) -> ([usize; 
     (counts, machine)
 }
 
-fn symbols(names: &[&str]) -> Vec<Symbol> {
+pub(super) fn symbols(names: &[&str]) -> Vec<Symbol> {
     names.iter().map(|name| Symbol::new(name).unwrap()).collect()
+}
+
+/// The frames of a recording of hftbacktest, `nanoseconds frame`.
+pub(super) fn lines_of(name: &str) -> Option<Vec<(Timestamp, String)>> {
+    let path = recording(name)?;
+    let Ok(output) = Command::new("gzip").arg("-dc").arg(&path).output() else {
+        println!("skipped: there is no gzip");
+        return None;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let frame = |line: &str| {
+        let (nanos, frame) = line.split_once(' ')?;
+        Some((Timestamp::from_nanos(nanos.parse().unwrap()), frame.to_owned()))
+    };
+    Some(text.lines().filter_map(frame).collect())
 }
 
 fn prints_and_quotes(symbols: &[Symbol]) -> Vec<Topic> {
@@ -139,17 +154,7 @@ fn hftbacktest_binance() {
         ("spot/ethusdt_20240809.gz", "ETHUSDT", "ETH-USDT", true),
         ("usdm/btcusdt_20240808.gz", "BTCUSDT", "BTC-USDT-PERP", false),
     ] {
-        let Some(path) = recording(&format!("hftbacktest-binance/{name}")) else { return };
-        let Ok(output) = Command::new("gzip").arg("-dc").arg(&path).output() else {
-            println!("skipped: there is no gzip");
-            return;
-        };
-        let text = String::from_utf8(output.stdout).unwrap();
-        let mut frames = Vec::new();
-        for line in text.lines() {
-            let Some((nanos, frame)) = line.split_once(' ') else { continue };
-            frames.push((Timestamp::from_nanos(nanos.parse().unwrap()), frame.to_owned()));
-        }
+        let Some(frames) = lines_of(&format!("hftbacktest-binance/{name}")) else { return };
         let marked = |mark: &str| frames.iter().filter(|(_, frame)| frame.contains(mark)).count();
         let (prints, quotes) = (marked(r#""e":"trade""#), marked("@bookTicker"));
         let topics = prints_and_quotes(&symbols(&[symbol]));

@@ -4,7 +4,7 @@ use super::world::{ms, wall};
 use mts_foundation::io::Frame;
 use mts_foundation::{Decimal, Interval, Symbol, Timestamp};
 use mts_marketdata::stream::protocol::{Protocol, Said, TopicIndex};
-use mts_marketdata::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
+use mts_marketdata::stream::venues::{Alpaca, Binance, Bybit, Coinbase, Kraken, Okx, Polygon};
 use mts_marketdata::stream::{Channel, Topic};
 use proptest::prelude::*;
 
@@ -214,6 +214,84 @@ fn bybit() {
     assert_eq!(read(&bybit, BYBIT[4]), [Said::RequestAcknowledged(3)]);
     assert!(matches!(&*read(&bybit, BYBIT[5]), [Said::RequestRefused { request: 4, .. }]));
     assert_eq!(read(&bybit, BYBIT[6]), [Said::Pong]);
+}
+
+#[test]
+fn order_books_are_asked_for_and_asked_for_anew() {
+    let book = |name: &str| [Topic::book(symbol(name))];
+    let texts = |frames: Vec<Frame>| -> Vec<String> {
+        let text = |frame| match frame {
+            Frame::Text(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        frames.into_iter().map(text).collect()
+    };
+    let said = |protocol: &dyn Protocol| {
+        let mut frames = vec![protocol.subscription(&[0], 3)];
+        frames.extend(protocol.book_anew(0, 4));
+        texts(frames)
+    };
+    assert_eq!(
+        said(&Kraken::new(book("BTC-USD")).unwrap()),
+        [("subscribe", 3), ("unsubscribe", 4), ("subscribe", 4)].map(|(word, id)| format!(
+            r#"{{"method":"{word}","params":{{"channel":"book","depth":100,"symbol":["BTC/USD"]}},"req_id":{id}}}"#
+        ))
+    );
+    assert_eq!(
+        said(&Okx::new(book("BTC-USDT")).unwrap()),
+        [("subscribe", 3), ("unsubscribe", 4), ("subscribe", 4)].map(|(word, id)| format!(
+            r#"{{"args":[{{"channel":"books","instId":"BTC-USDT"}}],"id":"{id}","op":"{word}"}}"#
+        ))
+    );
+    assert_eq!(
+        said(&Bybit::spot(book("BTC-USDT")).unwrap()),
+        [("subscribe", 3), ("unsubscribe", 4), ("subscribe", 4)].map(|(word, id)| format!(
+            r#"{{"args":["orderbook.200.BTCUSDT"],"op":"{word}","req_id":"{id}"}}"#
+        ))
+    );
+    // The heartbeats go on.
+    let channels =
+        |word: &str| if word == "subscribe" { r#""level2_batch","heartbeat""# } else { r#""level2_batch""# };
+    assert_eq!(
+        said(&Coinbase::new(book("BTC-USD")).unwrap()),
+        ["subscribe", "unsubscribe", "subscribe"].map(|word| format!(
+            r#"{{"channels":[{}],"product_ids":["BTC-USD"],"type":"{word}"}}"#,
+            channels(word)
+        ))
+    );
+    // Binance's stream goes on, and the snapshot comes by a request.
+    let spot = Binance::spot(book("BTC-USDT")).unwrap();
+    assert_eq!(said(&spot), [r#"{"id":3,"method":"SUBSCRIBE","params":["btcusdt@depth@100ms"]}"#]);
+    let url = "https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000";
+    assert_eq!(spot.book_request(0), Some((url.to_owned(), 50)));
+    let futures = Binance::futures(book("BTC-USDT-PERP")).unwrap();
+    let url = "https://fapi.binance.com/fapi/v1/depth?symbol=BTCUSDT&limit=1000";
+    assert_eq!(futures.book_request(0), Some((url.to_owned(), 20)));
+    let other =
+        Binance::new(book("BTC-USDT"), &mts_marketdata::stream::venues::binance::SPOT, "wss://x").unwrap();
+    let (url, _) = other.with_snapshots("https://x/depth").book_request(0).unwrap();
+    assert_eq!(url, "https://x/depth?symbol=BTCUSDT&limit=1000");
+    // Nobody asks for the snapshot of what is no book.
+    assert_eq!(Binance::spot(topics("BTC-USDT", false)).unwrap().book_request(0), None);
+    assert!(Polygon::new(book("AAPL"), "key".into()).is_err());
+    assert!(
+        Alpaca::stocks(book("AAPL"), mts_marketdata::alpaca::Feed::Sip, ("id".into(), "key".into())).is_err()
+    );
+}
+
+/// Binance, OKX and Bybit say themselves whether a candle is over.
+#[test]
+fn a_candle_that_forms_is_not_closed() {
+    let spot = Binance::spot(topics("BTC-USDT", true)).unwrap();
+    let bars = Okx::new([Topic::bars(symbol("BTC-USDT-PERP"), Interval::MINUTE)]).unwrap();
+    let bybit = Bybit::linear(topics("BTC-USDT-PERP", true)).unwrap();
+    for said in [
+        read(&spot, &BINANCE[2].replace(r#""x":true"#, r#""x":false"#)),
+        read(&bars, &OKX[2].replace(r#""5529.5","1"]"#, r#""5529.5","0"]"#)),
+        read(&bybit, &BYBIT[3].replace(r#""confirm":true"#, r#""confirm":false"#)),
+    ] {
+        assert!(matches!(*said, [Said::Bar { is_closed: false, .. }]), "{said:?}");
+    }
 }
 
 #[test]

@@ -73,6 +73,9 @@ impl Alpaca {
             if kind(topic) != first {
                 return Err(lacks(format!("shares and crypto in one stream; give {} its own", topic.symbol)));
             }
+            if topic.channel == Channel::Book {
+                return Err(lacks("order books in this stream".to_owned()));
+            }
             if matches!(topic.channel, Channel::Bars(interval) if interval != Interval::MINUTE) {
                 return Err(lacks("bars of that length in its stream; it has 1m".to_owned()));
             }
@@ -299,7 +302,7 @@ impl Protocol for Alpaca {
         text(&match channel {
             Some(Channel::Quotes) => json!({"action": "subscribe", "quotes": names}),
             Some(Channel::Bars(_)) => json!({"action": "subscribe", "bars": names, "updatedBars": names}),
-            Some(Channel::Trades) | None => json!({"action": "subscribe", "trades": names}),
+            Some(Channel::Trades | Channel::Book) | None => json!({"action": "subscribe", "trades": names}),
         })
     }
 

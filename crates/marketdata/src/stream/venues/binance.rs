@@ -1,14 +1,15 @@
-//! Binance: prints, best bid and offer, klines of spot and USD-M futures.
+//! Binance: prints, best bid and offer, klines, order books of spot and USD-M futures.
 //!
 //! Prints are numbered without holes, by instrument. The venue pings, and ends a connection after 24 hours; it takes five
 //! messages a second (ten for futures) and 1,024 streams a connection. It acknowledges names that do not exist: such a topic
-//! only becomes stale.
+//! only becomes stale. The stream of an order book has only what changes: its snapshot is asked for by a request.
 
-use super::read::{Text, decimal, level, millis, parse, part, short, text, venue, word};
+use super::read::{Levels, Text, decimal, level, millis, parse, part, short, text, venue, word};
+use crate::stream::book::{Numbers, Update};
 use crate::stream::protocol::{Channel, Facts, Protocol, Said, Topic, TopicIndex, Topics, Unreadable};
 use mts_foundation::io::Frame;
 use mts_foundation::market_data::MarketDataError;
-use mts_foundation::symbology::{Form, PairForm};
+use mts_foundation::symbology::{Form, PairForm, SymbolKind};
 use mts_foundation::{Bar, Decimal, Interval, Timestamp, Trade, VenueName, VenueSymbology};
 use serde::Deserialize;
 use serde_json::json;
@@ -45,11 +46,17 @@ const INTERVALS: &[(&str, &str)] = &[
     ("1d", "1d"),
 ];
 
+/// Levels of each side in a snapshot, and what it weighs of the budget: of spot and of futures.
+const SNAPSHOT: (usize, u32, u32) = (1_000, 50, 20);
+
 /// Binance's public streams.
 #[derive(Debug)]
 pub struct Binance {
     topics: Topics,
     url: String,
+    /// Where snapshots of order books are asked for.
+    snapshots: String,
+    is_futures: bool,
 }
 
 impl Binance {
@@ -88,7 +95,37 @@ impl Binance {
                 return Err(MarketDataError::Unsupported { source_name: venue.to_string(), what });
             }
         }
-        Ok(Self { topics, url: url.to_owned() })
+        let kind = |topic: &Topic| topic.symbol.parts().ok().map(|parts| parts.kind());
+        let is_futures = topics.list().first().and_then(kind) == Some(SymbolKind::Perpetual);
+        let snapshots = if is_futures {
+            "https://fapi.binance.com/fapi/v1/depth"
+        } else {
+            "https://api.binance.com/api/v3/depth"
+        };
+        Ok(Self { topics, url: url.to_owned(), snapshots: snapshots.to_owned(), is_futures })
+    }
+
+    /// With another address of the snapshots of order books.
+    #[must_use]
+    pub fn with_snapshots(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.snapshots);
+        self
+    }
+
+    fn book(&self, raw: &RawValue, said: &mut Vec<Said>) -> Result<(), Unreadable> {
+        let depth: Depth<'_> = part(raw)?;
+        let Some(topic) = self.topics.find(Channel::Book, &depth.s) else { return Ok(()) };
+        let update = Update {
+            is_snapshot: false,
+            limit: None,
+            numbers: Some(Numbers { first: depth.first, last: depth.u, previous: depth.pu }),
+            checksum: None,
+            time: millis(depth.traded.unwrap_or(depth.time)),
+            bids: depth.b.0,
+            asks: depth.a.0,
+        };
+        said.push(Said::Book { topic, update });
+        Ok(())
     }
 
     fn trade(&self, raw: &RawValue, said: &mut Vec<Said>) -> Result<(), Unreadable> {
@@ -199,6 +236,32 @@ struct Best<'a> {
 }
 
 #[derive(Deserialize)]
+struct Depth<'a> {
+    #[serde(borrow)]
+    s: Text<'a>,
+    #[serde(rename = "E")]
+    time: i64,
+    #[serde(rename = "T")]
+    traded: Option<i64>,
+    #[serde(rename = "U")]
+    first: u64,
+    u: u64,
+    pu: Option<u64>,
+    b: Levels,
+    a: Levels,
+}
+
+#[derive(Deserialize)]
+struct Snapshot {
+    #[serde(rename = "lastUpdateId")]
+    last: u64,
+    #[serde(rename = "T")]
+    time: Option<i64>,
+    bids: Levels,
+    asks: Levels,
+}
+
+#[derive(Deserialize)]
 struct Kline<'a> {
     #[serde(borrow)]
     s: Text<'a>,
@@ -256,12 +319,33 @@ impl Protocol for Binance {
         let (channel, names) = self.topics.named(topics);
         let suffix = match channel {
             Some(Channel::Quotes) => SmolStr::new("bookTicker"),
+            Some(Channel::Book) => SmolStr::new("depth@100ms"),
             Some(Channel::Bars(interval)) => smol_str::format_smolstr!("kline_{interval}"),
             Some(Channel::Trades) | None => SmolStr::new("trade"),
         };
         let params: Vec<String> =
             names.map(|name| format!("{}@{suffix}", name.to_ascii_lowercase())).collect();
         text(&json!({"method": "SUBSCRIBE", "params": params, "id": request}))
+    }
+
+    fn book_request(&self, topic: TopicIndex) -> Option<(String, u32)> {
+        let (Topic { channel: Channel::Book, .. }, native) = self.topics.get(topic)? else { return None };
+        let (limit, spot, futures) = SNAPSHOT;
+        let weight = if self.is_futures { futures } else { spot };
+        Some((format!("{}?symbol={native}&limit={limit}", self.snapshots), weight))
+    }
+
+    fn read_book(&self, answer: &[u8], now: Timestamp) -> Result<Update, Unreadable> {
+        let snapshot: Snapshot = parse(answer)?;
+        Ok(Update {
+            is_snapshot: true,
+            limit: Some(SNAPSHOT.0),
+            numbers: Some(Numbers::one(snapshot.last)),
+            checksum: None,
+            time: snapshot.time.map_or(now, millis),
+            bids: snapshot.bids.0,
+            asks: snapshot.asks.0,
+        })
     }
 
     fn read(&self, frame: &[u8], now: Timestamp, said: &mut Vec<Said>) -> Result<(), Unreadable> {
@@ -286,6 +370,7 @@ impl Protocol for Binance {
         match kind {
             "trade" => self.trade(data, said),
             "bookTicker" => self.quote(data, now, said),
+            kind if kind.starts_with("depth@") => self.book(data, said),
             kind if kind.starts_with("kline_") => self.bar(data, said),
             _ => Ok(()),
         }

@@ -1,9 +1,10 @@
-//! Bybit, version 5: prints, best bid and offer, klines of spot and linear perpetual futures.
+//! Bybit, version 5: prints, best bid and offer, klines, order books of spot and linear perpetual futures.
 //!
 //! Prints have ids without order: what is missing cannot be told from them. A subscription names ten topics at most. The venue
 //! wants a ping every 20 seconds.
 
-use super::read::{Text, decimal, level, millis, parse, part, short, text, venue, word};
+use super::read::{Levels, Text, decimal, level, millis, parse, part, short, text, venue, word};
+use crate::stream::book::{Numbers, Update};
 use crate::stream::protocol::{Channel, Facts, Level, Protocol, Said, Topic, TopicIndex, Topics, Unreadable};
 use mts_foundation::io::Frame;
 use mts_foundation::market_data::MarketDataError;
@@ -42,6 +43,9 @@ const INTERVALS: &[(&str, &str)] = &[
     ("1d", "D"),
     ("1w", "W"),
 ];
+
+/// Levels of each side of an order book.
+const DEPTH: usize = 200;
 
 /// Bybit's public streams.
 #[derive(Debug)]
@@ -94,6 +98,7 @@ impl Bybit {
         let channel = match kind {
             "publicTrade" => Channel::Trades,
             "orderbook.1" => Channel::Quotes,
+            "orderbook.200" => Channel::Book,
             kind => {
                 let word = kind.strip_prefix("kline.")?;
                 let (ours, _) = INTERVALS.iter().find(|(_, other)| *other == word)?;
@@ -126,6 +131,20 @@ impl Bybit {
                 let time = millis(message.ts.unwrap_or_default());
                 said.push(Said::Touch { topic, bid, ask, time, number: None });
             }
+            Channel::Book => {
+                let depth: Depth = part(data)?;
+                let update = Update {
+                    // Number 1 is a book that begins anew.
+                    is_snapshot: message.kind.as_deref() == Some("snapshot") || depth.u == 1,
+                    limit: None,
+                    numbers: Some(Numbers::one(depth.u)),
+                    checksum: None,
+                    time: millis(message.cts.or(message.ts).unwrap_or_default()),
+                    bids: depth.b.0,
+                    asks: depth.a.0,
+                };
+                said.push(Said::Book { topic, update });
+            }
             Channel::Bars(interval) => {
                 for kline in part::<Vec<Kline<'_>>>(data)? {
                     let bar = Bar {
@@ -148,6 +167,20 @@ impl Bybit {
         }
         Ok(())
     }
+
+    fn message(&self, op: &str, topics: &[TopicIndex], request: u64) -> Frame {
+        let (channel, names) = self.topics.named(topics);
+        let kind = match channel {
+            Some(Channel::Quotes) => "orderbook.1".to_owned(),
+            Some(Channel::Book) => format!("orderbook.{DEPTH}"),
+            Some(Channel::Bars(interval)) => {
+                format!("kline.{}", word(INTERVALS, interval).unwrap_or_default())
+            }
+            Some(Channel::Trades) | None => "publicTrade".to_owned(),
+        };
+        let args: Vec<String> = names.map(|name| format!("{kind}.{name}")).collect();
+        text(&json!({"req_id": request.to_string(), "op": op, "args": args}))
+    }
 }
 
 /// The best level of a side; a level of no size is one that is gone.
@@ -165,7 +198,10 @@ fn best(side: &[(Text<'_>, Text<'_>)]) -> Result<Option<Level>, Unreadable> {
 struct Message<'a> {
     #[serde(borrow)]
     topic: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
     ts: Option<i64>,
+    cts: Option<i64>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     success: Option<bool>,
@@ -195,6 +231,15 @@ struct Book<'a> {
     b: Vec<(Text<'a>, Text<'a>)>,
     #[serde(borrow, default)]
     a: Vec<(Text<'a>, Text<'a>)>,
+}
+
+#[derive(Deserialize)]
+struct Depth {
+    #[serde(default)]
+    b: Levels,
+    #[serde(default)]
+    a: Levels,
+    u: u64,
 }
 
 #[derive(Deserialize)]
@@ -238,16 +283,15 @@ impl Protocol for Bybit {
     }
 
     fn subscription(&self, topics: &[TopicIndex], request: u64) -> Frame {
-        let (channel, names) = self.topics.named(topics);
-        let kind = match channel {
-            Some(Channel::Quotes) => "orderbook.1".to_owned(),
-            Some(Channel::Bars(interval)) => {
-                format!("kline.{}", word(INTERVALS, interval).unwrap_or_default())
-            }
-            Some(Channel::Trades) | None => "publicTrade".to_owned(),
-        };
-        let args: Vec<String> = names.map(|name| format!("{kind}.{name}")).collect();
-        text(&json!({"req_id": request.to_string(), "op": "subscribe", "args": args}))
+        self.message("subscribe", topics, request)
+    }
+
+    fn book_depth(&self) -> Option<usize> {
+        Some(DEPTH)
+    }
+
+    fn book_anew(&self, topic: TopicIndex, request: u64) -> Vec<Frame> {
+        ["unsubscribe", "subscribe"].map(|op| self.message(op, &[topic], request)).into()
     }
 
     fn ping(&self) -> Frame {

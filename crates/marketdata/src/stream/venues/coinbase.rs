@@ -1,10 +1,12 @@
-//! Coinbase Exchange: prints, and the best bid and offer as of each print.
+//! Coinbase Exchange: prints, the best bid and offer as of each print, and order books.
 //!
 //! Prints are numbered without holes, by product. On subscribing, the venue tells the last one before, which says what was
 //! missed. Its `side` is the maker's; our prints have no side, so that there is nothing to invert. There are no candles. The
-//! `ticker` channel speaks when there is a print: a quote is as old as the last one.
+//! `ticker` channel speaks when there is a print: a quote is as old as the last one. Order books come whole, and what changes
+//! every 50 ms, without numbers: that a change is missing shows only where the book is crossed by it.
 
-use super::read::{Text, decimal, instant, level, parse, short, text, venue};
+use super::read::{Levels, Text, decimal, instant, level, parse, part, short, text, venue};
+use crate::stream::book::Update;
 use crate::stream::protocol::{Channel, Facts, Level, Protocol, Said, Topic, TopicIndex, Topics, Unreadable};
 use mts_foundation::io::Frame;
 use mts_foundation::market_data::MarketDataError;
@@ -12,6 +14,7 @@ use mts_foundation::symbology::{Form, PairForm};
 use mts_foundation::{Decimal, Timestamp, Trade, VenueName, VenueSymbology};
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// How products are named: as we do.
@@ -86,6 +89,45 @@ impl Coinbase {
         Ok(())
     }
 
+    fn book(&self, message: &Message<'_>, now: Timestamp, said: &mut Vec<Said>) -> Result<(), Unreadable> {
+        let missing = || Unreadable("a book has no product or no levels".to_owned());
+        let product = message.product_id.as_deref().ok_or_else(missing)?;
+        let Some(topic) = self.topics.find(Channel::Book, product) else { return Ok(()) };
+        let is_snapshot = message.kind == "snapshot";
+        let (mut bids, mut asks) = (Vec::new(), Vec::new());
+        if is_snapshot {
+            Levels(bids) = part(message.bids.ok_or_else(missing)?)?;
+            Levels(asks) = part(message.asks.ok_or_else(missing)?)?;
+        } else {
+            for (side, price, size) in part::<Vec<Change<'_>>>(message.changes.ok_or_else(missing)?)? {
+                match side {
+                    "buy" => bids.push(level(price, size)?),
+                    "sell" => asks.push(level(price, size)?),
+                    other => return Err(Unreadable(format!("{other:?} is no side"))),
+                }
+            }
+        }
+        let time = message.time.as_deref().map_or(Ok(now), instant)?;
+        let (limit, numbers, checksum) = (None, None, None);
+        said.push(Said::Book {
+            topic,
+            update: Update { is_snapshot, limit, numbers, checksum, time, bids, asks },
+        });
+        Ok(())
+    }
+
+    fn message(&self, word: &str, topics: &[TopicIndex]) -> Frame {
+        let (channel, names) = self.topics.named(topics);
+        let channels: &[&str] = match (channel, word) {
+            (Some(Channel::Book), "subscribe") => &["level2_batch", "heartbeat"],
+            (Some(Channel::Book), _) => &["level2_batch"],
+            (Some(Channel::Quotes), _) => &["ticker", "heartbeat"],
+            _ => &["matches", "heartbeat"],
+        };
+        let products: Vec<&str> = names.map(smol_str::SmolStr::as_str).collect();
+        text(&json!({"type": word, "product_ids": products, "channels": channels}))
+    }
+
     fn error(&self, message: &Message<'_>, said: &mut Vec<Said>) {
         let words = message.message.as_deref().unwrap_or_default();
         let reason = message.reason.as_deref().unwrap_or_default();
@@ -96,7 +138,7 @@ impl Coinbase {
         }
         // "XXX-USD is not a valid product"
         let named = reason.split_whitespace().next().unwrap_or_default();
-        let channels = [Channel::Trades, Channel::Quotes];
+        let channels = [Channel::Trades, Channel::Quotes, Channel::Book];
         let topics: Vec<TopicIndex> =
             channels.into_iter().filter_map(|channel| self.topics.find(channel, named)).collect();
         if topics.is_empty() {
@@ -106,6 +148,9 @@ impl Coinbase {
         }
     }
 }
+
+/// Side, price and the size that is left.
+type Change<'a> = (&'a str, &'a str, &'a str);
 
 #[derive(Deserialize)]
 struct Message<'a> {
@@ -135,6 +180,12 @@ struct Message<'a> {
     reason: Option<Text<'a>>,
     #[serde(borrow, default)]
     channels: Vec<Subscribed<'a>>,
+    #[serde(borrow)]
+    bids: Option<&'a RawValue>,
+    #[serde(borrow)]
+    asks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    changes: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -171,10 +222,11 @@ impl Protocol for Coinbase {
     }
 
     fn subscription(&self, topics: &[TopicIndex], _request: u64) -> Frame {
-        let (channel, names) = self.topics.named(topics);
-        let channel = if channel == Some(Channel::Quotes) { "ticker" } else { "matches" };
-        let products: Vec<&str> = names.map(smol_str::SmolStr::as_str).collect();
-        text(&json!({"type": "subscribe", "product_ids": products, "channels": [channel, "heartbeat"]}))
+        self.message("subscribe", topics)
+    }
+
+    fn book_anew(&self, topic: TopicIndex, _request: u64) -> Vec<Frame> {
+        ["unsubscribe", "subscribe"].map(|word| self.message(word, &[topic])).into()
     }
 
     fn read(&self, frame: &[u8], now: Timestamp, said: &mut Vec<Said>) -> Result<(), Unreadable> {
@@ -182,11 +234,13 @@ impl Protocol for Coinbase {
         match &*message.kind {
             "match" | "last_match" => self.print(&message, said)?,
             "ticker" => self.quote(&message, now, said)?,
+            "snapshot" | "l2update" => self.book(&message, now, said)?,
             "subscriptions" => {
                 for Subscribed { name, product_ids } in &message.channels {
                     let channel = match &**name {
                         "matches" => Channel::Trades,
                         "ticker" => Channel::Quotes,
+                        "level2" | "level2_50" | "level2_batch" => Channel::Book,
                         _ => continue,
                     };
                     let topics = product_ids.iter().filter_map(|id| self.topics.find(channel, id));

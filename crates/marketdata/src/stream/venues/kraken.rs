@@ -1,10 +1,11 @@
-//! Kraken, version 2 of its stream: prints, best bid and offer, candles.
+//! Kraken, version 2 of its stream: prints, best bid and offer, candles, order books.
 //!
 //! Prints are numbered without holes, by pair. Prices are JSON numbers, read from their digits. A heartbeat comes every second
 //! in which nothing else does. A candle is final when the next one begins, or when we give up on it; a minute without prints has
-//! none.
+//! none. Order books have a checksum instead of numbers, which is made of the digits of their numbers as they were sent.
 
 use super::read::{Text, instant, number, parse, part, short, text, venue};
+use crate::stream::book::{Checksum, Update};
 use crate::stream::protocol::{Channel, Facts, Level, Protocol, Said, Topic, TopicIndex, Topics, Unreadable};
 use mts_foundation::io::Frame;
 use mts_foundation::market_data::MarketDataError;
@@ -20,6 +21,9 @@ const SLASHED: PairForm = PairForm { separator: "/", ..PairForm::PLAIN };
 /// How pairs are named in the stream.
 pub const SYMBOLS: VenueSymbology =
     VenueSymbology::new("kraken", &[Form::Crypto(SLASHED), Form::Fx(SLASHED)]);
+
+/// Levels of each side of an order book.
+const DEPTH: usize = 100;
 
 /// In minutes.
 const INTERVALS: [u64; 8] = [1, 5, 15, 30, 60, 240, 1_440, 10_080];
@@ -66,6 +70,7 @@ impl Kraken {
         match name {
             "trade" => Some(Channel::Trades),
             "ticker" => Some(Channel::Quotes),
+            "book" => Some(Channel::Book),
             "ohlc" => {
                 let of = |topic: &Topic| match topic.channel {
                     Channel::Bars(other) if Some(minutes(other)) == interval => Some(topic.channel),
@@ -130,6 +135,47 @@ impl Kraken {
         Ok(())
     }
 
+    fn books(
+        &self,
+        data: &RawValue,
+        is_snapshot: bool,
+        now: Timestamp,
+        said: &mut Vec<Said>,
+    ) -> Result<(), Unreadable> {
+        let side = |rows: &[Row<'_>]| {
+            let level = |row: &Row<'_>| Ok(Level { price: number(row.price)?, size: number(row.qty)? });
+            rows.iter().map(level).collect::<Result<Vec<Level>, Unreadable>>()
+        };
+        for depth in part::<Vec<Depth<'_>>>(data)? {
+            let Some(topic) = self.topics.find(Channel::Book, &depth.symbol) else { continue };
+            let update = Update {
+                is_snapshot,
+                limit: None,
+                numbers: None,
+                checksum: Some(Checksum::Kraken(depth.checksum)),
+                time: depth.timestamp.as_deref().map_or(Ok(now), instant)?,
+                bids: side(&depth.bids)?,
+                asks: side(&depth.asks)?,
+            };
+            said.push(Said::Book { topic, update });
+        }
+        Ok(())
+    }
+
+    fn message(&self, word: &str, topics: &[TopicIndex], request: u64) -> Frame {
+        let (channel, names) = self.topics.named(topics);
+        let symbol: Vec<&str> = names.map(smol_str::SmolStr::as_str).collect();
+        let params = match channel {
+            Some(Channel::Quotes) => json!({"channel": "ticker", "symbol": symbol, "event_trigger": "bbo"}),
+            Some(Channel::Book) => json!({"channel": "book", "symbol": symbol, "depth": DEPTH}),
+            Some(Channel::Bars(interval)) => {
+                json!({"channel": "ohlc", "symbol": symbol, "interval": minutes(interval), "snapshot": false})
+            }
+            Some(Channel::Trades) | None => json!({"channel": "trade", "symbol": symbol, "snapshot": false}),
+        };
+        text(&json!({"method": word, "params": params, "req_id": request}))
+    }
+
     fn bars(&self, data: &RawValue, said: &mut Vec<Said>) -> Result<(), Unreadable> {
         for candle in part::<Vec<Candle<'_>>>(data)? {
             let Some(channel @ Channel::Bars(interval)) = self.channel("ohlc", Some(candle.interval)) else {
@@ -161,6 +207,8 @@ impl Kraken {
 struct Message<'a> {
     #[serde(borrow)]
     channel: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -213,6 +261,27 @@ struct Best<'a> {
 }
 
 #[derive(Deserialize)]
+struct Depth<'a> {
+    #[serde(borrow)]
+    symbol: Text<'a>,
+    #[serde(borrow, default)]
+    bids: Vec<Row<'a>>,
+    #[serde(borrow, default)]
+    asks: Vec<Row<'a>>,
+    checksum: u32,
+    #[serde(borrow)]
+    timestamp: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow)]
+    price: &'a RawValue,
+    #[serde(borrow)]
+    qty: &'a RawValue,
+}
+
+#[derive(Deserialize)]
 struct Candle<'a> {
     #[serde(borrow)]
     symbol: Text<'a>,
@@ -260,16 +329,15 @@ impl Protocol for Kraken {
     }
 
     fn subscription(&self, topics: &[TopicIndex], request: u64) -> Frame {
-        let (channel, names) = self.topics.named(topics);
-        let symbol: Vec<&str> = names.map(smol_str::SmolStr::as_str).collect();
-        let params = match channel {
-            Some(Channel::Quotes) => json!({"channel": "ticker", "symbol": symbol, "event_trigger": "bbo"}),
-            Some(Channel::Bars(interval)) => {
-                json!({"channel": "ohlc", "symbol": symbol, "interval": minutes(interval), "snapshot": false})
-            }
-            Some(Channel::Trades) | None => json!({"channel": "trade", "symbol": symbol, "snapshot": false}),
-        };
-        text(&json!({"method": "subscribe", "params": params, "req_id": request}))
+        self.message("subscribe", topics, request)
+    }
+
+    fn book_depth(&self) -> Option<usize> {
+        Some(DEPTH)
+    }
+
+    fn book_anew(&self, topic: TopicIndex, request: u64) -> Vec<Frame> {
+        ["unsubscribe", "subscribe"].map(|word| self.message(word, &[topic], request)).into()
     }
 
     fn ping(&self) -> Frame {
@@ -282,6 +350,9 @@ impl Protocol for Kraken {
             (Some("trade"), Some(data), _) => self.trades(data, said),
             (Some("ticker"), Some(data), _) => self.quotes(data, now, said),
             (Some("ohlc"), Some(data), _) => self.bars(data, said),
+            (Some("book"), Some(data), _) => {
+                self.books(data, message.kind.as_deref() == Some("snapshot"), now, said)
+            }
             (_, _, Some("subscribe")) => {
                 self.answer(&message, said);
                 Ok(())

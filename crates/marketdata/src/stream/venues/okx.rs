@@ -1,10 +1,12 @@
-//! OKX, version 5: prints, best bid and offer, candles.
+//! OKX, version 5: prints, best bid and offer, candles, order books.
 //!
 //! Candles come from another address than the rest: a feed has either. The `trades` channel sums up the prints that one order
 //! makes at one price, under the last one's id, so ids have holes and nothing can be told from them. Notice 64008 says that the
-//! connection will end in a minute.
+//! connection will end in a minute. The numbers of order books form a chain; the checksum is zero since 2026 and is then not
+//! one.
 
-use super::read::{Text, decimal, level, millis_text, parse, part, short, text, venue, word};
+use super::read::{Levels, Text, decimal, level, millis_text, parse, part, short, text, venue, word};
+use crate::stream::book::{Checksum, Numbers, Update};
 use crate::stream::protocol::{Channel, Facts, Protocol, Said, Topic, TopicIndex, Topics, Unreadable};
 use bytes::Bytes;
 use mts_foundation::io::Frame;
@@ -84,6 +86,7 @@ impl Okx {
         let channel = match &*argument.channel {
             "trades" => Channel::Trades,
             "bbo-tbt" | "tickers" => Channel::Quotes,
+            "books" => Channel::Book,
             other => {
                 let (ours, _) = INTERVALS.iter().find(|(_, word)| *word == other)?;
                 Channel::Bars(ours.parse().ok()?)
@@ -92,7 +95,25 @@ impl Okx {
         self.topics.find(channel, argument.inst_id.as_deref()?)
     }
 
-    fn data(&self, argument: &Argument<'_>, data: &RawValue, said: &mut Vec<Said>) -> Result<(), Unreadable> {
+    fn message(&self, op: &str, topics: &[TopicIndex], request: u64) -> Frame {
+        let (channel, names) = self.topics.named(topics);
+        let channel = match channel {
+            Some(Channel::Quotes) => "bbo-tbt",
+            Some(Channel::Book) => "books",
+            Some(Channel::Bars(interval)) => word(INTERVALS, interval).unwrap_or_default(),
+            Some(Channel::Trades) | None => "trades",
+        };
+        let args: Vec<_> = names.map(|name| json!({"channel": channel, "instId": name.as_str()})).collect();
+        text(&json!({"id": request.to_string(), "op": op, "args": args}))
+    }
+
+    fn data(
+        &self,
+        argument: &Argument<'_>,
+        action: Option<&str>,
+        data: &RawValue,
+        said: &mut Vec<Said>,
+    ) -> Result<(), Unreadable> {
         let Some(topic) = self.find(argument) else { return Ok(()) };
         let Some((Topic { symbol, channel }, _)) = self.topics.get(topic) else { return Ok(()) };
         match channel {
@@ -125,6 +146,11 @@ impl Okx {
                     let (bid, ask) = (best(&book.bids)?, best(&book.asks)?);
                     let time = millis_text(&book.ts)?;
                     said.push(Said::Touch { topic, bid, ask, time, number: book.seq_id });
+                }
+            }
+            Channel::Book => {
+                for depth in part::<Vec<Depth<'_>>>(data)? {
+                    said.push(Said::Book { topic, update: depth.update(action == Some("snapshot"))? });
                 }
             }
             Channel::Bars(interval) => {
@@ -163,6 +189,8 @@ struct Message<'a> {
     event: Option<Text<'a>>,
     #[serde(borrow)]
     arg: Option<Argument<'a>>,
+    #[serde(borrow)]
+    action: Option<Text<'a>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -219,6 +247,45 @@ struct Book<'a> {
     seq_id: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct Depth<'a> {
+    #[serde(default)]
+    bids: Levels,
+    #[serde(default)]
+    asks: Levels,
+    #[serde(borrow)]
+    ts: Text<'a>,
+    checksum: Option<i32>,
+    #[serde(rename = "prevSeqId")]
+    previous: Option<i64>,
+    #[serde(rename = "seqId")]
+    number: Option<i64>,
+}
+
+impl Depth<'_> {
+    fn update(self, is_snapshot: bool) -> Result<Update, Unreadable> {
+        let number =
+            |number: i64| u64::try_from(number).map_err(|_| Unreadable(format!("{number} is no number")));
+        let numbers = match (self.number, self.previous) {
+            (Some(last), _) if is_snapshot => Some(Numbers::one(number(last)?)),
+            (Some(last), Some(previous)) => {
+                let last = number(last)?;
+                Some(Numbers { first: last, last, previous: Some(number(previous)?) })
+            }
+            _ => None,
+        };
+        Ok(Update {
+            is_snapshot,
+            limit: None,
+            numbers,
+            checksum: self.checksum.filter(|checksum| *checksum != 0).map(Checksum::Okx),
+            time: millis_text(&self.ts)?,
+            bids: self.bids.0,
+            asks: self.asks.0,
+        })
+    }
+}
+
 impl Protocol for Okx {
     fn venue(&self) -> &VenueName {
         self.topics.venue()
@@ -245,14 +312,15 @@ impl Protocol for Okx {
     }
 
     fn subscription(&self, topics: &[TopicIndex], request: u64) -> Frame {
-        let (channel, names) = self.topics.named(topics);
-        let word = match channel {
-            Some(Channel::Quotes) => "bbo-tbt",
-            Some(Channel::Bars(interval)) => word(INTERVALS, interval).unwrap_or_default(),
-            Some(Channel::Trades) | None => "trades",
-        };
-        let args: Vec<_> = names.map(|name| json!({"channel": word, "instId": name.as_str()})).collect();
-        text(&json!({"id": request.to_string(), "op": "subscribe", "args": args}))
+        self.message("subscribe", topics, request)
+    }
+
+    fn book_depth(&self) -> Option<usize> {
+        Some(400)
+    }
+
+    fn book_anew(&self, topic: TopicIndex, request: u64) -> Vec<Frame> {
+        ["unsubscribe", "subscribe"].map(|op| self.message(op, &[topic], request)).into()
     }
 
     fn ping(&self) -> Frame {
@@ -266,7 +334,7 @@ impl Protocol for Okx {
         }
         let message: Message<'_> = parse(frame)?;
         if let (None, Some(argument), Some(data)) = (&message.event, &message.arg, message.data) {
-            return self.data(argument, data, said);
+            return self.data(argument, message.action.as_deref(), data, said);
         }
         let words = || short(message.msg.as_deref().unwrap_or_default());
         let code = message.code.as_deref().unwrap_or_default();

@@ -58,6 +58,9 @@ impl Polygon {
             if !symbol.parts().is_ok_and(|parts| parts.kind() == SymbolKind::Equity) {
                 return Err(lacks(format!("{symbol} in its stream of shares")));
             }
+            if *channel == Channel::Book {
+                return Err(lacks("order books in its stream".to_owned()));
+            }
             if matches!(channel, Channel::Bars(interval) if seconds(*interval) != 1 && seconds(*interval) != 60)
             {
                 return Err(lacks("bars of that length in its stream; it has 1s and 1m".to_owned()));
@@ -161,6 +164,7 @@ impl Polygon {
                 let time = event.t.map_or(now, millis);
                 said.push(Said::Touch { topic, bid: Some(bid), ask: Some(ask), time, number: None });
             }
+            Channel::Book => {}
             Channel::Bars(interval) => {
                 // Its start.
                 let start = read(event.s, "s")?;
@@ -281,7 +285,7 @@ impl Protocol for Polygon {
             Some(Channel::Quotes) => "Q",
             Some(Channel::Bars(interval)) if seconds(interval) == 1 => "A",
             Some(Channel::Bars(_)) => "AM",
-            Some(Channel::Trades) | None => "T",
+            Some(Channel::Trades | Channel::Book) | None => "T",
         };
         let names: Vec<String> = names.map(|name| format!("{word}.{name}")).collect();
         text(&json!({"action": "subscribe", "params": names.join(",")}))

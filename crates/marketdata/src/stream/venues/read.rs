@@ -4,7 +4,8 @@ use crate::stream::protocol::{Level, Unreadable};
 use bytes::Bytes;
 use mts_foundation::io::Frame;
 use mts_foundation::{Decimal, Interval, Timestamp, VenueName, num};
-use serde::Deserialize;
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -29,6 +30,45 @@ pub(crate) fn decimal(text: &str) -> Result<Decimal, Unreadable> {
 /// A decimal that is written as a number or a text.
 pub(crate) fn number(raw: &RawValue) -> Result<Decimal, Unreadable> {
     decimal(raw.get().trim_matches('"'))
+}
+
+/// A level of an order book: a list of price, size, and whatever else.
+struct Row(Level);
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Columns;
+        impl<'de> Visitor<'de> for Columns {
+            type Value = Row;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a list of price and size")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<Row, A::Error> {
+                let mut next = || {
+                    let raw = row.next_element::<&RawValue>()?;
+                    number(raw.ok_or_else(|| A::Error::custom("a level has no price or no size"))?)
+                        .map_err(A::Error::custom)
+                };
+                let level = Level { price: next()?, size: next()? };
+                while row.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Row(level))
+            }
+        }
+        deserializer.deserialize_seq(Columns)
+    }
+}
+
+/// The levels of one side of an order book.
+#[derive(Default)]
+pub(super) struct Levels(pub(super) Vec<Level>);
+
+impl<'de> Deserialize<'de> for Levels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rows = Vec::<Row>::deserialize(deserializer)?;
+        Ok(Self(rows.into_iter().map(|Row(level)| level).collect()))
+    }
 }
 
 /// Price and size of a level.
