@@ -45,6 +45,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
   features      without features; with --full also with each alone and with all, and the tests behind the feature
                 `databento`,
   package       and can be packed
+  extras        with --full: cargo xtask crates extras, the crate that wraps ccxt
   soak          with --full: cargo xtask soak, ten minutes
   fuzz          with --full: cargo xtask fuzz, a minute each target
   mutants       with --full: cargo xtask mutants, a sample of riskengine and engine

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::console;
 use crate::error::{Error, Result};
 use crate::folder::EmptyFolder;
+use crate::lint;
 use crate::members::{self, Member};
 use crate::own_crates;
 use crate::process::Program;
@@ -27,7 +28,9 @@ Treats every crate below crates/ as an integrator does. Runs the named steps, or
              with no third one, but for mts-brokers and mts-venues, which bring mts-matching, and mts-cli, which joins
              them all
   features   compiles each crate that has features with none, each alone, and all: features only add; tests what is behind one
-  package    cargo package for all of them, and a build of what was packed";
+  package    cargo package for all of them, and a build of what was packed
+  extras     what lies in extras/, outside of the workspace and with dependencies of its own: format, clippy, tests, licences; it takes
+             minutes to build";
 
 /// Crates that may bring others of the workspace, and which; `None` = whatever they join.
 const BRINGS: &[(&str, Option<&[&str]>)] =
@@ -52,6 +55,10 @@ const BEHIND_A_FEATURE: &[&str] = &[
     "databento",
 ];
 
+/// The wrapper of ccxt, and the two small exchanges that its tests are about: every other costs as much again to build.
+const CCXT: &str = "extras/marketdata-ccxt";
+const CCXT_TESTED: &str = "foxbit,ndax";
+
 /// A step, which may be done in full or as far as a pull request needs.
 type Step = (&'static str, fn(bool) -> Result<Outcome>);
 
@@ -62,6 +69,7 @@ pub(crate) const STEPS: &[Step] = &[
     ("outside", |_| outside()),
     ("features", features),
     ("package", |_| package()),
+    ("extras", extras),
 ];
 
 /// Runs the command.
@@ -289,6 +297,24 @@ fn package() -> Result<Outcome> {
     let check = ["check", "--workspace", "--quiet", "--offline", "--target-dir", &target];
     Program::cargo(check).folder(path).run()?;
     Ok(Outcome::Passed)
+}
+
+/// Its packages are shared with nothing else, so that a pull request does not wait for them: with `--full` alone.
+fn extras(full: bool) -> Result<Outcome> {
+    if !full {
+        return Ok(Outcome::Skipped("built with --full alone".to_owned()));
+    }
+    let folder = workspace::root().join(CCXT);
+    let target = workspace::target_folder().display().to_string();
+    Program::cargo(["fmt", "--check"]).folder(&folder).run()?;
+    let options = ["--quiet", "--locked", "--target-dir", &target];
+    let tested = ["--features", CCXT_TESTED];
+    for features in [&[][..], &tested] {
+        let clippy = Program::cargo(["clippy", "--all-targets"]).args(options).args(features);
+        clippy.args(["--", "-D", "warnings"]).folder(&folder).run()?;
+    }
+    Program::cargo(["test"]).args(options).args(tested).folder(&folder).run()?;
+    lint::check_licences(&folder)
 }
 
 #[cfg(test)]

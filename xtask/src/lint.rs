@@ -12,6 +12,7 @@ use crate::process::Program;
 use crate::source_rules;
 use crate::steps::{Outcome, Steps};
 use crate::workspace;
+use std::path::Path;
 
 pub(crate) const HELP: &str = "\
 usage: cargo xtask lint [STEP]...
@@ -36,7 +37,7 @@ Runs the named steps, or all of them, each to its end, and fails if any of them 
 const CARGO_DENY: &str = "cargo install --locked cargo-deny@0.20.2";
 
 /// Folders with Rust sources of the workspace.
-const SOURCES: &[&str] = &["crates", "examples", "tests", "xtask"];
+const SOURCES: &[&str] = &["crates", "examples", "extras", "tests", "xtask"];
 
 type Step = (&'static str, fn() -> Result<Outcome>);
 
@@ -88,12 +89,19 @@ fn clippy() -> Result<Outcome> {
 }
 
 fn deny() -> Result<Outcome> {
+    check_licences(&workspace::root())
+}
+
+/// Licences, banned crates and sources of what the package in this folder depends on, by the workspace's deny.toml.
+pub(crate) fn check_licences(folder: &Path) -> Result<Outcome> {
     if !Program::cargo(["deny", "--version"]).works() {
         return Outcome::without("cargo-deny", CARGO_DENY);
     }
     // The check reads the manifests of all dependencies, also of those that this platform does not build.
-    Program::cargo(["fetch", "--quiet"]).run()?;
-    let checked = Program::cargo(["deny", "--offline", "check", "bans", "licenses", "sources"]).run();
+    Program::cargo(["fetch", "--quiet"]).folder(folder).run()?;
+    let rules = workspace::root().join("deny.toml").display().to_string();
+    let check = ["deny", "--offline", "--config", &rules, "check", "bans", "licenses", "sources"];
+    let checked = Program::cargo(check).folder(folder).run();
     console::out("advisories: NOT CHECKED (no database)");
     checked.map(|()| Outcome::Passed)
 }
