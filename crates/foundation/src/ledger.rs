@@ -142,18 +142,8 @@ pub struct Ledger {
     funds: BTreeMap<FundId, FundBook>,
     marks: Table<Symbol, Mark>,
     bars: u64,
-    /// What feeds say of their own prices, by feed; those without a fault are left out.
-    stale: BTreeMap<VenueName, StalePrices>,
-}
-
-/// Prices that a feed itself does not trust.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-struct StalePrices {
-    /// When it said so.
-    told: Timestamp,
-    /// Whose, sorted.
-    symbols: Vec<Symbol>,
+    /// The prices that feeds themselves do not trust, by feed: when that was said, and whose they are, sorted.
+    stale: BTreeMap<VenueName, (Timestamp, Vec<Symbol>)>,
 }
 
 impl Ledger {
@@ -219,7 +209,7 @@ impl Ledger {
         if symbols.is_empty() {
             self.stale.remove(venue);
         } else {
-            self.stale.insert(venue.clone(), StalePrices { told, symbols: symbols.to_vec() });
+            self.stale.insert(venue.clone(), (told, symbols.to_vec()));
         }
     }
 
@@ -232,9 +222,10 @@ impl Ledger {
     #[must_use]
     pub fn stale_at(&self, symbol: &Symbol) -> Option<&VenueName> {
         let marked = self.marks.get(symbol).map(|mark| mark.time);
-        let newer = |stale: &StalePrices| marked.is_none_or(|marked| marked <= stale.told);
-        let names = |stale: &StalePrices| stale.symbols.binary_search(symbol).is_ok();
-        self.stale.iter().find(|(_, stale)| newer(stale) && names(stale)).map(|(venue, _)| venue)
+        let is_told = |(told, symbols): &(Timestamp, Vec<Symbol>)| {
+            marked.is_none_or(|marked| marked <= *told) && symbols.binary_search(symbol).is_ok()
+        };
+        self.stale.iter().find(|(_, stale)| is_told(stale)).map(|(venue, _)| venue)
     }
 
     /// Takes a new price of an instrument and revalues every fund that holds it or has orders in it.

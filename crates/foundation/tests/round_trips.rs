@@ -22,8 +22,8 @@ use mts_foundation::signal::TargetSet;
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{
     Account, Bar, CashFlow, CashKind, CorporateAction, CorporateActionKind, Currency, Decimal, Event, Fill,
-    GateLimits, Interval, Order, OrderRecord, OrderState, OrderType, Quote, RiskEnvelope, Side, Signal,
-    Symbol, TargetWeight, TimeInForce, Timestamp, Trade,
+    FundingRate, GateLimits, Interval, Order, OrderRecord, OrderState, OrderType, Quote, RiskEnvelope, Side,
+    Signal, Symbol, TargetWeight, TimeInForce, Timestamp, Trade,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -166,6 +166,14 @@ fn every_other_type_comes_back_exactly() {
         ask_size: d("0"),
         venue: venue.clone(),
         timestamp: time,
+    });
+    round_trips(&FundingRate {
+        venue: venue.clone(),
+        symbol: symbol.clone(),
+        rate: d("-0.000123456789012345"),
+        time,
+        next_rate: Some(d("0.0001")),
+        next_time: Some(time),
     });
     round_trips(&Trade {
         trade_id: "t".into(),
@@ -549,7 +557,10 @@ fn books() {
         "working":{{"o-1":{working}}},"working_by_symbol":{{"AAPL":["o-1"]}},"exposure":{exposure}}}"#
     );
     reads::<FundBook>(&book);
-    reads::<Ledger>(&format!(r#"{{"funds":{{"f":{book}}},"marks":{{"AAPL":{mark}}},"bars":3}}"#));
+    let stale = r#"{"kraken":["2026-03-02T14:30:00Z",["AAPL"]]}"#;
+    reads::<Ledger>(&format!(
+        r#"{{"funds":{{"f":{book}}},"marks":{{"AAPL":{mark}}},"bars":3,"stale":{stale}}}"#
+    ));
     reads::<mts_foundation::FundConfig>(
         r#"{"fund_id":"f","name":"n","description":"","base_currency":"USD","target_nav_usd":"1",
         "broker":"paper","broker_account_id":null,"active":true,"asset_classes":["fx"],"strategies":["s"],

@@ -48,6 +48,7 @@ table! {
     // Market data and instruments.
     instrument::Instrument,
     market::Quote,
+    market::FundingRate,
     market::Trade,
     market::Interval,
     market::Bar,
