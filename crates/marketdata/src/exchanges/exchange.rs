@@ -4,15 +4,15 @@ use super::descriptor::{Descriptor, MarketForm, Method};
 use super::json::Json;
 use super::read::{Candle, Funding, Ticker, failure};
 use super::url::Asked;
+use crate::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
+use crate::stream::{Patience, Topic, is_perpetual};
+use crate::vendor::stream::{Streams, refused};
 use bytes::Bytes;
-use futures_core::Stream;
 use mts_foundation::ids::InvalidId;
 use mts_foundation::io::{DynHttpClient, RequestOptions};
 use mts_foundation::market_data::{MarketDataError, QuoteStream};
 use mts_foundation::{Bar, Clock, Decimal, Interval, MarketData, Quote, Symbol, Timestamp, Trade, VenueName};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Most requests for one call of [`MarketData::bars`].
@@ -21,6 +21,8 @@ const MAX_PAGES: usize = 2_000;
 const ROWS: u32 = 100;
 /// How much of a refusal is told.
 const MAX_TOLD: usize = 200;
+/// How long a stream of quotes may be silent.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Public data of one exchange.
 #[derive(Clone)]
@@ -29,6 +31,7 @@ pub struct DescribedExchange {
     venue: VenueName,
     http: Arc<dyn DynHttpClient>,
     clock: Arc<dyn Clock>,
+    streams: Option<Streams>,
 }
 
 impl std::fmt::Debug for DescribedExchange {
@@ -48,7 +51,14 @@ impl DescribedExchange {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, InvalidId> {
         let venue = VenueName::new(&descriptor.id)?;
-        Ok(Self { descriptor, venue, http, clock })
+        Ok(Self { descriptor, venue, http, clock, streams: None })
+    }
+
+    /// With what streams of quotes need. Binance, Bybit, Coinbase Exchange, Kraken and OKX have some that are spoken here.
+    #[must_use]
+    pub fn with_streams(mut self, streams: Streams) -> Self {
+        self.streams = Some(streams);
+        self
     }
 
     /// What it is described by.
@@ -315,9 +325,29 @@ impl MarketData for DescribedExchange {
         Ok(rows.into_iter().filter(|row| row.time <= asof).map(trade).collect())
     }
 
-    /// Not offered: descriptors are of requests.
-    fn stream_quotes(&self, _symbols: &[Symbol]) -> QuoteStream<'_> {
-        Box::pin(Once(Some(self.lacks("streams"))))
+    /// Of the exchanges whose streams are spoken here, spot or perpetual futures. Prices are stale after a minute of silence.
+    fn stream_quotes(&self, symbols: &[Symbol]) -> QuoteStream<'_> {
+        let Some(streams) = &self.streams else {
+            return refused(self.lacks("streams, or none were given to it (with_streams)"));
+        };
+        let topics = symbols.iter().cloned().map(Topic::quotes);
+        let are_perpetual = symbols.first().is_some_and(is_perpetual);
+        if symbols.iter().any(|symbol| is_perpetual(symbol) != are_perpetual) {
+            return refused(
+                self.lacks("spot and perpetual futures in one stream; give each a stream of its own"),
+            );
+        }
+        let (patience, clock) = (Patience::always(SILENCE), &self.clock);
+        match (self.descriptor.id.as_str(), are_perpetual) {
+            ("binance", false) => streams.quotes(Binance::spot(topics), &patience, clock),
+            ("binance" | "binanceusdm", true) => streams.quotes(Binance::futures(topics), &patience, clock),
+            ("bybit", false) => streams.quotes(Bybit::spot(topics), &patience, clock),
+            ("bybit", true) => streams.quotes(Bybit::linear(topics), &patience, clock),
+            ("coinbaseexchange", _) => streams.quotes(Coinbase::new(topics), &patience, clock),
+            ("kraken", false) => streams.quotes(Kraken::new(topics), &patience, clock),
+            ("okx", _) => streams.quotes(Okx::new(topics), &patience, clock),
+            _ => refused(self.lacks("streams that are spoken here")),
+        }
     }
 }
 
@@ -339,14 +369,4 @@ fn bars(symbol: &Symbol, interval: Interval, mut candles: Vec<Candle>) -> Vec<Ba
         partial: false,
     };
     candles.into_iter().map(bar).collect()
-}
-
-/// A stream of one refusal.
-struct Once(Option<MarketDataError>);
-
-impl Stream for Once {
-    type Item = Result<Quote, MarketDataError>;
-    fn poll_next(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.take().map(Err))
-    }
 }

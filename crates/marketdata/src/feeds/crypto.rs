@@ -9,12 +9,11 @@ use super::world::FeedWorld;
 use crate::aggregate::{self, Aggregator, Hours};
 use crate::exchanges::{DescribedExchange, Descriptor, find};
 use crate::stream::venues::{Binance, Bybit, Coinbase, Kraken, Okx};
-use crate::stream::{Options, Patience, Protocol, StreamFeed, Topic, World};
+use crate::stream::{Options, Patience, Protocol, StreamFeed, Topic, World, is_perpetual};
 
 use mts_foundation::market_data::{
     DataFeed, DynDataFeed, DynMarketData, FeedStats, MarketDataError, MarketEvent,
 };
-use mts_foundation::symbology::SymbolParts;
 use mts_foundation::{Interval, Symbol};
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,10 +107,6 @@ impl CryptoFeed {
         };
         Ok(Self { name, feed, symbols: symbols.len() as u64 })
     }
-}
-
-fn is_perpetual(symbol: &Symbol) -> bool {
-    matches!(symbol.parts(), Ok(SymbolParts::Perpetual(_)))
 }
 
 /// An exchange by its descriptor.

@@ -23,3 +23,8 @@ pub use feed::{StreamFeed, World};
 pub use liveness::Patience;
 pub use options::{Counts, Moment, Options};
 pub use protocol::{Channel, Protocol, Topic};
+
+/// Whether an instrument is a perpetual future: venues stream those from another address than spot.
+pub(crate) fn is_perpetual(symbol: &mts_foundation::Symbol) -> bool {
+    matches!(symbol.parts(), Ok(mts_foundation::symbology::SymbolParts::Perpetual(_)))
+}

@@ -6,6 +6,7 @@ use mts_foundation::broker::BoxFuture;
 use mts_foundation::io::{Frame, Sleep, Socket, SocketConnector, TransportError};
 use mts_foundation::market_data::{MarketData, MarketDataError, QuoteStream};
 use mts_foundation::{Clock, Quote, Timestamp};
+use mts_marketdata::exchanges::{DescribedExchange, find};
 use mts_marketdata::{Streams, alpaca, polygon};
 use std::collections::VecDeque;
 use std::future::{pending, poll_fn, ready};
@@ -222,4 +223,56 @@ fn silence_is_an_error_and_the_stream_goes_on() {
     assert!(said[stale.unwrap()..].iter().any(Result::is_ok), "{said:?}");
     let connects = venue.heard.lock().unwrap().iter().filter(|text| text.starts_with("wss://")).count();
     assert!(connects >= 2, "{connects}");
+}
+
+fn exchange(name: &str) -> DescribedExchange {
+    let descriptor = find(name).unwrap().read().unwrap();
+    DescribedExchange::new(Arc::new(descriptor), answers(|_| fine("")), clock()).unwrap()
+}
+
+#[test]
+fn exchanges_whose_streams_are_spoken_stream_quotes() {
+    let (kraken_streams, venue) = streams(
+        r#"{"channel":"status","type":"update","data":[{"version":"2.0.0","system":"online","api_version":"v2"}]}"#,
+        vec![
+            (
+                "subscribe",
+                r#"{"method":"subscribe","result":{"channel":"ticker","snapshot":true,"symbol":"BTC/USD"},"success":true,"req_id":1}"#,
+            ),
+            (
+                "subscribe",
+                r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":61837.1,"bid_qty":0.5,"ask":61837.2,"ask_qty":1.25,"last":61837.1,"volume":99.5}]}"#,
+            ),
+        ],
+    );
+    let kraken = exchange("kraken").with_streams(kraken_streams);
+    let mut stream = kraken.stream_quotes(&[symbol("BTC-USD")]);
+    let quote = next(&mut stream).unwrap().unwrap();
+    assert_eq!(
+        (quote.bid, quote.ask, quote.ask_size),
+        (decimal("61837.1"), decimal("61837.2"), decimal("1.25"))
+    );
+    assert_eq!(venue.heard.lock().unwrap()[0], "wss://ws.kraken.com/v2");
+    // Addresses differ; and what is not spoken, not given or not of one kind is an error and not silence.
+    for (name, symbols, address) in [
+        ("binance", ["BTC-USDT"], Some("wss://stream.binance.com")),
+        ("binance", ["BTC-USDT-PERP"], Some("wss://fstream.binance.com")),
+        ("okx", ["BTC-USDT"], Some("wss://ws.okx.com")),
+        ("bitstamp", ["BTC-USD"], None),
+    ] {
+        let (streams, venue) = streams("", Vec::new());
+        let exchange = exchange(name).with_streams(streams);
+        let symbols = symbols.map(symbol);
+        let mut stream = exchange.stream_quotes(&symbols);
+        let Some(address) = address else {
+            assert!(super::message(next(&mut stream).unwrap()).contains("streams that are spoken"), "{name}");
+            continue;
+        };
+        let _nothing_comes = stream.as_mut().poll_next(&mut Context::from_waker(Waker::noop()));
+        assert!(venue.heard.lock().unwrap()[0].starts_with(address), "{:?}", venue.heard);
+    }
+    let both = [symbol("BTC-USDT"), symbol("BTC-USDT-PERP")];
+    let (streams, _) = streams("", Vec::new());
+    assert!(next(&mut exchange("okx").with_streams(streams).stream_quotes(&both)).unwrap().is_err());
+    assert!(next(&mut exchange("okx").stream_quotes(&both[..1])).unwrap().is_err());
 }
