@@ -154,6 +154,7 @@ impl App {
             .feed("okx_funding", live::okx_funding)
             .feed("alpaca", live::of_alpaca)
             .feed("polygon", live::of_polygon)
+            .feed("ibkr", live::ibkr)
             .broker("paper", paper)
             .live_broker("loopback", live::loopback)
             .live_broker("alpaca", brokers::alpaca)
