@@ -247,7 +247,8 @@ mod tests {
         let mut portfolio = VirtualPortfolio::default();
         portfolio.process_fill(&fill("A", Side::Buy, "1", "10")).unwrap();
         let before = portfolio.clone();
-        let huge = fill("A", Side::Buy, "70000000000000000000000000000", "2");
+        let mut huge = fill("A", Side::Buy, "1", "2");
+        huge.quantity = d("70000000000000000000000000000");
         assert!(matches!(portfolio.process_fill(&huge), Err(VirtualPortfolioError::OutOfRange(_))));
         assert_eq!(portfolio, before);
     }
