@@ -44,6 +44,8 @@ pub struct StrategyContext<'a> {
     pub calendar: &'a MarketCalendar,
     /// The sizer of the configuration, where there is one.
     pub sizer: Option<Box<dyn Sizer>>,
+    /// Largest turnover of a rebalance, where there is one.
+    pub turnover_cap: Option<Decimal>,
     /// All factors by name.
     pub factors: &'a Registry<dyn Factor>,
     /// Text of the file that `strategy.path` names, where it does, with its path.

@@ -122,7 +122,9 @@ keys! {
     "sizer" {
         "name", "text", "required for `factor`", "Which sizer turns the ranking into weights.";
         "cash_buffer", "share, 0 to below 1", "0", "Share of net asset value that purchases leave in cash.";
-        "params", "table", "{}", "Parameters of the sizer.";
+        "minimum_trade", "money", "0", "Orders of a rebalance that are worth less are left out, unless they close a position.";
+        "turnover_cap", "above 0", "off", "`factor`: a rebalance changes weights by so much together, 2 = everything sold and something else bought; all changes shrink alike.";
+        "params", "table", "{}", "Parameters of the sizer (docs/portfolio.md).";
     }
     "broker" {
         "name", "text", "required", "Registry key; see `mts brokers list`.";
