@@ -10,7 +10,7 @@ use mts_foundation::market_data::{MarketEvent, StaleCause};
 use mts_foundation::secret::{SecretRef, SecretSource, SecretUnavailable};
 use mts_foundation::{Bar, Clock, DataFeed, Decimal, Interval, Quote, Symbol, Timestamp, Trade, VenueName};
 use mts_marketdata::databento::{Live, LiveFeed, LiveWorld};
-use mts_transport::{ReconnectOptions, Stack, SystemClock, TokioSleep};
+use mts_transport::{SystemClock, TcpConnector};
 use mts_venues::{Double, Options, Venue};
 use secrecy::SecretString;
 use std::sync::{Arc, LazyLock};
@@ -40,7 +40,7 @@ impl Clock for Fast {
 
 impl Sleep for Fast {
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
-        TokioSleep.sleep(time / SPEED)
+        Box::pin(tokio::time::sleep(time / SPEED))
     }
 }
 
@@ -66,7 +66,6 @@ fn run<T>(what: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(240), what).await.unwrap() })
 }
 
-/// Must be called inside the runtime.
 fn feed_with(double: &Double, key: SecretString, schemas: &[&str]) -> LiveFeed {
     let subscriptions = schemas.iter().map(|schema| ((*schema).to_owned(), [symbol("AAPL")].into()));
     let live = Live {
@@ -76,15 +75,8 @@ fn feed_with(double: &Double, key: SecretString, schemas: &[&str]) -> LiveFeed {
         subscriptions: subscriptions.collect(),
         names: [].into(),
     };
-    let reconnect = ReconnectOptions {
-        first_pause: Duration::from_millis(1),
-        longest_pause: Duration::from_millis(10),
-        failures: u32::MAX,
-        ..ReconnectOptions::default()
-    };
-    let stack = Stack::builder("databento", Arc::new(SystemClock)).reconnect(reconnect).build().unwrap();
     let world = LiveWorld {
-        connector: stack.sockets(),
+        connector: Arc::new(TcpConnector::default()),
         secrets: Arc::new(Key(key)),
         clock: Arc::new(Fast),
         sleep: Arc::new(Fast),
