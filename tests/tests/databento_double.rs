@@ -22,7 +22,8 @@ const EACH: u32 = 10;
 /// So much faster than that of this machine passes the time of both sides.
 const SPEED: u32 = 50;
 
-/// A fast clock that began on Monday, 2 March 2026, at 15:00 UTC, with this process; who sleeps by it sleeps as much shorter.
+/// A fast clock that began on Monday, 2 March 2026, at 15:00 UTC, with this process; who sleeps by it sleeps as much
+/// shorter.
 #[derive(Debug)]
 struct Fast;
 

@@ -147,8 +147,8 @@ pub(crate) trait Dialect: Send {
     fn greeting(&self) -> Option<&'static [u8]> {
         None
     }
-    /// Whether the venue speaks first on its socket: then nobody can say HTTP there, and the control channel has an address of
-    /// its own.
+    /// Whether the venue speaks first on its socket: then nobody can say HTTP there, and the control channel has an address
+    /// of its own.
     fn speaks_first(&self) -> bool {
         false
     }

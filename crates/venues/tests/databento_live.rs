@@ -1,4 +1,5 @@
-//! The double of Databento's live gateway, line by line and byte by byte. The layout of records is written out here once more.
+//! The double of Databento's live gateway, line by line and byte by byte. The layout of records is written out here once
+//! more.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
