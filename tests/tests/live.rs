@@ -1,4 +1,5 @@
-//! The real binary in real time: paper trading on made-up prices, operators beside it, and ends of every kind.
+//! The real binary in real time: paper trading on made-up prices and on those of a venue, operators beside it, and ends of
+//! every kind.
 
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a live engine is waited for in real time")]
@@ -12,12 +13,16 @@
 mod common;
 
 use common::{changed, mts, root, run, text};
-use mts_foundation::Decimal;
+use mts_foundation::double::{Act, StreamFault, VenueDouble};
+use mts_foundation::{Decimal, Quote, Symbol, Timestamp, VenueName};
+use mts_transport::SystemClock;
+use mts_venues::{Double, Options, Venue};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 struct Engine {
@@ -38,8 +43,14 @@ impl Engine {
     }
 
     fn start(&mut self) {
+        self.start_with(|_| {});
+    }
+
+    /// Starts it with more arguments or variables.
+    fn start_with(&mut self, more: impl FnOnce(&mut Command)) {
         let mut command = Command::new(mts());
         command.current_dir(root()).args(["run", text(&self.config), "--out", text(&self.out), "--json"]);
+        more(&mut command);
         let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         self.process = Some(process.unwrap());
     }
@@ -423,4 +434,97 @@ fn a_run_that_keeps_little_starts_again_from_its_snapshot() {
     engine.start();
     grow(&engine, 50);
     engine.stop();
+}
+
+/// An engine that hears Interactive Brokers' double and trades on every price, with these further changes.
+fn on_ticks_of(double: &Double, changes: &[(&str, &str)]) -> Engine {
+    let at = double.address();
+    let data = format!(
+        "kind = \"ibkr\"\nparams = {{ host = \"{}\", port = {}, tick_throttle_ms = 0 }}",
+        at.ip(),
+        at.port()
+    );
+    let walk = "kind = \"walk\"\npath = \"data/us20/closes.csv\"\nparams = { every_ms = 2 }";
+    let mut all = vec![(walk, data.as_str()), ("every = 7", "every = 1")];
+    all.extend_from_slice(changes);
+    Engine::new(&all)
+}
+
+/// Tells the double of prices until something is so.
+fn tell_until(double: &Double, engine: &Engine, what: &str, mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    // Only what changes is told of: the size does, and the price does not.
+    for size in 1_u32.. {
+        double.quote(&Quote {
+            symbol: Symbol::new("AAPL").unwrap(),
+            bid: Decimal::from(180),
+            ask: Decimal::from(181),
+            bid_size: Decimal::from(size % 100 + 100),
+            ask_size: Decimal::from(1_000),
+            venue: VenueName::new("test").unwrap(),
+            timestamp: Timestamp::EPOCH,
+        });
+        if so() {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "not in a minute: {what}: {}", engine.status());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn ibkr() -> Double {
+    Venue::Ibkr.start(Options::new(Arc::new(SystemClock))).unwrap()
+}
+
+/// Prices of a venue decide on orders of the paper broker, also after the connection was lost; what the venue does not have
+/// is left out, and the log says so.
+#[test]
+fn ticks_of_interactive_brokers_are_traded_on_paper() {
+    let double = ibkr();
+    let folder = common::folder();
+    let log = folder.path().join("log");
+    let section = format!("[log]\nfile = {log:?}\n\n[fund]\n");
+    let mut engine = on_ticks_of(&double, &[("[fund]\n", &section)]);
+    engine.start();
+    tell_until(&double, &engine, "six orders", || orders(&engine.out) >= 6);
+    double.act(&Act::Stream(StreamFault::Cut)).unwrap();
+    let before = orders(&engine.out);
+    tell_until(&double, &engine, "six more after a cut", || orders(&engine.out) >= before + 6);
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    tell_until(&double, &engine, "what is left out is told", || said().contains("AMD: code 200"));
+    assert!(said().contains("the connection to TWS is lost"), "{}", said());
+    engine.stop();
+    books_are_right(&engine.out);
+    let fills = lines(&["fills", text(&engine.out), "--limit", "1000000"]);
+    assert!(fills.len() >= 6, "{fills:?}");
+    for fill in fills {
+        let fill = &fill["fill"];
+        let price = if fill["side"] == "buy" { 181 } else { 180 };
+        assert!(fill["symbol"] == "AAPL" && number(&fill["price"]) == Decimal::from(price), "{fill}");
+    }
+    assert!(double.orders().is_empty(), "{:?}", double.orders());
+}
+
+/// Prices and orders go to the same TWS, as two clients.
+#[test]
+fn ticks_and_orders_of_interactive_brokers_share_a_tws() {
+    let double = ibkr();
+    let at = double.address();
+    let broker = format!("name = \"ibkr\"\nparams = {{ host = \"{}\", port = {} }}\n", at.ip(), at.port());
+    let mut engine = on_ticks_of(
+        &double,
+        &[
+            ("name = \"paper\"\n", &broker),
+            ("[\"paper\"]", "[\"ibkr\"]"),
+            ("mode = \"paper\"", "mode = \"live\"\nenvironment = \"live\""),
+        ],
+    );
+    let state = common::folder();
+    engine.start_with(|command| {
+        command.arg("--live").env("XDG_STATE_HOME", state.path());
+    });
+    tell_until(&double, &engine, "six fills at the venue", || double.fills().len() >= 6);
+    engine.stop();
+    books_are_right(&engine.out);
+    assert!(double.fills().iter().all(|fill| fill.symbol.as_str() == "AAPL"), "{:?}", double.fills());
 }

@@ -44,6 +44,8 @@ pub struct StrategyContext<'a> {
     pub calendar: &'a MarketCalendar,
     /// The sizer of the configuration, where there is one.
     pub sizer: Option<Box<dyn Sizer>>,
+    /// Largest turnover of a rebalance, where there is one.
+    pub turnover_cap: Option<Decimal>,
     /// All factors by name.
     pub factors: &'a Registry<dyn Factor>,
     /// Text of the file that `strategy.path` names, where it does, with its path.
@@ -154,6 +156,7 @@ impl App {
             .feed("okx_funding", live::okx_funding)
             .feed("alpaca", live::of_alpaca)
             .feed("polygon", live::of_polygon)
+            .feed("ibkr", live::ibkr)
             .broker("paper", paper)
             .live_broker("loopback", live::loopback)
             .live_broker("alpaca", brokers::alpaca)

@@ -201,8 +201,7 @@ pub(crate) fn core(
     genesis: Option<&Genesis>,
 ) -> Result<Core, CliError> {
     let pipeline = risk(app, config, &instruments)?;
-    let buffer = config.sizer.as_ref().map(|sizer| sizer.cash_buffer).unwrap_or_default();
-    let planner = WeightPlanner::new(buffer).or_exit(ExitKind::Config)?;
+    let planner = planner(config)?;
     let setup = FundSetup { config: fund(config), initial_cash: config.fund.initial_cash };
     let mut settings = CoreConfig::new(vec![setup], instruments);
     if let Some(genesis) = genesis {
@@ -210,6 +209,15 @@ pub(crate) fn core(
         settings.async_gates = genesis.async_gates;
     }
     Core::new(settings, Box::new(pipeline), Box::new(planner)).or_exit(ExitKind::Config)
+}
+
+/// What turns target weights into orders.
+fn planner(config: &RunConfig) -> Result<WeightPlanner, CliError> {
+    let (buffer, smallest) =
+        config.sizer.as_ref().map(|sizer| (sizer.cash_buffer, sizer.minimum_trade)).unwrap_or_default();
+    WeightPlanner::new(buffer)
+        .and_then(|planner| planner.with_minimum_trade(smallest))
+        .or_exit(ExitKind::Config)
 }
 
 /// What the paper broker lends: everything, or what its list says, at no cost.
@@ -240,7 +248,11 @@ pub(crate) fn check_names(app: &App, config: &RunConfig) -> Result<(), CliError>
         built(&app.factors)?.build(factor, &config.strategy.params).or_exit(ExitKind::Config)?;
     }
     if let Some(sizer) = &config.sizer {
-        WeightPlanner::new(sizer.cash_buffer).or_exit(ExitKind::Config)?;
+        planner(config)?;
+        if sizer.turnover_cap.is_some_and(|cap| cap <= Decimal::ZERO) {
+            let message = "sizer.turnover_cap must be above 0; leave it out for no cap";
+            return Err(CliError::new(ExitKind::Config, message));
+        }
         if let Some(name) = &sizer.name {
             built(&app.sizers)?.build(name, &sizer.params).or_exit(ExitKind::Config)?;
         }
@@ -303,6 +315,7 @@ pub(crate) fn parts(
         symbols: &symbols,
         calendar,
         sizer,
+        turnover_cap: config.sizer.as_ref().and_then(|sizer| sizer.turnover_cap),
         factors: built(&app.factors)?,
         file: files.targets.as_ref().map(|(path, text)| (path.as_path(), text.as_str())),
     })?;

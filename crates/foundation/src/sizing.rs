@@ -53,15 +53,46 @@ pub trait Factor: Send + Sync {
     }
 }
 
+/// What a sizer is given: a universe of A instruments at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct SizingInput<'a> {
+    /// The instruments, A of them, in the order of everything else here.
+    pub symbols: &'a [Symbol],
+    /// One number per instrument, shape (A), higher = stronger, NaN = no opinion.
+    pub signal: ArrayView1<'a, f64>,
+    /// Logarithmic returns, shape (T, A), oldest row first, NaN where one is missing. A sizer looks at the last
+    /// [`Sizer::history`] rows; there are fewer where the data begins later. `None` = not known.
+    pub returns: Option<ArrayView2<'a, f64>>,
+}
+
+impl<'a> SizingInput<'a> {
+    /// A signal and no returns.
+    #[must_use]
+    pub fn of_signal(symbols: &'a [Symbol], signal: ArrayView1<'a, f64>) -> Self {
+        Self { symbols, signal, returns: None }
+    }
+}
+
 /// A sizer: one signal per instrument in, one weight per instrument out. NaN = no opinion, weight zero.
 pub trait Sizer: Send + Sync {
     /// Registry name.
     fn name(&self) -> &str;
+    /// Rows of returns that [`Sizer::size`] looks at; 0 = none.
+    fn history(&self) -> usize {
+        0
+    }
+    /// Whether the parameters make sense, and fit the universe: asked once, before the first order.
+    ///
+    /// # Errors
+    /// [`ComputeError`], which names the parameter and the remedy.
+    fn check(&self, _symbols: &[Symbol]) -> Result<(), ComputeError> {
+        Ok(())
+    }
     /// Weights, shape (A), as fractions of net asset value.
     ///
     /// # Errors
-    /// [`ComputeError`] when the signal cannot be sized.
-    fn size(&self, signal: ArrayView1<'_, f64>) -> Result<Array1<f64>, ComputeError>;
+    /// [`ComputeError`] when this cannot be sized.
+    fn size(&self, input: &SizingInput<'_>) -> Result<Array1<f64>, ComputeError>;
 }
 
 /// An allocator: weights from the joint history of returns.

@@ -5,7 +5,7 @@
 use mts_foundation::ledger::MarkKind;
 use mts_foundation::num::quantise;
 use mts_foundation::signal::{TargetSet, TargetWeight};
-use mts_foundation::sizing::{PlanRequest, PlanStage, Sizer, TargetPlanner};
+use mts_foundation::sizing::{PlanRequest, PlanStage, Sizer, SizingInput, TargetPlanner};
 use mts_foundation::{
     Currency, Decimal, Fill, FundId, Instrument, InstrumentTable, Ledger, Side, StrategyId, Symbol, Timestamp,
 };
@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     ledger.book_fill(&instruments, &fund_id, &bought)?;
 
     let signal = ndarray::array![-0.4, 1.3, 0.9];
-    let weights = EqualWeightLong { n: 2, gross: 1.0 }.size(signal.view())?;
+    let weights =
+        EqualWeightLong { n: 2, gross: 1.0 }.size(&SizingInput::of_signal(&symbols, signal.view()))?;
     let targets = TargetSet {
         fund_id,
         strategy_id: StrategyId::new("two-best")?,

@@ -2,8 +2,18 @@
 //!
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
 
+pub mod capacity;
 pub mod planner;
+pub mod session_matrix;
 pub mod sizers;
+pub mod sleeves;
+pub mod turnover;
+pub mod virtual_portfolio;
 
+pub use capacity::CapacityRule;
 pub use planner::WeightPlanner;
+pub use session_matrix::SessionMatrix;
 pub use sizers::{EqualWeightLong, FixedWeight};
+pub use sleeves::compose;
+pub use turnover::cap_turnover;
+pub use virtual_portfolio::VirtualPortfolio;

@@ -12,9 +12,13 @@ use std::collections::BTreeMap;
 ///
 /// Purchases together never take cash below `cash_buffer × NAV`: when they would, all are scaled down alike. Orders
 /// come in the order of the targets' ranks; instruments without a rank or a weight come last, by symbol.
+///
+/// An order that is worth less than `minimum_trade` is left out, unless it closes a position as a whole: fees and spreads eat
+/// small corrections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightPlanner {
     cash_buffer: Decimal,
+    minimum_trade: Decimal,
 }
 
 const NAME: &str = "planner";
@@ -29,7 +33,19 @@ impl WeightPlanner {
             let message = format!("cash_buffer is {cash_buffer}; it must be at least 0 and below 1");
             return Err(ComputeError::new(NAME, message));
         }
-        Ok(Self { cash_buffer })
+        Ok(Self { cash_buffer, minimum_trade: Decimal::ZERO })
+    }
+
+    /// The same planner, which leaves out orders worth less than this, in the fund's currency.
+    ///
+    /// # Errors
+    /// [`ComputeError`] for a negative value.
+    pub fn with_minimum_trade(self, minimum_trade: Decimal) -> Result<Self, ComputeError> {
+        if minimum_trade < Decimal::ZERO {
+            let message = format!("minimum_trade is {minimum_trade}; it must be at least 0");
+            return Err(ComputeError::new(NAME, message));
+        }
+        Ok(Self { minimum_trade, ..self })
     }
 
     fn order(
@@ -83,6 +99,10 @@ impl WeightPlanner {
         if quantity <= Decimal::ZERO {
             return Ok(None);
         }
+        let closes = request.stage == PlanStage::Reduce && quantity == held.abs();
+        if !closes && self.is_small(quantity, price, instrument) {
+            return Ok(None);
+        }
         let planned = PlannedOrder {
             symbol: symbol.clone(),
             side,
@@ -92,6 +112,12 @@ impl WeightPlanner {
             target_quantity: wanted,
         };
         Ok(Some(Sized { planned, lot: instrument.lot, multiplier: instrument.multiplier }))
+    }
+
+    /// Whether an order is worth less than the smallest trade. One whose value leaves the range of decimals is not.
+    fn is_small(&self, quantity: Decimal, price: Decimal, instrument: &Instrument) -> bool {
+        let value = quantity.checked_mul(price).and_then(|value| value.checked_mul(instrument.multiplier));
+        value.is_some_and(|value| value < self.minimum_trade)
     }
 
     fn target_quantity(
@@ -284,6 +310,28 @@ mod tests {
         // Not sold: A stays over its weight, so B and C cannot both reach theirs: (4000 - 100) / 2 each.
         let set = targets(&[("A", "0.4", 1), ("B", "0.3", 2), ("C", "0.3", 3)]);
         assert_eq!(plan(&table, &ledger, &set, PlanStage::Increase), ["buy 195 B", "buy 195 C"]);
+    }
+
+    #[test]
+    fn small_trades_are_left_out_and_closing_ones_are_not() {
+        let (table, mut ledger) = world(&[("A", "10", "1"), ("B", "10", "1"), ("C", "10", "1")]);
+        hold(&table, &mut ledger, "A", Side::Buy, "400", "10");
+        hold(&table, &mut ledger, "B", Side::Buy, "20", "10");
+        hold(&table, &mut ledger, "C", Side::Buy, "100", "10");
+        let planner = WeightPlanner::new(Decimal::ZERO).unwrap().with_minimum_trade(d("500")).unwrap();
+        // A shall lose 40 units (400 in value), C shall gain 60 (600), B shall go (200).
+        let set = targets(&[("A", "0.36", 1), ("C", "0.16", 2)]);
+        let plan = |stage| {
+            let request = PlanRequest { targets: &set, stage, ledger: &ledger, instruments: &table };
+            let orders = planner.plan(&request).unwrap();
+            orders
+                .iter()
+                .map(|order| format!("{} {} {}", order.side, order.quantity, order.symbol))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(plan(PlanStage::Reduce), ["sell 20 B"]);
+        assert_eq!(plan(PlanStage::Increase), ["buy 60 C"]);
+        assert!(planner.with_minimum_trade(d("-1")).is_err());
     }
 
     #[test]

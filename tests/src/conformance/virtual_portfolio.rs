@@ -1,6 +1,6 @@
-//! `ml4t-virtual-portfolio/1`: sequences of fills and marks against foundation's position arithmetic.
+//! `ml4t-virtual-portfolio/1`: sequences of fills and marks against the virtual portfolio.
 //!
-//! Every step of a sequence is a case. It goes through [`PositionBook`] and an exact cash account, and is compared
+//! Every step of a sequence is a case. It goes through [`VirtualPortfolio`], which stands on foundation's position arithmetic, and is compared
 //! with the file: positions (quantity, average price, last price), cash and account value, with a relative tolerance
 //! of 1e-9 and less than 1e-9 units as flat (decision N4). Where the file marks its account value as a defect of its
 //! origin, `account_value_correct` beside it is the right one. After each step the book has to agree with itself:
@@ -21,7 +21,8 @@ use mts_foundation::num::{Decimal, as_written};
 use mts_foundation::position::PositionBook;
 use mts_foundation::symbol::Symbol;
 use mts_foundation::time::Timestamp;
-use mts_foundation::{Fill, Side};
+use mts_foundation::{Currency, Fill, Side};
+use mts_portfolio::VirtualPortfolio;
 use reference::{FloatPosition, Reference, Refusal};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -232,17 +233,25 @@ enum Fault {
     Ends(String),
 }
 
-/// Foundation's positions with an exact cash account beside them.
+/// The portfolio, and what it began with.
 #[derive(Debug)]
-struct VirtualPortfolio {
+struct Followed {
     initial_cash: Decimal,
-    cash: Decimal,
-    book: PositionBook,
+    portfolio: VirtualPortfolio,
 }
 
-impl VirtualPortfolio {
+impl Followed {
     fn new(cash: Decimal) -> Self {
-        Self { initial_cash: cash, cash, book: PositionBook::new() }
+        Self { initial_cash: cash, portfolio: VirtualPortfolio::new(Currency::USD, cash) }
+    }
+
+    fn cash(&self) -> Decimal {
+        self.portfolio.cash(Currency::USD)
+    }
+
+    /// The positions: everything is of one currency here.
+    fn book(&self) -> &PositionBook {
+        self.portfolio.own_positions()
     }
 
     /// Books a fill, unless it lacks its quantity or price, or [`Fill`] refuses one of them.
@@ -258,25 +267,18 @@ impl VirtualPortfolio {
             }
             Err(error) => return Err(error.to_string()),
         };
-        // Without this the proceeds below could overflow.
-        let too_large = || format!("{quantity} at {price} leaves the range of exact decimals");
-        quantity.checked_mul(price).ok_or_else(too_large)?;
-        let cash = self.cash.checked_add(fill.net_proceeds()).ok_or_else(too_large)?;
-        self.book
-            .apply(symbol, side, fill.quantity, fill.price, Decimal::ONE, fill.timestamp)
-            .map_err(|error| error.to_string())?;
-        self.cash = cash;
-        Ok(())
+        self.portfolio.process_fill(&fill).map(drop).map_err(|error| error.to_string())
     }
 
     fn mark(&mut self, symbol: &Symbol, price: f64) -> Result<(), String> {
-        self.book.mark(symbol, decimal(price)?).map_err(|error| error.to_string())
+        let price = decimal(price)?;
+        self.portfolio.update_prices([(symbol, price)]).map_err(|error| error.to_string())
     }
 
     /// What the book keeps twice has to agree: `largest` is the largest amount seen so far.
     fn contradictions(&self, largest: f64) -> Result<Vec<String>, String> {
         let (mut value, mut cost) = (Decimal::ZERO, Decimal::ZERO);
-        for (symbol, held) in self.book.iter() {
+        for (symbol, held) in self.book().iter() {
             let too_large = || format!("the value of {symbol} leaves the range of exact decimals");
             value = held
                 .quantity
@@ -296,11 +298,11 @@ impl VirtualPortfolio {
                 found.push(format!("the book contradicts itself: {what}: {left} and {right}"));
             }
         };
-        compare("incremental value and sum over the holdings", self.book.market_value(), value);
+        compare("incremental value and sum over the holdings", self.book().market_value(), value);
         compare(
             "cash with the holdings' cost, and initial cash with the realised profit",
-            self.cash + cost,
-            self.initial_cash + self.book.realized_total(),
+            self.cash() + cost,
+            self.initial_cash + self.book().realized_total(),
         );
         Ok(found)
     }
@@ -370,7 +372,7 @@ fn canonical(asset: &str) -> Result<Symbol, String> {
 
 /// A sequence under way.
 struct Replay {
-    portfolio: VirtualPortfolio,
+    portfolio: Followed,
     /// The origin's arithmetic.
     origin: Reference<String>,
     /// The same without what we refuse.
@@ -382,7 +384,7 @@ struct Replay {
 impl Replay {
     fn new(initial_cash: f64) -> Result<Self, String> {
         Ok(Self {
-            portfolio: VirtualPortfolio::new(decimal(initial_cash)?),
+            portfolio: Followed::new(decimal(initial_cash)?),
             origin: Reference::new(Refusal::Missing, initial_cash),
             ruled: Reference::new(Refusal::NotPositive, initial_cash),
             rounding: Rounding { money: initial_cash.abs(), ..Rounding::default() },
@@ -439,7 +441,7 @@ impl Replay {
 
     /// Compares with what is expected: the rule under which it agrees, or every difference.
     fn compare(&self, expected: &Expected<'_>) -> Result<Option<&'static str>, Vec<String>> {
-        let book = &self.portfolio.book;
+        let book = self.portfolio.book();
         let mut comparison = Comparison::default();
         let held = book.iter().map(|(symbol, _)| symbol);
         for symbol in held.chain(expected.positions.keys()).collect::<BTreeSet<_>>() {
@@ -464,11 +466,13 @@ impl Replay {
             comparison.value(symbol, "entry_price", ours.average_price, theirs.entry_price, price_slack);
             comparison.value(symbol, "current_price", ours.last_price, theirs.current_price, 0.0);
         }
-        comparison.value(&"the account", "cash", self.portfolio.cash, expected.cash, self.rounding.cash());
+        comparison.value(&"the account", "cash", self.portfolio.cash(), expected.cash, self.rounding.cash());
         let slack = self.rounding.account_value(book);
         for value in &expected.account_values {
-            let ours = self.portfolio.cash + book.market_value();
-            comparison.value(&"the account", "account_value", ours, *value, slack);
+            match self.portfolio.portfolio.account_value() {
+                Ok(ours) => comparison.value(&"the account", "account_value", ours, *value, slack),
+                Err(error) => comparison.differences.push(error.to_string()),
+            }
         }
         comparison.result()
     }
@@ -532,9 +536,9 @@ impl Rounding {
         }
     }
 
-    fn portfolio(&mut self, portfolio: &VirtualPortfolio) {
-        self.money = self.money.max(float(portfolio.cash).abs());
-        for (symbol, held) in portfolio.book.iter() {
+    fn portfolio(&mut self, portfolio: &Followed) {
+        self.money = self.money.max(float(portfolio.cash()).abs());
+        for (symbol, held) in portfolio.portfolio.positions() {
             self.money = self.money.max(float(held.market_value()).abs());
             raise(&mut self.units, symbol, float(held.quantity).abs());
         }

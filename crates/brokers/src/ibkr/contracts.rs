@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 const OPTIONS: VenueSymbology =
     VenueSymbology::new("ibkr", &[Form::Option(OptionForm { root_width: 6, ..OptionForm::PLAIN })]);
 
-/// Markets outside the United States: code, exchange, currency.
+/// Markets outside the United States: code, exchange, currency. `marketdata/src/ibkr/contracts.rs` has them too, for prices:
+/// neither crate sees the other, and foundation knows no venue. What is changed here is changed there.
 const MARKETS: &[(&str, &str, &str)] = &[
     ("AU", "ASX", "AUD"),
     ("CA", "TSE", "CAD"),

@@ -105,8 +105,8 @@ keys! {
         "path", "file", "required", "CSV table of instruments, relative to this file.";
     }
     "data" {
-        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `ticks` reads quotes, prints and bars from JSON lines; `store` reads bars of a store (docs/store.md); `walk` makes prices up from its last closes, for drills in real time; `minutes` makes the minutes of its last day up, in shortened time; `databento` reads a recording, in a program built with that feature; `crypto` follows the instruments of the table at a crypto exchange, `okx_funding` the candles and funding rates of perpetual futures at OKX, `alpaca` and `polygon` the instruments at those vendors, all in real time (docs/feeds.md).";
-        "path", "file", "required, but for `crypto`", "Data file, relative to this file.";
+        "kind", "text", "\"closes\"", "Feed; `closes` reads one row per session, one column per symbol; `ticks` reads quotes, prints and bars from JSON lines; `store` reads bars of a store (docs/store.md); `walk` makes prices up from its last closes, for drills in real time; `minutes` makes the minutes of its last day up, in shortened time; `databento` reads a recording, in a program built with that feature; `crypto` follows the instruments of the table at a crypto exchange, `okx_funding` the candles and funding rates of perpetual futures at OKX, `alpaca` and `polygon` the instruments at those vendors, `ibkr` their ticks at Interactive Brokers, all in real time (docs/feeds.md).";
+        "path", "file", "required, but for `crypto`, `okx_funding`, `alpaca`, `polygon` and `ibkr`", "Data file, relative to this file.";
         "bars", "text", "off", "Length of the bars that are made of what the feed gives, such as `5m` or `1d`, by each instrument's calendar; strategies then hear these bars and nothing else. Partial ones are left out.";
         "bars_of", "\"trades\" or \"mids\"", "\"trades\"", "Which prices become such bars; smaller bars always do.";
         "params", "table", "{}", "Parameters of the feed; `crypto` has `exchange`, `timeframe`, `stream_trades`, `stream_ohlcv` and `silence_s`.";
@@ -122,7 +122,9 @@ keys! {
     "sizer" {
         "name", "text", "required for `factor`", "Which sizer turns the ranking into weights.";
         "cash_buffer", "share, 0 to below 1", "0", "Share of net asset value that purchases leave in cash.";
-        "params", "table", "{}", "Parameters of the sizer.";
+        "minimum_trade", "money", "0", "Orders of a rebalance that are worth less are left out, unless they close a position.";
+        "turnover_cap", "above 0", "off", "`factor`: a rebalance changes weights by so much together, 2 = everything sold and something else bought; all changes shrink alike.";
+        "params", "table", "{}", "Parameters of the sizer (docs/portfolio.md).";
     }
     "broker" {
         "name", "text", "required", "Registry key; see `mts brokers list`.";

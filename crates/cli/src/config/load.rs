@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// Kinds of feeds that read no file: they cannot be had a second time.
-const REAL_TIME: &[&str] = &["crypto", "okx_funding", "alpaca", "polygon"];
+const REAL_TIME: &[&str] = &["crypto", "okx_funding", "alpaca", "polygon", "ibkr"];
 
 /// A configuration and where it came from.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ pub use live::{Environment, LiveMode, LiveSection, MetricsSection};
 pub(crate) use load::nearest;
 pub use load::{Loaded, load, parse};
 pub use log::LogSection;
-use mts_foundation::num::exact;
+use mts_foundation::num::{exact, exact_option};
 use mts_foundation::registry::Parameters;
 use mts_foundation::schema::PositiveDecimal;
 use mts_foundation::{
@@ -218,6 +218,12 @@ pub struct SizerSection {
     /// Share of net asset value kept in cash.
     #[serde(with = "exact", default)]
     pub cash_buffer: Decimal,
+    /// Smallest value of an order of a rebalance that does not close a position.
+    #[serde(with = "exact", default, skip_serializing_if = "Decimal::is_zero")]
+    pub minimum_trade: Decimal,
+    /// Largest Σ |change of weight| of a rebalance, for strategies that use the sizer.
+    #[serde(with = "exact_option", default, skip_serializing_if = "Option::is_none")]
+    pub turnover_cap: Option<Decimal>,
     /// Parameters of the sizer.
     #[serde(default)]
     pub params: Parameters,

@@ -80,7 +80,8 @@ pub(crate) fn make(context: FeedContext<'_>) -> Result<FeedParts, CliError> {
     Ok(FeedParts { feed: Box::new(feed), symbols, range: (today, today) })
 }
 
-fn wrong(what: impl std::fmt::Display) -> CliError {
+/// A fault of `data.params`; `what` begins after that name.
+pub(super) fn wrong(what: impl std::fmt::Display) -> CliError {
     CliError::new(ExitKind::Config, format!("data.params{what}"))
 }
 
@@ -186,10 +187,12 @@ mod tests {
     fn a_file_is_left_out_for_what_comes_in_real_time_and_for_nothing_else() {
         let crypto = "kind = \"crypto\"\nparams = { exchange = \"kraken\" }";
         let live = "[live]\nmode = \"paper\"";
-        let loaded = parsed(crypto, live).unwrap();
-        assert!(loaded.config.data.path.as_os_str().is_empty());
-        let refused = parsed(crypto, "").unwrap_err();
-        assert!(refused.contains("real time") && refused.contains("live.mode"), "{refused}");
+        for data in [crypto, "kind = \"ibkr\""] {
+            let loaded = parsed(data, live).unwrap();
+            assert!(loaded.config.data.path.as_os_str().is_empty());
+            let refused = parsed(data, "").unwrap_err();
+            assert!(refused.contains("real time") && refused.contains("live.mode"), "{refused}");
+        }
         for kind in ["closes", "ticks", "walk", "minutes"] {
             let refused = parsed(&format!("kind = {kind:?}"), live).unwrap_err();
             assert!(refused.contains("data.path is missing") && refused.contains(kind), "{refused}");

@@ -1,6 +1,7 @@
 //! `data.kind = "alpaca"` and `"polygon"`: the instruments of the table by a vendor's streams, in real time.
 
 use super::SystemClock;
+use super::crypto::{read, wrong};
 use crate::app::{FeedContext, FeedParts};
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::secrets;
@@ -40,17 +41,13 @@ struct Params {
     stream_url: Option<String>,
 }
 
-fn wrong(what: impl std::fmt::Display) -> CliError {
-    CliError::new(ExitKind::Config, format!("data.params{what}"))
-}
-
 impl Params {
     /// Those of a vendor, who does not know the names in `others`.
     fn of(vendor: &str, params: &Parameters, others: &[&str]) -> Result<Self, CliError> {
         if let Some(name) = others.iter().find(|name| params.contains_key(**name)) {
             return Err(wrong(format!(".{name} is not known to {vendor}; remove it")));
         }
-        let params: Self = super::crypto::read(params)?;
+        let params: Self = read(params)?;
         if params.silence_s == Some(0) {
             return Err(wrong(".silence_s is 0; give a time above zero"));
         }

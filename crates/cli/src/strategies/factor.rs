@@ -5,16 +5,17 @@ use crate::config::Rebalance;
 use crate::error::{CliError, ExitKind, OrExit};
 use mts_foundation::num::quantise;
 use mts_foundation::signal::{TargetSet, TargetWeight};
-use mts_foundation::sizing::{Factor, Sizer};
+use mts_foundation::sizing::{Factor, Sizer, SizingInput};
 use mts_foundation::strategy::{Commands, Strategy, StrategyError, View};
-use mts_foundation::{Bar, FundId, StrategyId, Symbol, Timestamp, UniversePanel};
+use mts_foundation::{Bar, Decimal, FundId, StrategyId, Symbol, Timestamp, UniversePanel};
+use mts_portfolio::cap_turnover;
 use mts_quantkit::cross_section::ranks_descending;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use rust_decimal::prelude::ToPrimitive;
 use std::collections::VecDeque;
 
 /// Kind `factor`: at the close of the last session of a period it computes the factor over the closes it remembers,
-/// sizes the cross-section and asks for those weights. It remembers exactly the rows that the factor needs.
+/// sizes the cross-section and asks for those weights. It remembers exactly the rows that factor and sizer need.
 pub struct FactorStrategy {
     id: StrategyId,
     fund_id: FundId,
@@ -22,6 +23,7 @@ pub struct FactorStrategy {
     factor: Box<dyn Factor>,
     sizer: Box<dyn Sizer>,
     rebalance: Rebalance,
+    turnover_cap: Option<Decimal>,
     rows: VecDeque<(Timestamp, Vec<f64>)>,
 }
 
@@ -40,9 +42,11 @@ pub(crate) fn make(context: StrategyContext<'_>) -> Result<Box<dyn Strategy>, Cl
     let factor = context.factors.build(name, &section.params).or_exit(ExitKind::Config)?;
     let sizer = context.sizer.ok_or_else(|| config("sizer.name is missing; name a sizer"))?;
     // A sizer that does not fit the universe must fail before the first order, not in the first month.
-    sizer.size(ndarray::Array1::zeros(context.symbols.len()).view()).or_exit(ExitKind::Config)?;
+    sizer.check(context.symbols).or_exit(ExitKind::Config)?;
     let (id, fund_id) = (section.strategy_id.clone(), context.fund_id.clone());
-    Ok(Box::new(FactorStrategy::new(id, fund_id, context.symbols.to_vec(), factor, sizer, section.rebalance)))
+    let strategy =
+        FactorStrategy::new(id, fund_id, context.symbols.to_vec(), factor, sizer, section.rebalance);
+    Ok(Box::new(FactorStrategy { turnover_cap: context.turnover_cap, ..strategy }))
 }
 
 impl FactorStrategy {
@@ -56,7 +60,7 @@ impl FactorStrategy {
         sizer: Box<dyn Sizer>,
         rebalance: Rebalance,
     ) -> Self {
-        Self { id, fund_id, symbols, factor, sizer, rebalance, rows: VecDeque::new() }
+        Self { id, fund_id, symbols, factor, sizer, rebalance, turnover_cap: None, rows: VecDeque::new() }
     }
 
     fn remember(&mut self, bars: &[Bar]) {
@@ -70,9 +74,18 @@ impl FactorStrategy {
         };
         let row = self.symbols.iter().map(close).collect();
         self.rows.push_back((time, row));
-        while self.rows.len() > self.factor.warm_up() {
+        while self.rows.len() > self.rows_needed() {
             self.rows.pop_front();
         }
+    }
+
+    /// A return takes two closes.
+    fn rows_needed(&self) -> usize {
+        let history = match self.sizer.history() {
+            0 => 0,
+            returns => returns.saturating_add(1),
+        };
+        self.factor.warm_up().max(history)
     }
 
     fn is_due(&self, view: &View<'_>) -> bool {
@@ -89,9 +102,14 @@ impl FactorStrategy {
         let values = self.rows.iter().flat_map(|(_, row)| row.iter().copied()).collect();
         let close = Array2::from_shape_vec(shape, values)?;
         let dates = self.rows.iter().map(|(time, _)| *time).collect();
+        let logarithms = close.mapv(f64::ln);
+        let later = logarithms.slice_axis(Axis(0), (1..).into());
+        let returns = &later - &logarithms.slice_axis(Axis(0), (..-1).into());
         let panel = UniversePanel::of_closes(dates, self.symbols.clone(), close)?;
         let scores = self.factor.latest(&panel)?;
-        let weights = self.sizer.size(scores.view())?;
+        let input =
+            SizingInput { symbols: &self.symbols, signal: scores.view(), returns: Some(returns.view()) };
+        let weights = self.sizer.size(&input)?;
         let ranks = ranks_descending(&scores);
         let mut set = TargetSet {
             fund_id: self.fund_id.clone(),
@@ -111,7 +129,10 @@ impl FactorStrategy {
                 });
             }
         }
-        Ok(set)
+        Ok(match self.turnover_cap {
+            Some(cap) => cap_turnover(set, view.book, cap)?,
+            None => set,
+        })
     }
 }
 
@@ -127,7 +148,7 @@ impl Strategy for FactorStrategy {
 
     fn on_data(&mut self, view: &View<'_>, commands: &mut Commands) -> Result<(), StrategyError> {
         self.remember(view.bars);
-        if self.is_due(view) && self.rows.len() >= self.factor.warm_up() {
+        if self.is_due(view) && self.rows.len() >= self.rows_needed() {
             commands.targets(self.targets(view)?);
         }
         Ok(())

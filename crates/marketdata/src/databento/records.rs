@@ -62,6 +62,9 @@ impl Records {
             check(prelude)?;
             self.is_checked = true;
         }
+        if self.is_described {
+            aligned(self.machine.data())?;
+        }
         match self.machine.process() {
             ProcessResult::ReadMore(_) => Ok(Step::More),
             ProcessResult::Metadata(metadata) => {
@@ -76,6 +79,18 @@ impl Records {
     /// The record of the last step.
     pub(super) fn record(&self) -> Option<RecordRef<'_>> {
         self.machine.last_record()
+    }
+}
+
+/// All records are multiples of eight bytes long. The decoder takes other lengths too, and reads the next record where it may
+/// not stand.
+fn aligned(bytes: &[u8]) -> Result<(), String> {
+    match bytes.first() {
+        Some(words) if words % 2 != 0 => Err(format!(
+            "a record is {} bytes long, which is no multiple of 8; is it damaged?",
+            usize::from(*words) * 4
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 const OPTIONS: VenueSymbology =
     VenueSymbology::new("ibkr", &[Form::Option(OptionForm { root_width: 6, ..OptionForm::PLAIN })]);
 
-/// Exchange and currency of shares outside the United States, by the code of their market.
+/// Exchange and currency of shares outside the United States, by the code of their market. `brokers/src/ibkr/contracts.rs` has
+/// them too, for orders: neither crate sees the other, and foundation knows no venue. What is changed here is changed there.
 const ABROAD: &[(&str, &str, &str)] = &[
     ("AU", "ASX", "AUD"),
     ("CA", "TSE", "CAD"),

@@ -40,6 +40,23 @@ fn a_cut_file_gives_what_it_has_and_then_says_where_it_ends() {
 }
 
 #[test]
+fn a_length_that_no_record_has_ends_the_file() {
+    let whole = three();
+    let second = whole.len() - 2 * LENGTH;
+    for words in [1, 5, 11, 13, 255] {
+        let mut bytes = whole.clone();
+        bytes[second] = words;
+        let (events, error) = drain(&mut feed_of(vec![bytes], &only(&[])).unwrap());
+        let message = error.map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(events.len(), 1, "{message}");
+        assert!(
+            message.contains(&format!("{} bytes long, which is no multiple of 8", words as usize * 4)),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn compressed_files_are_read_and_their_missing_end_is_told() {
     let records = [trade(1, 0, USD, 1), trade(1, SECOND, USD, 2), trade(1, 2 * SECOND, USD, 3)];
     let mut compressed = Vec::new();
@@ -75,12 +92,12 @@ fn a_record_shorter_than_its_kind_is_an_error() {
     record.hd = RecordHeader::new::<Mbp10Msg>(rtype::MBP_10, 2, 1, OPEN);
     let mut bytes = file(&shares(Schema::Mbp10), &[record]);
     let at = bytes.len() - size_of::<Mbp10Msg>();
-    bytes[at] = 5;
-    bytes.truncate(at + 20);
+    bytes[at] = 6;
+    bytes.truncate(at + 24);
     let (events, error) = drain(&mut feed_of(vec![bytes], &only(&[])).unwrap());
     assert!(events.is_empty());
     let error = error.unwrap().to_string();
-    assert!(error.contains("line 1") && error.contains("0x0a has 20 bytes, too few"), "{error}");
+    assert!(error.contains("line 1") && error.contains("0x0a has 24 bytes, too few"), "{error}");
 }
 
 #[test]

@@ -4,10 +4,11 @@
 use super::contracts::instrument;
 use super::message::Said;
 use super::proto::{
-    AccountDataEnd, AccountSummary, AccountSummaryEnd, AccountSummaryRequest, AccountUpdateMulti,
-    AccountUpdateMultiEnd, AccountUpdateTime, AccountValue, PortfolioValue, Position,
+    AccountDataEnd, AccountSummary, AccountSummaryEnd, AccountUpdateMulti, AccountUpdateMultiEnd,
+    AccountUpdateTime, AccountValue, PortfolioValue, Position,
 };
 use super::read::{float, text};
+use super::requests::AccountSummaryRequest;
 use crate::desk::Desk;
 use chrono_tz::America::New_York;
 use mts_foundation::position::Holding;

@@ -1,9 +1,10 @@
 //! Executions of some days, as a client filters them.
 
 use super::message::Said;
-use super::proto::{ExecutionDetailsEnd, ExecutionFilter, ExecutionRequest};
+use super::proto::ExecutionDetailsEnd;
 use super::read::{day, instant};
 use super::render::{Told, error, owner};
+use super::requests::{ExecutionFilter, ExecutionRequest};
 use crate::desk::{FillRow, Row};
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::America::New_York;

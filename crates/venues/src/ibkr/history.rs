@@ -2,9 +2,10 @@
 
 use super::contracts::find;
 use super::message::Said;
-use super::proto::{HistoricalData, HistoricalDataBar, HistoricalDataEnd, HistoricalDataRequest};
+use super::price_messages::{HistoricalData, HistoricalDataBar, HistoricalDataEnd};
 use super::read::{float, instant, local, text};
 use super::render::error;
+use super::requests::HistoricalDataRequest;
 use crate::desk::Desk;
 use chrono_tz::America::New_York;
 use mts_foundation::market::IntervalUnit;

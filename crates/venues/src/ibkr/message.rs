@@ -1,16 +1,21 @@
 //! What clients ask and what the venue says, and how the protobuf dialect writes both.
 
+use super::price_messages::{
+    HistoricalData, HistoricalDataEnd, HistoricalTicksLast, MarketDataType, TickByTickData, TickPrice,
+    TickReqParams, TickSize, TickSnapshotEnd, TickString,
+};
 use super::proto::{
-    AccountDataEnd, AccountDataRequest, AccountSummary, AccountSummaryEnd, AccountSummaryRequest,
-    AccountUpdateMulti, AccountUpdateMultiEnd, AccountUpdateTime, AccountUpdatesMultiRequest, AccountValue,
-    CancelAccountSummary, CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest, CancelTickByTick,
-    CommissionAndFeesReport, CompletedOrder, CompletedOrdersRequest, ContractData, ContractDataEnd,
-    ContractDataRequest, CurrentTime, CurrentTimeInMillis, ErrorMessage, ExecutionDetails,
-    ExecutionDetailsEnd, ExecutionRequest, HistoricalData, HistoricalDataEnd, HistoricalDataRequest,
-    HistoricalTicksLast, HistoricalTicksRequest, ManagedAccounts, MarketDataRequest, MarketDataType,
-    MarketDataTypeRequest, NextValidId, OpenOrder, OrderStatus, PlaceOrderRequest, PortfolioValue, Position,
-    StartApiRequest, TickByTickData, TickByTickRequest, TickPrice, TickReqParams, TickSize, TickSnapshotEnd,
-    TickString,
+    AccountDataEnd, AccountSummary, AccountSummaryEnd, AccountUpdateMulti, AccountUpdateMultiEnd,
+    AccountUpdateTime, AccountValue, CommissionAndFeesReport, CompletedOrder, ContractData, ContractDataEnd,
+    CurrentTime, CurrentTimeInMillis, ErrorMessage, ExecutionDetails, ExecutionDetailsEnd, ManagedAccounts,
+    NextValidId, OpenOrder, OrderStatus, PortfolioValue, Position,
+};
+use super::requests::{
+    AccountDataRequest, AccountSummaryRequest, AccountUpdatesMultiRequest, CancelAccountSummary,
+    CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest, CancelTickByTick,
+    CompletedOrdersRequest, ContractDataRequest, ExecutionRequest, HistoricalDataRequest,
+    HistoricalTicksRequest, MarketDataRequest, MarketDataTypeRequest, PlaceOrderRequest, StartApiRequest,
+    TickByTickRequest,
 };
 use mts_foundation::double::Call;
 use prost::Message;

@@ -3,11 +3,12 @@
 
 use super::contracts::find;
 use super::message::Said;
-use super::proto::{
-    MarketDataRequest, MarketDataType, TickPrice, TickReqParams, TickSize, TickSnapshotEnd, TickString,
+use super::price_messages::{
+    MarketDataType, TickPrice, TickReqParams, TickSize, TickSnapshotEnd, TickString,
 };
 use super::read::{float, text};
 use super::render::error;
+use super::requests::MarketDataRequest;
 use crate::desk::{Desk, Print};
 use mts_foundation::{Decimal, Symbol};
 use std::collections::BTreeMap;

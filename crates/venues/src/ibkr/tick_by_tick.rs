@@ -2,12 +2,10 @@
 
 use super::contracts::{Instrument, find};
 use super::message::Said;
-use super::proto::{
-    HistoricalTickBidAsk, HistoricalTickLast, HistoricalTicksLast, HistoricalTicksRequest, TickByTickData,
-    TickByTickRequest,
-};
+use super::price_messages::{HistoricalTickBidAsk, HistoricalTickLast, HistoricalTicksLast, TickByTickData};
 use super::read::{float, instant, text};
 use super::render::error;
+use super::requests::{HistoricalTicksRequest, TickByTickRequest};
 use crate::desk::{Desk, Print};
 use mts_foundation::Quote;
 use std::collections::BTreeMap;

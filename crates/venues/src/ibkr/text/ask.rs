@@ -1,12 +1,13 @@
 //! What clients ask, from fields.
 
 use super::super::message::{Asked, asked as id};
-use super::super::proto::{
+use super::super::proto::{Contract, Order};
+use super::super::requests::{
     AccountDataRequest, AccountSummaryRequest, AccountUpdatesMultiRequest, CancelAccountSummary,
     CancelAccountUpdatesMulti, CancelMarketData, CancelOrderRequest, CancelTickByTick,
-    CompletedOrdersRequest, Contract, ContractDataRequest, ExecutionFilter, ExecutionRequest,
-    HistoricalDataRequest, HistoricalTicksRequest, MarketDataRequest, MarketDataTypeRequest, Order,
-    PlaceOrderRequest, StartApiRequest, TickByTickRequest,
+    CompletedOrdersRequest, ContractDataRequest, ExecutionFilter, ExecutionRequest, HistoricalDataRequest,
+    HistoricalTicksRequest, MarketDataRequest, MarketDataTypeRequest, PlaceOrderRequest, StartApiRequest,
+    TickByTickRequest,
 };
 
 /// Fields in the order in which they are read. What is missing or cannot be read makes the whole message unreadable.

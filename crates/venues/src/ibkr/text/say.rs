@@ -1,9 +1,9 @@
 //! What the venue says, as fields.
 
 use super::super::message::Said;
+use super::super::price_messages::{HistoricalData, HistoricalDataEnd, HistoricalTicksLast, TickByTickData};
 use super::super::proto::{
-    CompletedOrder, Contract, ContractData, ExecutionDetails, HistoricalData, HistoricalDataEnd,
-    HistoricalTicksLast, OpenOrder, Order, OrderStatus, PortfolioValue, TickByTickData,
+    CompletedOrder, Contract, ContractData, ExecutionDetails, OpenOrder, Order, OrderStatus, PortfolioValue,
 };
 use std::fmt::Display;
 
