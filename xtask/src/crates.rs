@@ -50,9 +50,11 @@ const BEHIND_A_FEATURE: &[&str] = &[
     "--quiet",
     "--workspace",
     "--features",
-    "mts-marketdata/databento,mts-cli/databento",
+    "mts-marketdata/databento,mts-cli/databento,mts-tests/databento",
     "--test",
     "databento",
+    "--test",
+    "databento_double",
 ];
 
 /// The wrapper of ccxt, and the two small exchanges that its tests are about: every other costs as much again to build.

@@ -13,7 +13,7 @@ use crate::steps::Outcome;
 use crate::workspace;
 
 /// The venues, by the names of their doubles.
-const VENUES: &[&str] = &["alpaca", "coinbase", "ibkr", "kraken", "polygon"];
+const VENUES: &[&str] = &["alpaca", "coinbase", "databento", "ibkr", "kraken", "polygon"];
 
 /// What clients sent to recorders, beside the repository.
 const CAPTURES: &str = "../shared/vectors/wire";

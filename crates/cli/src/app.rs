@@ -333,6 +333,7 @@ impl App {
             Command::Venue(VenueCommand::Serve(args)) => venue::serve(self, &args),
             Command::Venue(VenueCommand::Alpaca(args)) => venue::double(Venue::Alpaca, &args),
             Command::Venue(VenueCommand::Coinbase(args)) => venue::double(Venue::Coinbase, &args),
+            Command::Venue(VenueCommand::Databento(args)) => venue::double(Venue::Databento, &args),
             Command::Venue(VenueCommand::Ibkr(args)) => venue::double(Venue::Ibkr, &args),
             Command::Venue(VenueCommand::Kraken(args)) => venue::double(Venue::Kraken, &args),
             Command::Venue(VenueCommand::Polygon(args)) => venue::double(Venue::Polygon, &args),

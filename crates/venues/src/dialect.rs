@@ -147,6 +147,11 @@ pub(crate) trait Dialect: Send {
     fn greeting(&self) -> Option<&'static [u8]> {
         None
     }
+    /// Whether the venue speaks first on its socket: then nobody can say HTTP there, and the control channel has an address
+    /// of its own.
+    fn speaks_first(&self) -> bool {
+        false
+    }
     /// A new client on a plain socket.
     fn session(&mut self) -> Option<Box<dyn Session>> {
         None
@@ -171,6 +176,10 @@ pub(crate) trait Follower: Send {
     }
     /// Tells of the market, where it is asked for that.
     fn tell_news(&mut self, _desk: &Desk, _news: &News) -> Vec<Frame> {
+        Vec::new()
+    }
+    /// News were more than are kept, and this client came too late for some.
+    fn missed(&mut self, _desk: &Desk) -> Vec<Frame> {
         Vec::new()
     }
     /// A heartbeat, asked for every second.
@@ -228,4 +237,8 @@ pub(crate) trait Session: Follower {
     fn answer(&mut self, desk: &mut Desk, message: &[u8], wrong: Option<WrongAnswer>) -> Reply;
     /// What it says in trouble.
     fn trouble(&mut self, desk: &Desk, trouble: Trouble, message: &[u8]) -> Vec<Frame>;
+    /// The client takes nothing; what it is told before it is cut.
+    fn lags(&mut self, _desk: &Desk) -> Vec<Frame> {
+        Vec::new()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod alpaca;
 mod coinbase;
+mod databento;
 mod desk;
 mod dialect;
 mod ibkr;
@@ -24,6 +25,8 @@ pub enum Venue {
     Alpaca,
     /// Coinbase Advanced Trade, API version 3.
     Coinbase,
+    /// Databento's live gateway: prices alone.
+    Databento,
     /// Interactive Brokers: Trader Workstation or its gateway.
     Ibkr,
     /// Kraken spot, REST and WebSocket version 2.
@@ -34,7 +37,8 @@ pub enum Venue {
 
 impl Venue {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Alpaca, Self::Coinbase, Self::Ibkr, Self::Kraken, Self::Polygon];
+    pub const ALL: &'static [Self] =
+        &[Self::Alpaca, Self::Coinbase, Self::Databento, Self::Ibkr, Self::Kraken, Self::Polygon];
 
     /// The name, as the broker's or the vendor's.
     #[must_use]
@@ -42,6 +46,7 @@ impl Venue {
         match self {
             Self::Alpaca => "alpaca",
             Self::Coinbase => "coinbase",
+            Self::Databento => "databento",
             Self::Ibkr => "ibkr",
             Self::Kraken => "kraken",
             Self::Polygon => "polygon",
@@ -51,7 +56,7 @@ impl Venue {
     /// Whether one can trade there; else it has prices alone.
     #[must_use]
     pub const fn trades(self) -> bool {
-        !matches!(self, Self::Polygon)
+        !matches!(self, Self::Databento | Self::Polygon)
     }
 
     /// Starts its double.
@@ -62,6 +67,7 @@ impl Venue {
         match self {
             Self::Alpaca => alpaca::start(options),
             Self::Coinbase => coinbase::start(options),
+            Self::Databento => databento::start(options),
             Self::Ibkr => ibkr::start(options),
             Self::Kraken => kraken::start(options),
             Self::Polygon => polygon::start(options),

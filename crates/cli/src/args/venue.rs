@@ -12,6 +12,8 @@ pub(crate) enum VenueCommand {
     Alpaca(DoubleArgs),
     /// Serves a double of Coinbase Advanced Trade on this machine until it is ended.
     Coinbase(DoubleArgs),
+    /// Serves a double of Databento's live gateway on this machine until it is ended: its prices, without an account.
+    Databento(DoubleArgs),
     /// Serves a double of Interactive Brokers' gateway on this machine until it is ended: its socket over a simulated exchange.
     Ibkr(DoubleArgs),
     /// Serves a double of Kraken spot on this machine until it is ended: its wire protocol over a simulated exchange.

@@ -100,13 +100,13 @@ fn introduction(venue: Venue, double: &Double) -> String {
     line(String::new());
     if !venue.trades() {
         line("# prices for its clients:".to_owned());
-        line(format!("# control = \"http://{}\"", double.address()));
+        line(format!("# control = \"http://{}\"", double.control()));
         return text;
     }
     line("[broker]".to_owned());
     line(format!("name = \"{venue}\""));
     line("# prices of the run for this double, before the engine has them:".to_owned());
-    line(format!("# control = \"http://{}\"", double.address()));
+    line(format!("# control = \"http://{}\"", double.control()));
     line(String::new());
     line("[broker.params]".to_owned());
     for (name, address) in double.endpoints() {

@@ -102,6 +102,8 @@ pub struct LiveFeed {
     live_since: Option<Duration>,
     /// When something came last.
     heard: Timestamp,
+    /// The last instant up to which records have come, by the gateway's clock.
+    covered: Option<Timestamp>,
     /// Since when nothing comes, once that was told.
     interrupted: Option<Timestamp>,
     tries: u32,
@@ -146,6 +148,7 @@ impl LiveFeed {
             deadline: Duration::ZERO,
             live_since: None,
             heard: world.clock.now(),
+            covered: None,
             interrupted: None,
             tries: 0,
             random,
@@ -180,6 +183,12 @@ impl LiveFeed {
         self.world.clock.monotonic()
     }
 
+    /// The last instant that is certainly covered: what was on its way when the connection ended is older than when anything
+    /// came last.
+    fn covered(&self) -> Timestamp {
+        self.covered.map_or(self.heard, |covered| covered.min(self.heard))
+    }
+
     fn connect(&mut self) {
         let (world, url, key) = (self.world.clone(), self.url.clone(), self.live.key.clone());
         let connecting = async move {
@@ -210,7 +219,7 @@ impl LiveFeed {
         match lost {
             Lost::Again(why) => {
                 if self.interrupted.is_none() {
-                    self.interrupted = Some(self.heard);
+                    self.interrupted = Some(self.covered());
                     let (symbols, cause) = (Arc::clone(&self.symbols), StaleCause::Interrupted);
                     self.decoder.say(MarketEvent::Stale { venue, since: self.heard, symbols, cause });
                 }
@@ -246,7 +255,8 @@ impl LiveFeed {
             Some(Frame::Close) | None => return Err(Lost::Again("the connection has ended".to_owned())),
         };
         let Some(session) = &mut self.session else { return Ok(()) };
-        let Heard { say, is_live, complaints } = session.take(&bytes, &self.wanted, &mut self.decoder)?;
+        let Heard { say, is_live, start, covered, complaints } =
+            session.take(&bytes, &self.wanted, &mut self.decoder)?;
         let room = MAX_COMPLAINTS.saturating_sub(self.complaints.len());
         self.complaints.extend(complaints.into_iter().take(room));
         if is_live && self.live_since.is_none() {
@@ -254,9 +264,11 @@ impl LiveFeed {
             let (venue, time) = (self.own.clone(), self.world.clock.now());
             if let Some(from) = self.interrupted.take() {
                 self.decoder.precede(MarketEvent::Recovered { venue: venue.clone(), time });
-                self.decoder.precede(MarketEvent::Gap { venue, from, to: time });
+                let to = start.unwrap_or(time).max(time);
+                self.decoder.precede(MarketEvent::Gap { venue, from, to });
             }
         }
+        self.covered = self.covered.max(start).max(covered);
         if self.live_since.is_some() {
             self.heard = self.world.clock.now();
             self.deadline = self.mono().saturating_add(SILENCE);
@@ -399,7 +411,7 @@ impl DataFeed for LiveFeed {
         if self.stats.running {
             self.stats.running = false;
             if self.live_since.take().is_some() {
-                self.interrupted = Some(self.heard);
+                self.interrupted = Some(self.covered());
             }
             self.session = None;
             self.line = Line::Waits(Duration::ZERO);

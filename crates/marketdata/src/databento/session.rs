@@ -1,8 +1,10 @@
 //! One connection to the live gateway, without I/O: bytes in, what to say and market events out.
 
 use super::decode::{Control, Decoder};
+use super::names::instant;
 use super::records::{Records, Step};
-use dbn::ErrorCode;
+use dbn::{ErrorCode, RecordRef, SystemMsg, rtype};
+use mts_foundation::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -31,6 +33,10 @@ pub(super) struct Heard {
     pub(super) say: String,
     /// Records come from here on.
     pub(super) is_live: bool,
+    /// The first instant whose records come, by the gateway's clock.
+    pub(super) start: Option<Timestamp>,
+    /// The last one up to which they have come, by that clock.
+    pub(super) covered: Option<Timestamp>,
     /// What the gateway complains about without ending.
     pub(super) complaints: Vec<String>,
 }
@@ -171,9 +177,15 @@ impl Session {
         loop {
             match self.records.step().map_err(again)? {
                 Step::More => break,
-                Step::Metadata(_) => heard.is_live = true,
+                Step::Metadata(metadata) => {
+                    heard.is_live = true;
+                    heard.start = instant(metadata.start);
+                }
                 Step::Record => {
                     let Some(record) = self.records.record() else { continue };
+                    if covers(&record) {
+                        heard.covered = heard.covered.max(instant(record.header().ts_event));
+                    }
                     let control = decoder.take(record).map_err(again)?;
                     if let Some(Control::Error(code, text)) = control {
                         let why = format!("the gateway says: {}", self.shown(&text));
@@ -197,5 +209,14 @@ impl Session {
         // Others of the same instant may be in the next bytes, or never come.
         decoder.flush();
         Ok(())
+    }
+}
+
+/// Whether what was before a record has come: of what the gateway says of itself only a heartbeat waits for that.
+fn covers(record: &RecordRef<'_>) -> bool {
+    match record.header().rtype {
+        rtype::ERROR | rtype::SYMBOL_MAPPING => false,
+        rtype::SYSTEM => record.try_get::<SystemMsg>().is_ok_and(SystemMsg::is_heartbeat),
+        _ => true,
     }
 }

@@ -132,7 +132,7 @@ impl Level {
     }
 
     /// `price;size;milliseconds;volume of the day;average;whether it is one trade`. Without a price nothing has traded.
-    fn print(&mut self, words: &str) -> Option<Print> {
+    pub(super) fn print(&mut self, words: &str) -> Option<Print> {
         let mut words = words.split(';');
         let mut number = || words.next()?.parse::<Decimal>().ok().map(|number| number.normalize());
         let (price, size, millis, total) = (number()?, number()?, number()?, number()?);

@@ -46,6 +46,18 @@ const PRINTS: i32 = 1_000;
 /// Most prints of one answer: those of the last second come whole.
 const MAX_PRINTS: usize = 100_000;
 
+/// The prints, as price, size and time, that words of prints (`RTVolume`) come to, of which those after an instant count.
+/// For the fuzz target alone: a feed takes them from a TWS.
+#[doc(hidden)]
+pub fn prints_of_words<'a>(
+    since: Timestamp,
+    words: impl IntoIterator<Item = &'a str>,
+) -> Vec<(Decimal, Decimal, Timestamp)> {
+    let mut level = Level::new(since);
+    let prints = words.into_iter().filter_map(|words| level.print(words));
+    prints.map(|print| (print.price, print.size, print.time)).collect()
+}
+
 /// Market data of Interactive Brokers.
 #[derive(Debug)]
 pub struct Ibkr {

@@ -1,6 +1,7 @@
 //! What the readers of vendors' replies are held to, for any bytes. The fuzz target `vendors` of `fuzz/` runs this too.
 //!
-//! The first line names the vendor (any other chooses one), the rest is the reply to everything that it is asked.
+//! The first line names the vendor (any other chooses one), the rest is the reply to everything that it is asked; that of
+//! `ibkr` is one of its prints in each line.
 
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs, reason = "helpers of tests")]
 
@@ -56,10 +57,26 @@ fn ask(vendor: &impl MarketData) {
     look(ready(vendor.trades(&symbol, now)).unwrap());
 }
 
+/// Of the words of a print something is left that can be one, or nothing; and the volume of a day is not told twice.
+#[cfg(feature = "ibkr")]
+fn words(reply: &[u8]) {
+    let text = String::from_utf8_lossy(reply);
+    let since = Timestamp::from_millis(NOW - 1_000);
+    let told = mts_marketdata::ibkr::prints_of_words(since, text.lines());
+    let zero = mts_foundation::Decimal::ZERO;
+    assert!(told.iter().all(|(price, size, _)| *price > zero && *size > zero), "{told:?}");
+    let again = mts_marketdata::ibkr::prints_of_words(since, text.lines().flat_map(|line| [line, line]));
+    assert_eq!(told, again);
+}
+
 /// Whatever comes is read or refused with a reason.
 pub fn check(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
     let (name, reply) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    #[cfg(feature = "ibkr")]
+    if name == b"ibkr" {
+        return words(reply);
+    }
     let http = Arc::new(Always(Bytes::copy_from_slice(reply)));
     let key = || SecretString::from(SECRET);
     let clock: Arc<dyn Clock> = Arc::new(At);

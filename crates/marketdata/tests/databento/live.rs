@@ -197,8 +197,14 @@ impl Socket for FakeSocket {
 
 /// A stream: its head, the names of 1 and 2, and what comes then.
 fn stream(records: &[&[u8]]) -> Vec<u8> {
+    stream_from(OPEN, records)
+}
+
+fn stream_from(start: u64, records: &[&[u8]]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    DbnMetadataEncoder::new(&mut bytes).encode(&head("XNAS.ITCH", Schema::Trades, &[])).unwrap();
+    let mut metadata = head("XNAS.ITCH", Schema::Trades, &[]);
+    metadata.start = start;
+    DbnMetadataEncoder::new(&mut bytes).encode(&metadata).unwrap();
     for (id, name) in [(1, "AAPL"), (2, "BRK.B")] {
         let mapping =
             SymbolMappingMsg::new(id, OPEN, SType::RawSymbol, name, SType::InstrumentId, name, OPEN, OPEN);
@@ -308,6 +314,26 @@ fn a_lost_connection_is_a_gap_and_subscribed_anew() {
     let gateway = fake.gateway();
     assert_eq!((gateway.said.len(), &gateway.said[1]), (4, &gateway.said[3]));
     assert_eq!(feed.fault(), Some("the connection has ended"));
+}
+
+/// What was on its way when the connection ended is older than the time at which anything came last. A heartbeat says that
+/// nothing is on its way, a warning does not.
+#[test]
+fn a_gap_begins_with_the_last_record_and_ends_when_the_gateway_begins_again() {
+    let (first, second) = (trade(1, 0, USD, 1), trade(1, 61 * SECOND, USD, 2));
+    let slow = SystemMsg::new(OPEN + 4 * SECOND, Some(SystemCode::SlowReaderWarning), "slow").unwrap();
+    let beat = SystemMsg::heartbeat(OPEN + 4 * SECOND);
+    for (notice, gap) in [(slow, "gap databento 0-60"), (beat, "gap databento 4-60")] {
+        let again = Act { ends: false, ..Act::of(stream_from(OPEN + 60 * SECOND, &[second.as_ref()])) };
+        let fake = Fake::new([Act::of(stream(&[first.as_ref(), notice.as_ref()])), again]);
+        let mut feed = fake.feed();
+        // Everything comes five seconds late.
+        fake.gateway().now += Duration::from_secs(5);
+        let events: Vec<_> =
+            (0..5).map(|_| ready(DataFeed::next(&mut feed)).unwrap().unwrap().unwrap()).collect();
+        let told = told(&events);
+        assert_eq!((told[2].as_str(), told[4].as_str()), (gap, "AAPL 1x100 @61"));
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ const MAX_CONNECTIONS: usize = 256;
 const TICK: Duration = Duration::from_millis(10);
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 256;
+/// Bytes that wait for a client at the system's: without a limit it keeps megabytes for who does not read.
+const SEND_BUFFER: u32 = 1 << 18;
 
 /// Most requests and messages of clients that are kept.
 const MAX_HEARD: usize = 1_000;
@@ -59,8 +61,9 @@ struct Inner {
     /// Clients on plain sockets.
     sessions: Streams<dyn Session>,
     calls: BTreeMap<Call, u64>,
-    /// The open connections, by a number.
+    /// The open connections, by a number, and the last of these.
     connections: BTreeSet<u64>,
+    last_connection: u64,
     outage: bool,
     /// What clients sent last, oldest first.
     heard: VecDeque<Heard>,
@@ -159,6 +162,16 @@ impl Inner {
         Ok(())
     }
 
+    /// The number of a new connection, unless there are too many.
+    fn admit(&mut self) -> Option<u64> {
+        if self.connections.len() >= MAX_CONNECTIONS {
+            return None;
+        }
+        self.last_connection += 1;
+        self.connections.insert(self.last_connection);
+        Some(self.last_connection)
+    }
+
     fn fault(&mut self, fault: StreamFault) {
         self.streams.fault(fault);
         self.sessions.fault(fault);
@@ -188,6 +201,7 @@ impl Inner {
 pub struct Double {
     name: String,
     address: SocketAddr,
+    control: SocketAddr,
     certificate: Option<String>,
     shared: Arc<Shared>,
     end: watch::Sender<bool>,
@@ -202,13 +216,17 @@ impl Double {
             .enable_time()
             .build()
             .map_err(StartError::Runtime)?;
-        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-        let listener = {
+        let listen = |port| {
             let _inside = runtime.enter();
-            bound(at).and_then(|socket| socket.listen(BACKLOG))
+            let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let listener = bound(at).and_then(|socket| socket.listen(BACKLOG));
+            listener.map_err(|error| StartError::Listen { port, error })
         };
-        let listener = listener.map_err(|error| StartError::Listen { port: options.port, error })?;
+        let listener = listen(options.port)?;
         let address = listener.local_addr().map_err(StartError::Runtime)?;
+        let aside = if dialect.speaks_first() { Some(listen(0)?) } else { None };
+        let control = aside.as_ref().map_or(Ok(address), TcpListener::local_addr);
+        let control = control.map_err(StartError::Runtime)?;
         let inner = Inner {
             desk,
             dialect,
@@ -217,6 +235,7 @@ impl Double {
             sessions: Streams::default(),
             calls: BTreeMap::new(),
             connections: BTreeSet::new(),
+            last_connection: 0,
             outage: false,
             heard: VecDeque::new(),
             log: options.log,
@@ -235,15 +254,28 @@ impl Double {
         let served = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name(format!("double of {name}"))
-            .spawn(move || runtime.block_on(serve(served, listener, address, tls, ended)))
+            .spawn(move || {
+                runtime.block_on(async move {
+                    if let Some(aside) = aside {
+                        tokio::spawn(serve_control(Arc::clone(&served), aside));
+                    }
+                    serve(served, listener, address, tls, ended).await;
+                });
+            })
             .map_err(StartError::Runtime)?;
-        Ok(Self { name, address, certificate, shared, end, thread: Some(thread) })
+        Ok(Self { name, address, control, certificate, shared, end, thread: Some(thread) })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its control channel is: at the same address, unless the venue speaks first there.
+    #[must_use]
+    pub fn control(&self) -> SocketAddr {
+        self.control
     }
 
     /// Bars of one instant that have ended: orders for instruments without quotes meet them, and who asks for bars of that
@@ -287,6 +319,8 @@ impl Drop for Double {
 fn bound(at: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    // What is accepted there has it too.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(at)?;
     Ok(socket)
 }
@@ -308,7 +342,6 @@ async fn serve(
     let mut changed = shared.changed.subscribe();
     let mut tick = tokio::time::interval(TICK);
     let mut door = Door::Open(listener);
-    let mut last = 0_u64;
     loop {
         let outage = shared.lock().outage;
         door = match door {
@@ -334,15 +367,13 @@ async fn serve(
         tokio::select! {
             accepted = accept => {
                 let Ok((stream, _)) = accepted else { continue };
-                let mut inner = shared.lock();
-                if inner.outage || inner.connections.len() >= MAX_CONNECTIONS {
-                    continue;
-                }
-                last += 1;
-                inner.connections.insert(last);
-                drop(inner);
+                let number = {
+                    let mut inner = shared.lock();
+                    if inner.outage { None } else { inner.admit() }
+                };
+                let Some(number) = number else { continue };
                 stream.set_nodelay(true).unwrap_or_default();
-                tokio::spawn(tls::connection(Arc::clone(&shared), last, stream, tls.clone()));
+                tokio::spawn(tls::connection(Arc::clone(&shared), number, stream, tls.clone()));
             }
             _ = changed.changed() => {}
             _ = tick.tick() => {
@@ -357,6 +388,17 @@ async fn serve(
                 }
             }
             _ = ended.changed() => return,
+        }
+    }
+}
+
+/// Serves the control channel where it has an address of its own, also while the venue is out.
+async fn serve_control(shared: Arc<Shared>, listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let number = shared.lock().admit();
+        if let Some(number) = number {
+            tokio::spawn(http::connection(Arc::clone(&shared), number, stream));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Most answers that are late at once.
 const MAX_LATE: usize = 64;
@@ -17,17 +18,25 @@ const MAX_LATE: usize = 64;
 const LAST_WORDS: Duration = Duration::from_millis(250);
 /// How often a client that has not greeted whole is looked at.
 const LOOK: Duration = Duration::from_millis(2);
+/// How long a client may take nothing of what it is sent until it is told so, and until it is cut.
+const LAGS_AFTER: Duration = Duration::from_millis(500);
+const CUT_AFTER: Duration = Duration::from_secs(5);
 
-/// Serves a connection: as a session where the client greets, else as HTTP.
+/// Serves a connection: as a session where the venue speaks first or the client greets, else as HTTP.
 pub(super) async fn either(shared: Arc<Shared>, number: u64, mut stream: TcpStream) {
-    let greeting = shared.lock().dialect.greeting();
-    match greeting {
-        Some(greeting) if greets(&shared, number, &stream, greeting).await => {
-            serve(&shared, &mut stream).await;
-            shared.lock().connections.remove(&number);
-        }
-        _ => http::connection(shared, number, stream).await,
+    let (greeting, speaks_first) = {
+        let inner = shared.lock();
+        (inner.dialect.greeting(), inner.dialect.speaks_first())
+    };
+    let greets = match greeting {
+        Some(greeting) => greets(&shared, number, &stream, greeting).await,
+        None => false,
+    };
+    if !speaks_first && !greets {
+        return http::connection(shared, number, stream).await;
     }
+    serve(&shared, &mut stream).await;
+    shared.lock().connections.remove(&number);
 }
 
 /// Whether the first bytes of a client are the greeting.
@@ -81,6 +90,14 @@ async fn talk(shared: &Shared, number: u64, stream: &mut TcpStream) {
     let mut tick = tokio::time::interval(TICK);
     let (later, mut late) = mpsc::channel::<Vec<Frame>>(MAX_LATE);
     let mut buffer = BytesMut::new();
+    let greeting = {
+        let mut inner = shared.lock();
+        let Inner { sessions, desk, .. } = &mut *inner;
+        sessions.greet(number, desk)
+    };
+    if !go(shared, number, stream, greeting).await {
+        return;
+    }
     loop {
         if !tell(shared, number, stream).await {
             return;
@@ -98,18 +115,23 @@ async fn talk(shared: &Shared, number: u64, stream: &mut TcpStream) {
                 }
             }
             Some(frames) = late.recv() => {
-                if !send(stream, frames).await {
+                if !send(shared, number, stream, frames).await {
                     return;
                 }
             }
             _ = changed.changed() => {}
             _ = tick.tick() => {
+                // At once, so that no heartbeat goes before what has happened before it.
                 let next = {
                     let mut inner = shared.lock();
+                    let fields = inner.dialect.fields();
                     let Inner { sessions, desk, .. } = &mut *inner;
-                    sessions.heartbeat(number, desk)
+                    match (sessions.next(number, desk, fields), sessions.heartbeat(number, desk)) {
+                        (Next::Send(told), Next::Send(beat)) => Next::Send([told, beat].concat()),
+                        (_, other) => other,
+                    }
                 };
-                if !go(stream, next).await {
+                if !go(shared, number, stream, next).await {
                     return;
                 }
             }
@@ -125,25 +147,54 @@ async fn tell(shared: &Shared, number: u64, stream: &mut TcpStream) -> bool {
         let Inner { sessions, desk, .. } = &mut *inner;
         sessions.next(number, desk, fields)
     };
-    go(stream, next).await
+    go(shared, number, stream, next).await
 }
 
-async fn go(stream: &mut TcpStream, next: Next) -> bool {
+async fn go(shared: &Shared, number: u64, stream: &mut TcpStream, next: Next) -> bool {
     match next {
-        Next::Send(frames) => send(stream, frames).await,
+        Next::Send(frames) => send(shared, number, stream, frames).await,
         Next::BeSilent => true,
         Next::End => false,
     }
 }
 
-async fn send(stream: &mut TcpStream, frames: Vec<Frame>) -> bool {
+async fn send(shared: &Shared, number: u64, stream: &mut TcpStream, frames: Vec<Frame>) -> bool {
     for frame in frames {
         let Frame::Binary(bytes) = frame else {
             hang_up(stream).await;
             return false;
         };
-        if stream.write_all(&bytes).await.is_err() {
+        if !write(shared, number, stream, bytes).await {
             return false;
+        }
+    }
+    true
+}
+
+/// Writes all of it, unless the session is cut meanwhile or the client takes nothing for too long.
+async fn write(shared: &Shared, number: u64, stream: &mut TcpStream, bytes: Vec<u8>) -> bool {
+    let mut left = BytesMut::from(bytes.as_slice());
+    let (mut moved, mut was_told) = (Instant::now(), false);
+    while !left.is_empty() {
+        match tokio::time::timeout(TICK, stream.write_buf(&mut left)).await {
+            Ok(Ok(1..)) => moved = Instant::now(),
+            Ok(_) => return false,
+            Err(_) => {
+                let mut inner = shared.lock();
+                let Inner { sessions, desk, .. } = &mut *inner;
+                if !sessions.is_open(number) || moved.elapsed() >= CUT_AFTER {
+                    return false;
+                }
+                if moved.elapsed() >= LAGS_AFTER && !was_told {
+                    was_told = true;
+                    let told = sessions.speaking(number).map(|session| session.lags(desk));
+                    for frame in told.into_iter().flatten() {
+                        if let Frame::Binary(bytes) = frame {
+                            left.extend_from_slice(&bytes);
+                        }
+                    }
+                }
+            }
         }
     }
     true
@@ -247,7 +298,8 @@ async fn carry_out(
 ) -> bool {
     match outcome {
         Outcome::Answer(reply) => {
-            (!reply.waits || tell(shared, number, stream).await) && send(stream, reply.frames).await
+            (!reply.waits || tell(shared, number, stream).await)
+                && send(shared, number, stream, reply.frames).await
         }
         Outcome::Later(frames, millis) => {
             let later = later.clone();
@@ -258,7 +310,9 @@ async fn carry_out(
             });
             true
         }
-        Outcome::Cut(frames) => send(stream, vec![Frame::Binary(half(frames)), Frame::Close]).await,
+        Outcome::Cut(frames) => {
+            send(shared, number, stream, vec![Frame::Binary(half(frames)), Frame::Close]).await
+        }
         Outcome::End => false,
         Outcome::Never => true,
     }

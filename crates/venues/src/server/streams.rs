@@ -226,6 +226,9 @@ impl<F: Follower + ?Sized> Streams<F> {
             open.send(desk, message, &mut frames);
         }
         while let Some((number, news)) = open.news(desk) {
+            if number > open.next_news {
+                frames.extend(open.follower.missed(desk));
+            }
             open.next_news = number + 1;
             let mut message = open.follower.tell_news(desk, news);
             if open.faults.front() == Some(&StreamFault::UnknownName) {
