@@ -22,10 +22,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// `MTS_KILLS` says how often (10), `MTS_KILL_SEED` which moments.
+/// `MTS_KILLS` says how often (20), `MTS_KILL_SEED` which moments.
 #[test]
 fn killed_at_random_moments_it_books_what_the_venue_did() {
-    let (kills, mut seed) = (many("MTS_KILLS", 10), many("MTS_KILL_SEED", 88_172_645) as u64);
+    let (kills, mut seed) = (many("MTS_KILLS", 20), many("MTS_KILL_SEED", 88_172_645) as u64);
     let faults = ["--latency-ms", "15", "--drop-acks", "10", "--cut", "5", "--seed", "7"];
     let mut rehearsal = Rehearsal::new(&faults, &[]);
     let mut early = 0;
