@@ -70,6 +70,8 @@ fn wrong_configurations_say_what_is_wrong_and_what_to_do() {
         ("initial_cash = \"1000000\"", "initial_cash = \"-5\"", 3, &["fund.initial_cash is -5"]),
         ("initial_cash = \"1000000\"", "initial_cash = 0.1", 3, &["fund.initial_cash", "not exact"]),
         ("cash_buffer = \"0.01\"", "cash_buffer = \"1\"", 3, &["cash_buffer is 1"]),
+        ("cash_buffer = \"0.01\"", "turnover_cap = \"0\"", 3, &["sizer.turnover_cap is 0", "above 0"]),
+        ("cash_buffer = \"0.01\"", "minimum_trade = \"-1\"", 3, &["minimum_trade is -1", "at least 0"]),
         ("resume = \"next_session\"", "resume = \"soon\"", 3, &["soon", "next_session"]),
         (
             "fee_bps_per_side = 5",

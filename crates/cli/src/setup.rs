@@ -211,6 +211,18 @@ pub(crate) fn core(
     Core::new(settings, Box::new(pipeline), Box::new(planner)).or_exit(ExitKind::Config)
 }
 
+/// Largest turnover of a rebalance.
+fn turnover_cap(config: &RunConfig) -> Result<Option<Decimal>, CliError> {
+    let cap = config.sizer.as_ref().and_then(|sizer| sizer.turnover_cap);
+    match cap {
+        Some(cap) if cap <= Decimal::ZERO => {
+            let message = format!("sizer.turnover_cap is {cap}; it must be above 0, or left out for no cap");
+            Err(CliError::new(ExitKind::Config, message))
+        }
+        _ => Ok(cap),
+    }
+}
+
 /// What turns target weights into orders.
 fn planner(config: &RunConfig) -> Result<WeightPlanner, CliError> {
     let (buffer, smallest) =
@@ -249,10 +261,7 @@ pub(crate) fn check_names(app: &App, config: &RunConfig) -> Result<(), CliError>
     }
     if let Some(sizer) = &config.sizer {
         planner(config)?;
-        if sizer.turnover_cap.is_some_and(|cap| cap <= Decimal::ZERO) {
-            let message = "sizer.turnover_cap must be above 0; leave it out for no cap";
-            return Err(CliError::new(ExitKind::Config, message));
-        }
+        turnover_cap(config)?;
         if let Some(name) = &sizer.name {
             built(&app.sizers)?.build(name, &sizer.params).or_exit(ExitKind::Config)?;
         }
@@ -315,7 +324,7 @@ pub(crate) fn parts(
         symbols: &symbols,
         calendar,
         sizer,
-        turnover_cap: config.sizer.as_ref().and_then(|sizer| sizer.turnover_cap),
+        turnover_cap: turnover_cap(config)?,
         factors: built(&app.factors)?,
         file: files.targets.as_ref().map(|(path, text)| (path.as_path(), text.as_str())),
     })?;
