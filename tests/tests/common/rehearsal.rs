@@ -23,7 +23,7 @@ const LARGEST: u32 = 6_000;
 
 /// How long an order may stay unknown: it may be sent again for 30 s and be on its way for two minutes; then the account is
 /// compared and it is asked for again, every 60 and every 30 s.
-const KNOWN_WITHIN: Duration = Duration::from_secs(300);
+const KNOWN_WITHIN: Duration = Duration::from_secs(420);
 
 /// A venue and the engine that trades there.
 pub struct Rehearsal {
@@ -216,7 +216,27 @@ impl Rehearsal {
         working.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// Waits until the engine knows what became of its orders, and has compared the account.
+    /// Waits until the engine knows what became of the orders that it does not know of now. It trades on, and what it does not
+    /// know next is not waited for.
+    pub fn until_what_is_unknown_is_known(&self) {
+        let unknown = || -> Vec<String> {
+            let rows = rows(&["orders", text(&self.out), "--unknown"]);
+            rows.iter().map(|row| string(&row["order"]["order_id"])).collect()
+        };
+        let first = unknown();
+        until("what was unknown is known", KNOWN_WITHIN, || {
+            let still = unknown();
+            let left = first.iter().any(|id| still.contains(id));
+            if left {
+                // Each look replays the journal, on the cores that the engine needs.
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            !left
+        });
+    }
+
+    /// Waits until the engine knows what became of all its orders, and has compared the account: after a halt, for one that
+    /// trades always has something that it does not know yet.
     pub fn until_nothing_is_unknown(&self) {
         let began = Instant::now();
         loop {
@@ -227,7 +247,6 @@ impl Rehearsal {
                 return;
             }
             assert!(began.elapsed() < KNOWN_WITHIN, "still unknown: {status:#}");
-            // Each look replays the journal, on the cores that the engine needs.
             std::thread::sleep(Duration::from_millis(250));
         }
     }
