@@ -8,7 +8,8 @@ use mts_foundation::reconcile::AccountSnapshot;
 use mts_foundation::risk::{HaltRequest, Rejection, ResumeRequest, RiskEnvelope};
 use mts_foundation::strategy::{Command, OrderRequest};
 use mts_foundation::{
-    ActorId, Bar, BrokerName, CashKind, Decimal, FundId, OrderId, StrategyId, Symbol, Timestamp, VenueName,
+    ActorId, Bar, BrokerName, CashKind, CorporateAction, Decimal, FundId, OrderId, StrategyId, Symbol,
+    Timestamp, VenueName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +139,15 @@ pub enum OperatorAct {
         /// Who.
         actor: ActorId,
         /// Why it is right.
+        reason: String,
+    },
+    /// Books what an issuer did into every fund that holds the instrument.
+    Corporate {
+        /// What it did.
+        action: CorporateAction,
+        /// Who.
+        actor: ActorId,
+        /// Where it is announced.
         reason: String,
     },
 }

@@ -5,9 +5,10 @@
 mod common;
 
 use common::*;
-use mts_engine::Core;
 use mts_engine::input::{Input, OperatorAct};
+use mts_engine::{Core, Output};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus};
+use mts_foundation::event::{CashMoved, Event};
 use mts_foundation::{AccountId, ActorId, CashFlow, CashKind, Currency, Decimal, Fill, Order, Symbol};
 
 fn said(event: BrokerEvent, minute: i64) -> Input {
@@ -25,6 +26,15 @@ fn moved(flow: CashFlow, minute: i64) -> Input {
 
 fn cash(core: &Core) -> Decimal {
     core.state().ledger().fund(&fund_id()).unwrap().cash()
+}
+
+/// What a step tells of cash that moved: kind, amount, cash after.
+fn told(output: &Output) -> Vec<(CashKind, Decimal, Decimal)> {
+    let events = output.events.iter().filter_map(|event| match event {
+        Event::CashMoved(CashMoved { kind, amount, cash, .. }) => Some((*kind, *amount, *cash)),
+        _ => None,
+    });
+    events.collect()
 }
 
 fn adopt() -> OperatorAct {
@@ -52,7 +62,13 @@ fn cash_that_a_venue_tells_is_booked_once_under_its_id() {
             &["CASH_NOT_BOOKED"],
         ),
     ] {
-        assert_eq!(incidents(&step(&mut core, &moved(movement.clone(), 2))), told, "{movement:?}");
+        let output = step(&mut core, &moved(movement.clone(), 2));
+        assert_eq!(incidents(&output), told, "{movement:?}");
+        let events: Vec<_> = (told == ["CASH_BOOKED"])
+            .then_some((movement.kind, movement.amount, Decimal::from(books)))
+            .into_iter()
+            .collect();
+        assert_eq!(self::told(&output), events, "{movement:?}");
         assert_eq!(cash(&core), Decimal::from(books), "{movement:?}");
     }
     assert_eq!(core.state().cursor(&"paper".parse().unwrap()), Some(&Cursor::new("c").unwrap()));
@@ -135,8 +151,10 @@ fn fees_that_follow_are_booked_once() {
     let mut core = live_core(0);
     let order = filled(&mut core, FeeStatus::Pending);
     assert_eq!((cash(&core), core.state().sizes().pending_fees), (Decimal::from(900), 1));
-    assert!(incidents(&step(&mut core, &fees(2, 2))).is_empty());
-    assert!(incidents(&step(&mut core, &fees(2, 3))).is_empty());
+    let output = step(&mut core, &fees(2, 2));
+    assert!(incidents(&output).is_empty());
+    assert_eq!(told(&output), [(CashKind::Fee, Decimal::from(-2), Decimal::from(898))]);
+    assert!(step(&mut core, &fees(2, 3)).events.is_empty());
     assert_eq!((cash(&core), core.state().sizes().pending_fees), (Decimal::from(898), 0));
     assert_eq!(core.state().order(&order.order_id).unwrap().fees, Decimal::TWO);
     assert_eq!(incidents(&step(&mut core, &fees(5, 4))), ["FEES_DIFFER"]);

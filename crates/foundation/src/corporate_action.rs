@@ -106,6 +106,15 @@ pub struct ActionEffect {
 }
 
 impl CorporateAction {
+    /// The instrument's new symbol, where it gets one.
+    #[must_use]
+    pub fn renamed_to(&self) -> Option<&Symbol> {
+        match &self.kind {
+            CorporateActionKind::SymbolChange { to } => Some(to),
+            _ => None,
+        }
+    }
+
     /// Checks ratios and amounts.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Events: what the core says happened, and the subjects they are published under (decision N2).
 
+use crate::cash_flow::CashKind;
+use crate::corporate_action::CorporateAction;
 use crate::fill::Fill;
 use crate::fund::NavSnapshot;
 use crate::ids::{FundId, OrderId, StrategyId};
@@ -7,6 +9,7 @@ use crate::num::{Decimal, exact};
 use crate::order_record::OrderRecord;
 use crate::risk::{HaltRequest, OrderRejection, Rebased, ResumeRequest, RiskEnvelope};
 use crate::signal::TargetSet;
+use crate::symbol::Symbol;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -50,6 +53,29 @@ pub enum Event {
         /// Net asset value after.
         #[serde(with = "exact")]
         nav: Decimal,
+        /// In whose strategy it counts; `None` where it belongs to no order, as what is adopted from an account.
+        #[serde(default)]
+        strategy_id: Option<StrategyId>,
+    },
+    /// Cash moved outside of fills.
+    CashMoved(CashMoved),
+    /// An issuer's action took effect on a position.
+    CorporateActionApplied {
+        /// Whose.
+        fund_id: FundId,
+        /// The action.
+        action: CorporateAction,
+        /// Signed units before.
+        #[serde(with = "exact")]
+        position_before: Decimal,
+        /// Signed units after.
+        #[serde(with = "exact")]
+        position_after: Decimal,
+        /// Cash after.
+        #[serde(with = "exact")]
+        cash: Decimal,
+        /// When.
+        time: Timestamp,
     },
     /// A gate refused an order.
     GateFailed(OrderRejection),
@@ -90,6 +116,28 @@ pub enum Event {
     },
 }
 
+/// Cash that moved outside of fills, as it was booked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CashMoved {
+    /// Whose.
+    pub fund_id: FundId,
+    /// Why.
+    pub kind: CashKind,
+    /// Positive = money in, in the fund's currency.
+    #[serde(with = "exact")]
+    pub amount: Decimal,
+    /// Instrument, where it belongs to one.
+    pub symbol: Option<Symbol>,
+    /// What caused it: the venue's id of the movement, the fill whose fees it corrects, or who booked it by hand and why.
+    pub cause: SmolStr,
+    /// Cash after.
+    #[serde(with = "exact")]
+    pub cash: Decimal,
+    /// When it was booked.
+    pub time: Timestamp,
+}
+
 /// One row of the table of subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubjectRow {
@@ -110,6 +158,8 @@ pub const SUBJECTS: &[SubjectRow] = &[
     SubjectRow { subject: "mts.v1.engine.orders.expired", producer: "engine", payload: "OrderRecord" },
     SubjectRow { subject: "mts.v1.engine.orders.lost", producer: "engine", payload: "OrderRecord" },
     SubjectRow { subject: "mts.v1.engine.fills.created", producer: "engine", payload: "Fill" },
+    SubjectRow { subject: "mts.v1.engine.cash.moved", producer: "engine", payload: "CashMoved" },
+    SubjectRow { subject: "mts.v1.engine.actions.applied", producer: "engine", payload: "CorporateAction" },
     SubjectRow { subject: "mts.v1.engine.targets.accepted", producer: "engine", payload: "TargetSet" },
     SubjectRow { subject: "mts.v1.engine.incidents.raised", producer: "engine", payload: "Incident" },
     SubjectRow { subject: "mts.v1.risk.gate.failed", producer: "riskengine", payload: "OrderRejection" },
@@ -158,6 +208,8 @@ impl Event {
             Self::OrderExpired(_) => "mts.v1.engine.orders.expired",
             Self::OrderUnknown(_) => "mts.v1.engine.orders.lost",
             Self::FillCreated { .. } => "mts.v1.engine.fills.created",
+            Self::CashMoved(_) => "mts.v1.engine.cash.moved",
+            Self::CorporateActionApplied { .. } => "mts.v1.engine.actions.applied",
             Self::TargetsAccepted(_) => "mts.v1.engine.targets.accepted",
             Self::Incident { .. } => "mts.v1.engine.incidents.raised",
             Self::GateFailed(_) => "mts.v1.risk.gate.failed",

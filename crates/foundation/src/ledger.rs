@@ -5,6 +5,7 @@
 
 mod book;
 
+use crate::corporate_action::{CorporateAction, CorporateActionError};
 use crate::fill::Fill;
 use crate::ids::{FundId, OrderId, VenueName};
 use crate::instrument::{Instrument, InstrumentTable};
@@ -130,9 +131,33 @@ pub enum LedgerError {
         /// The fund's currency.
         base: Currency,
     },
+    /// An action meets orders that work.
+    #[error("orders in {symbol} work in fund {fund_id}; cancel them, then book the action")]
+    OrdersWork {
+        /// Which fund.
+        fund_id: FundId,
+        /// Which instrument.
+        symbol: Symbol,
+    },
+    /// An issuer's action cannot take effect.
+    #[error(transparent)]
+    CorporateAction(#[from] CorporateActionError),
     /// A number left the exact range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
+}
+
+/// What an issuer's action did to one fund.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acted {
+    /// Which fund.
+    pub fund_id: FundId,
+    /// Signed units before.
+    pub before: Decimal,
+    /// Signed units after.
+    pub after: Decimal,
+    /// Cash that it brought, in the fund's currency.
+    pub cash: Decimal,
 }
 
 /// All funds and marks.
@@ -429,6 +454,67 @@ impl Ledger {
         })
     }
 
+    /// Books an issuer's action into every fund that holds the instrument, and divides its mark where prices are divided. A
+    /// fund in which orders in the instrument work refuses: nobody knows what the venue makes of them.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; nothing has changed then.
+    pub fn corporate_action(
+        &mut self,
+        instruments: &InstrumentTable,
+        action: &CorporateAction,
+    ) -> Result<Vec<Acted>, LedgerError> {
+        let instrument = known(instruments, &action.symbol)?;
+        let of_price = action.effect_on(Decimal::ZERO, instrument.multiplier)?;
+        let after = known(instruments, &of_price.symbol)?;
+        self.whole(false, |ledger| {
+            let divided = |price: Decimal| {
+                price.checked_div(of_price.price_divisor).ok_or(OutOfRange { what: "price after a split" })
+            };
+            if let Some(mark) = ledger.marks.get(&action.symbol).copied() {
+                let kind = match mark.kind {
+                    MarkKind::Quote { bid, ask } => {
+                        MarkKind::Quote { bid: divided(bid)?, ask: divided(ask)? }
+                    }
+                    kind @ (MarkKind::Trade | MarkKind::Close) => kind,
+                };
+                let mark = Mark { price: divided(mark.price)?, kind, ..mark };
+                ledger.marks.insert(after.symbol.clone(), mark);
+            }
+            let price = ledger.marks.get(&after.symbol).map(|mark| mark.price);
+            let mut acted = Vec::new();
+            for (fund_id, book) in &mut ledger.funds {
+                if book.working_in(&action.symbol).next().is_some() {
+                    return Err(LedgerError::OrdersWork {
+                        fund_id: fund_id.clone(),
+                        symbol: action.symbol.clone(),
+                    });
+                }
+                let before = book.positions().quantity(&action.symbol);
+                let Some(effect) = book.apply_action(action)? else { continue };
+                if let Some(currency) = effect.currency.filter(|currency| *currency != book.base_currency()) {
+                    return Err(LedgerError::ForeignCurrency {
+                        fund_id: fund_id.clone(),
+                        symbol: action.symbol.clone(),
+                        currency,
+                        base: book.base_currency(),
+                    });
+                }
+                book.flow(effect.cash)?;
+                let held = book.positions().get(&after.symbol).map(|held| held.last_price);
+                let price = price.or(held).unwrap_or_default();
+                book.refresh(instrument, price)?;
+                if after.symbol != instrument.symbol {
+                    book.refresh(after, price)?;
+                }
+                book.check_range()?;
+                let (fund_id, after) = (fund_id.clone(), effect.quantity);
+                acted.push(Acted { fund_id, before, after, cash: effect.cash });
+            }
+            Ok(acted)
+        })
+    }
+
     /// Moves cash in (positive) or out of a fund.
     ///
     /// # Errors
@@ -595,6 +681,61 @@ mod tests {
         assert_eq!((exposure("A").buys, exposure("A").sells), (Decimal::from(100), Decimal::ZERO));
         assert_eq!((exposure("B").buys, exposure("B").sells), (Decimal::ZERO, Decimal::ZERO));
         assert_eq!(book.exposure().committed, Decimal::from(1_000));
+    }
+
+    #[test]
+    fn an_issuers_action_is_booked_whole_into_every_fund_that_holds() {
+        use crate::corporate_action::CorporateActionKind;
+        let table = instruments();
+        let (mut ledger, fund) = ledger(&table);
+        let (a, b) = (Symbol::new("A").unwrap(), Symbol::new("B").unwrap());
+        let fill = Fill::new("x", "o", "A", Side::Buy, Decimal::from(7), Decimal::from(12), Timestamp::EPOCH)
+            .unwrap();
+        ledger.book_fill(&table, &fund, &fill).unwrap();
+        let quote = MarkKind::Quote { bid: Decimal::from(9), ask: Decimal::from(15) };
+        ledger.mark(&table, &a, Decimal::from(12), quote, Timestamp::EPOCH).unwrap();
+        let nav = ledger.fund(&fund).unwrap().nav();
+        let action = |kind| CorporateAction {
+            action_id: "x".into(),
+            symbol: a.clone(),
+            ex_date: chrono::NaiveDate::default(),
+            kind,
+        };
+        let split =
+            action(CorporateActionKind::Split { new_units: Decimal::from(3), old_units: Decimal::TWO });
+        ledger.add_working(&table, &order(1, "A", Side::Sell, 2), Decimal::TWO).unwrap();
+        let before = ledger.clone();
+        let refused = ledger.corporate_action(&table, &split).unwrap_err();
+        assert!(matches!(refused, LedgerError::OrdersWork { .. }), "{refused}");
+        assert_eq!(ledger, before);
+        ledger.remove_working(&table, &fund, &OrderId::new("o-1").unwrap()).unwrap();
+        let acted = ledger.corporate_action(&table, &split).unwrap();
+        assert_eq!(acted.len(), 1);
+        assert_eq!((acted[0].before, acted[0].after), (Decimal::from(7), Decimal::new(105, 1)));
+        let mark = ledger.mark_of(&a).unwrap();
+        assert_eq!((mark.price, mark.reference(Side::Buy)), (Decimal::from(8), Some(Decimal::TEN)));
+        let book = ledger.fund(&fund).unwrap();
+        assert_eq!((book.nav(), book.exposure().gross), (nav, Decimal::from(84)));
+
+        let dividend = CorporateActionKind::CashDividend { amount: Decimal::TWO, currency: Currency::USD };
+        ledger.corporate_action(&table, &action(dividend)).unwrap();
+        assert_eq!(ledger.fund(&fund).unwrap().nav(), nav + Decimal::from(21));
+        let euro = Currency::new("EUR").unwrap();
+        let dividend = CorporateActionKind::CashDividend { amount: Decimal::TWO, currency: euro };
+        let before = ledger.clone();
+        assert!(ledger.corporate_action(&table, &action(dividend)).is_err());
+        assert_eq!(ledger, before);
+
+        ledger
+            .corporate_action(&table, &action(CorporateActionKind::SymbolChange { to: b.clone() }))
+            .unwrap();
+        let book = ledger.fund(&fund).unwrap();
+        assert_eq!(
+            (book.positions().quantity(&a), book.positions().quantity(&b)),
+            (Decimal::ZERO, Decimal::new(105, 1))
+        );
+        assert_eq!(book.exposure().by_sector["x"].0, Decimal::ZERO);
+        assert_eq!((book.exposure().gross, book.is_in_use(&a)), (Decimal::from(84), false));
     }
 
     proptest! {

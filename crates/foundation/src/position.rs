@@ -294,6 +294,11 @@ impl PositionBook {
         self.realized.get(symbol).copied().unwrap_or_default().0
     }
 
+    /// Instruments in which something was realised, by symbol.
+    pub fn realized_symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.realized.keys()
+    }
+
     /// Realised profit of all instruments since the book began, before fees.
     #[must_use]
     pub fn realized_total(&self) -> Decimal {

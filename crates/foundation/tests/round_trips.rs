@@ -13,6 +13,7 @@ use mts_foundation::algorithm::{
 use mts_foundation::broker::{CancelOutcome, SubmitOutcome};
 use mts_foundation::broker_event::{BrokerEvent, Cursor, FeeStatus, OrderReport};
 use mts_foundation::contingent::{Exits, OrderGroup};
+use mts_foundation::event::CashMoved;
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::ledger::MarkKind;
 use mts_foundation::risk::{
@@ -382,6 +383,29 @@ fn every_other_type_comes_back_exactly() {
             realized: d("-0.10"),
             cash: d("3"),
             nav: d("4"),
+            strategy_id: Some("s".parse().unwrap()),
+        },
+        Event::CashMoved(CashMoved {
+            fund_id: "f".parse().unwrap(),
+            kind: CashKind::Dividend,
+            amount: d("0.24"),
+            symbol: Some("AAPL".parse().unwrap()),
+            cause: "movement 1".into(),
+            cash: d("3.24"),
+            time: Timestamp::EPOCH,
+        }),
+        Event::CorporateActionApplied {
+            fund_id: "f".parse().unwrap(),
+            action: CorporateAction {
+                action_id: "split".into(),
+                symbol: "AAPL".parse().unwrap(),
+                ex_date: chrono::NaiveDate::default(),
+                kind: CorporateActionKind::Split { new_units: d("4"), old_units: d("1") },
+            },
+            position_before: d("1.5"),
+            position_after: d("6.0"),
+            cash: d("3.24"),
+            time: Timestamp::EPOCH,
         },
     ] {
         round_trips(&event);

@@ -2,6 +2,7 @@
 //!
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
 
+pub mod books;
 pub mod capacity;
 pub mod planner;
 pub mod session_matrix;
@@ -10,6 +11,7 @@ pub mod sleeves;
 pub mod turnover;
 pub mod virtual_portfolio;
 
+pub use books::Books;
 pub use capacity::CapacityRule;
 pub use planner::WeightPlanner;
 pub use session_matrix::SessionMatrix;

@@ -79,7 +79,7 @@ fn kinds(input: &Input) -> (Vec<&'static str>, Vec<&'static str>) {
     let (of_input, inputs) = kinds!(Input: SessionOpen Closes Submitted Canceled Broker SessionClose Decided Operator Started Timer
         Marks Connection LookedUp AccountSeen Volumes GateAnswered ClockWrong StalePrices);
     let (of_act, acts) = kinds!(OperatorAct: Halt Resume Kill UpdateEnvelope Adopt Settle Submit Cancel CancelAll Flatten Reconcile
-        BookCash);
+        BookCash Corporate);
     let (of_event, events) = kinds!(BrokerEvent: Order Cash Fill FeesKnown Corrected Busted Gap);
     let (of_command, commands) = kinds!(Command: Submit Cancel Close Targets Group Algorithm);
     let (of_submit, submits) = kinds!(SubmitOutcome: Accepted Rejected NotSent Unknown);

@@ -10,7 +10,7 @@ use mts_foundation::event::Event;
 use mts_foundation::order_record::FillEffect;
 use mts_foundation::position::PositionChange;
 use mts_foundation::risk::RiskEvent;
-use mts_foundation::{AccountId, BrokerName, Decimal, Fill, FundId, OrderRecord, OrderState};
+use mts_foundation::{AccountId, BrokerName, CashKind, Decimal, Fill, FundId, OrderRecord, OrderState};
 
 impl Core {
     pub(crate) fn broker_event(
@@ -106,6 +106,8 @@ impl Core {
         let correction = (price - fill.price) * replaced * multiplier * sign - fees;
         if !correction.is_zero() {
             self.state.ledger.flow(&fund_id, correction)?;
+            let what = (CashKind::Other, correction, Some(&fill.symbol));
+            self.cash_has_moved(&fund_id, what, &format!("correction by fill {}", fill.fill_id), output);
         }
         let message = format!(
             "fill {} of order {} came after all; it replaces what stood for it, cash changes by {correction}",
@@ -254,8 +256,10 @@ impl Core {
             .ledger
             .fund(fund_id)
             .map_or((Decimal::ZERO, Decimal::ZERO), |book| (book.cash(), book.nav()));
+        let order = self.state.orders.get(&fill.order_id);
         output.events.push(Event::FillCreated {
             fund_id: fund_id.clone(),
+            strategy_id: order.map(|record| record.order.strategy_id.clone()),
             fill: fill.clone(),
             position_before: change.before,
             position_after: change.after,

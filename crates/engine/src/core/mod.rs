@@ -9,6 +9,7 @@ mod clock;
 mod closing;
 mod commands;
 mod comparing;
+mod corporate;
 mod fill_memory;
 mod groups;
 mod idempotency;

@@ -5,6 +5,7 @@ use super::fill_memory::{FillName, name_of_parts};
 use super::state::{Amount, FillKey, MAX_PENDING_FEES, PendingFees};
 use super::{Core, CoreError};
 use crate::output::Output;
+use mts_foundation::event::{CashMoved, Event};
 use mts_foundation::risk::RiskEvent;
 use mts_foundation::{ActorId, BrokerName, CashFlow, CashKind, Decimal, Fill, FundId, OrderId, Side, Symbol};
 
@@ -50,7 +51,8 @@ impl Core {
             return Ok(());
         };
         self.booked(broker, name, *amount);
-        self.book_cash((broker, fund_id), (*kind, *amount), &format!("movement {id} of the venue"), output)
+        let what = (*kind, *amount, flow.symbol.as_ref());
+        self.book_cash((broker, fund_id), what, &format!("movement {id} of the venue"), output)
     }
 
     /// A person says that cash moved.
@@ -69,14 +71,14 @@ impl Core {
             self.incident("CASH_NOT_BOOKED", message, None, output);
             return Ok(());
         }
-        self.book_cash((broker, fund_id), (kind, amount), &format!("by {actor}, {reason}"), output)
+        self.book_cash((broker, fund_id), (kind, amount, None), &format!("by {actor}, {reason}"), output)
     }
 
     /// Books cash into a fund. Capital is neither profit nor loss (decision R8), the rest is.
     fn book_cash(
         &mut self,
         (broker, fund_id): (&BrokerName, &FundId),
-        (kind, amount): (CashKind, Decimal),
+        (kind, amount, symbol): (CashKind, Decimal, Option<&Symbol>),
         by: &str,
         output: &mut Output,
     ) -> Result<(), CoreError> {
@@ -89,6 +91,7 @@ impl Core {
         if let Some(watch) = self.state.accounts.get_mut(broker) {
             watch.cash = watch.cash.map(|more| more.saturating_sub(amount));
         }
+        self.cash_has_moved(fund_id, (kind, amount, symbol), by, output);
         let message = format!("{kind} of {amount} at {broker} is booked into fund {fund_id}: {by}");
         self.incident("CASH_BOOKED", message, None, output);
         let event = if kind.is_capital() {
@@ -97,6 +100,26 @@ impl Core {
             RiskEvent::Marked { symbol: None }
         };
         self.risk_event(&event, output)
+    }
+
+    /// Tells that cash of a fund moved outside of fills: books that follow the events need all of it.
+    pub(super) fn cash_has_moved(
+        &self,
+        fund_id: &FundId,
+        (kind, amount, symbol): (CashKind, Decimal, Option<&Symbol>),
+        cause: &str,
+        output: &mut Output,
+    ) {
+        let cash = self.state.ledger.fund(fund_id).map(mts_foundation::FundBook::cash).unwrap_or_default();
+        output.events.push(Event::CashMoved(CashMoved {
+            fund_id: fund_id.clone(),
+            kind,
+            amount,
+            symbol: symbol.cloned(),
+            cause: cause.into(),
+            cash,
+            time: self.state.now,
+        }));
     }
 
     /// What was booked under a name before.
@@ -164,6 +187,11 @@ impl Core {
             self.incident("CASH_NOT_BOOKED", message, Some(&pending.order_id), output);
             return Ok(());
         }
+        if !correction.is_zero() {
+            let cause = format!("fees of fill {fill_id}");
+            let what = (CashKind::Fee, correction, Some(&pending.symbol));
+            self.cash_has_moved(&pending.fund_id, what, &cause, output);
+        }
         self.booked(broker, name, fees);
         if let Some(record) = self.state.orders.get_mut(&pending.order_id) {
             record.fees = record.fees.saturating_sub(correction);
@@ -230,8 +258,11 @@ impl Core {
         let change = self.state.ledger.book_fill(&self.config.instruments, fund_id, &fill)?;
         // A fill takes cash; this did not.
         let multiplier = self.config.instruments.get(symbol).map_or(Decimal::ONE, |found| found.multiplier);
-        self.state.ledger.flow(fund_id, by * mark * multiplier)?;
         self.fill_booked(fund_id, &fill, &change, output);
+        let value = by * mark * multiplier;
+        self.state.ledger.flow(fund_id, value)?;
+        let kind = if value.is_sign_negative() { CashKind::Withdrawal } else { CashKind::Deposit };
+        self.cash_has_moved(fund_id, (kind, value, Some(symbol)), &format!("adopted, {reason}"), output);
         let amount = nav(self) - before;
         let settled = self.state.settle_fills(of_both);
         let with = if settled > 0 {

@@ -26,6 +26,9 @@ impl Core {
             OperatorAct::BookCash { broker, fund_id, kind, amount, actor, reason } => {
                 return self.cash_by_hand((broker, fund_id), (*kind, *amount), (actor, reason), output);
             }
+            OperatorAct::Corporate { action, actor, reason } => {
+                return self.corporate_action(action, (actor, reason), output);
+            }
             OperatorAct::Settle { order_id, actor, reason } => {
                 return self.settle(order_id, actor, reason, output);
             }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 /// Layout of what is written. It changes whenever the layout of [`State`] does; `tests/snapshot.rs` keeps an old one and
 /// says so.
-const VERSION: u8 = 9;
+const VERSION: u8 = 10;
 /// Bytes of a SHA-256.
 const HASH: usize = 32;
 

@@ -105,6 +105,8 @@ pub struct Sizes {
     pub pending_fees: usize,
     /// Movements of cash that are remembered for deduplication.
     pub movements: usize,
+    /// Issuers' actions that are remembered for deduplication.
+    pub actions: usize,
 }
 
 /// An order that waits for the next open.
@@ -186,6 +188,8 @@ pub struct State {
     pub(crate) volumes: BTreeMap<Symbol, Traded>,
     pub(crate) session_opened: Option<Timestamp>,
     event_chain: [u8; 16],
+    /// Issuers' actions that were booked, by id: no one twice.
+    pub(crate) actions: BTreeMap<SmolStr, NaiveDate>,
     /// Orders in state [`OrderState::PendingRisk`]: found in `orders` again, so no part of what is kept.
     #[serde(skip)]
     pub(crate) asked: BTreeSet<OrderId>,
@@ -223,6 +227,7 @@ impl State {
             volumes: BTreeMap::new(),
             session_opened: None,
             event_chain: [0; 16],
+            actions: BTreeMap::new(),
             asked: BTreeSet::new(),
         }
     }
@@ -365,6 +370,7 @@ impl State {
             unbooked: self.unbooked.len(),
             pending_fees: self.accounts.values().map(|watch| watch.pending_fees.len()).sum(),
             movements: self.accounts.values().map(|watch| watch.movements.len()).sum(),
+            actions: self.actions.len(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The book of one fund: cash, positions, working orders, and the exposures that limits are checked against.
 
 use super::{Adopted, LedgerError};
+use crate::corporate_action::{ActionEffect, CorporateAction, CorporateActionError};
 use crate::fill::Fill;
 use crate::ids::OrderId;
 use crate::instrument::Instrument;
@@ -360,6 +361,14 @@ impl FundBook {
             Some((what, _)) => Err(OutOfRange { what }.into()),
             None => Ok(()),
         }
+    }
+
+    /// Books an issuer's action into the positions; its cash is the caller's to book. `None` where nothing is held.
+    pub(super) fn apply_action(
+        &mut self,
+        action: &CorporateAction,
+    ) -> Result<Option<ActionEffect>, CorporateActionError> {
+        self.positions.apply_action(action)
     }
 
     /// Moves cash in (positive) or out.

@@ -375,6 +375,14 @@ fn operate(script: &mut Script) {
         actor: ann(),
         reason: reason(),
     });
+    let (new_units, old_units) = (Decimal::TWO, Decimal::ONE);
+    let action = mts_foundation::CorporateAction {
+        action_id: "msft-split".into(),
+        symbol: named("MSFT"),
+        ex_date: script.now().to_datetime().date_naive(),
+        kind: mts_foundation::CorporateActionKind::Split { new_units, old_units },
+    };
+    script.act(OperatorAct::Corporate { action, actor: ann(), reason: reason() });
     let lost = script.working("by-hand", limit("AAPL", 1, 80));
     script.act(OperatorAct::Settle { order_id: lost.order_id.clone(), actor: ann(), reason: reason() });
     let request = Box::new(keyed("operator", limit("AAPL", 2, 97)));

@@ -1,0 +1,222 @@
+use super::*;
+use mts_foundation::event::CashMoved;
+use mts_foundation::ledger::MarkKind;
+use mts_foundation::{CashKind, CorporateAction, CorporateActionKind, Fill, Instrument, Side};
+
+fn d(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn named(name: &str) -> Symbol {
+    Symbol::new(name).unwrap()
+}
+
+/// A ledger that tells what it does as the engine tells it, and the books that follow.
+struct World {
+    ledger: Ledger,
+    table: InstrumentTable,
+    books: Books,
+    fills: u32,
+}
+
+impl World {
+    fn new(method: TaxLotMethod) -> Self {
+        let share = |name: &str, sector: &str| {
+            let mut share = Instrument::us_share(named(name));
+            (share.sector, share.country) = (sector.into(), "US".into());
+            share
+        };
+        let mut option = share("OPT", "tech");
+        option.multiplier = d("100");
+        let table = InstrumentTable::from_instruments([
+            share("A", "tech"),
+            share("B", "oil"),
+            share("C", ""),
+            option,
+        ])
+        .unwrap();
+        let (mut ledger, mut books) = (Ledger::new(), Books::new(table.clone()));
+        ledger.open_fund(fund(), Currency::USD, d("100000")).unwrap();
+        books.open_fund(fund(), Currency::USD, d("100000"), method).unwrap();
+        Self { ledger, table, books, fills: 0 }
+    }
+
+    fn fill_of(&mut self, strategy: &str, name: &str, side: Side, quantity: &str, price: &str) -> Event {
+        self.fills += 1;
+        // 15 December 2026, ten in the morning in New York, a minute each.
+        let time = Timestamp::from_nanos(1_797_346_800_000_000_000 + i64::from(self.fills) * 60_000_000_000);
+        let id = format!("f{}", self.fills);
+        let mut fill = Fill::new(&id, "o", name, side, d(quantity), d(price), time).unwrap();
+        fill.fees = d("1.25");
+        let change = self.ledger.book_fill(&self.table, &fund(), &fill).unwrap();
+        let book = self.ledger.fund(&fund()).unwrap();
+        Event::FillCreated {
+            fund_id: fund(),
+            fill,
+            position_before: change.before,
+            position_after: change.after,
+            realized: change.realized,
+            cash: book.cash(),
+            nav: book.nav(),
+            strategy_id: Some(strategy.parse().unwrap()),
+        }
+    }
+
+    fn fill(&mut self, strategy: &str, name: &str, side: Side, quantity: &str, price: &str) -> Posting {
+        let event = self.fill_of(strategy, name, side, quantity, price);
+        self.books.apply(&event).unwrap().unwrap()
+    }
+
+    fn cash(&mut self, kind: CashKind, amount: &str, symbol: Option<&str>) -> Posting {
+        self.ledger.flow(&fund(), d(amount)).unwrap();
+        let moved = CashMoved {
+            fund_id: fund(),
+            kind,
+            amount: d(amount),
+            symbol: symbol.map(named),
+            cause: "told".into(),
+            cash: self.ledger.fund(&fund()).unwrap().cash(),
+            time: Timestamp::EPOCH,
+        };
+        self.books.apply(&Event::CashMoved(moved)).unwrap().unwrap()
+    }
+
+    fn act(&mut self, name: &str, kind: CorporateActionKind) -> Vec<Posting> {
+        let action = CorporateAction {
+            action_id: "a".into(),
+            symbol: named(name),
+            ex_date: "2026-12-16".parse().unwrap(),
+            kind,
+        };
+        let acted = self.ledger.corporate_action(&self.table, &action).unwrap();
+        let postings = acted.into_iter().map(|acted| {
+            let event = Event::CorporateActionApplied {
+                fund_id: acted.fund_id,
+                action: action.clone(),
+                position_before: acted.before,
+                position_after: acted.after,
+                cash: self.ledger.fund(&fund()).unwrap().cash(),
+                time: Timestamp::EPOCH,
+            };
+            self.books.apply(&event).unwrap().unwrap()
+        });
+        postings.collect()
+    }
+
+    fn mark(&mut self, name: &str, price: &str) {
+        self.ledger.mark(&self.table, &named(name), d(price), MarkKind::Close, Timestamp::EPOCH).unwrap();
+    }
+
+    /// Everything adds up.
+    fn check(&mut self) {
+        self.books.agree_with(&self.ledger).unwrap();
+        let books = self.books.fund(&fund()).unwrap();
+        let profit: Decimal = books.profit_lines().iter().map(ProfitLine::total).sum();
+        let apart = books.nav() - books.opening_cash() - books.capital() - profit;
+        assert!(apart.abs() < d("0.000000000001"), "{apart}");
+    }
+}
+
+fn fund() -> FundId {
+    "f".parse().unwrap()
+}
+
+#[test]
+fn every_cent_has_a_reason_and_the_ledger_agrees() {
+    let mut world = World::new(TaxLotMethod::Fifo);
+    world.fill("value", "A", Side::Buy, "100", "10");
+    world.fill("trend", "A", Side::Buy, "50", "12");
+    let sold = world.fill("value", "A", Side::Sell, "120", "15");
+    assert_eq!(sold.lots.closed.len(), 2, "first in, first out, whoever bought");
+    assert_eq!((sold.amount, sold.fees, sold.date), (d("1800"), d("1.25"), "2026-12-15".parse().unwrap()));
+    world.fill("trend", "B", Side::Short, "10", "80");
+    world.fill("trend", "OPT", Side::Buy, "2", "3.5");
+    world.cash(CashKind::Deposit, "5000", None);
+    world.cash(CashKind::Dividend, "12.34", Some("A"));
+    world.cash(CashKind::Interest, "-3.21", None);
+    for (name, price) in [("A", "14"), ("B", "90"), ("OPT", "4")] {
+        world.mark(name, price);
+    }
+    world.check();
+    let books = world.books.fund(&fund()).unwrap();
+    assert_eq!((books.capital(), books.fees()), (d("5000"), d("6.25")));
+    assert_eq!(books.moved()[&CashKind::Dividend], d("12.34"));
+    let lines = books.profit_lines();
+    let line = |strategy: Option<&str>, name: Option<&str>| {
+        let found = lines.iter().find(|line| {
+            line.strategy_id.as_ref().map(mts_foundation::StrategyId::as_str) == strategy
+                && line.symbol.as_ref().map(Symbol::as_str) == name
+        });
+        found.map(ProfitLine::total)
+    };
+    // value: 100 bought at 10, 120 sold at 15: 500 made, and 20 short at 15 with the price at 14.
+    assert_eq!(line(Some("value"), Some("A")), Some(d("517.5")));
+    assert_eq!(line(Some("trend"), Some("A")), Some(d("98.75")));
+    assert_eq!(line(Some("trend"), Some("B")), Some(d("-101.25")));
+    assert_eq!(line(Some("trend"), Some("OPT")), Some(d("98.75")));
+    assert_eq!((line(None, Some("A")), line(None, None)), (Some(d("12.34")), Some(d("-3.21"))));
+    let exposures = world.books.exposures(&fund()).unwrap();
+    assert_eq!((exposures.total.gross(), exposures.total.net()), (d("2120"), d("320")));
+    assert_eq!(exposures.by_sector["tech"].long, d("1220"));
+    assert_eq!((exposures.by_sector["oil"].short, exposures.by_currency["USD"].net()), (d("-900"), d("320")));
+    let snapshot = world.books.fund(&fund()).unwrap().snapshot("2026-12-15".parse().unwrap());
+    assert_eq!((snapshot.nav_usd, snapshot.positions), (world.ledger.fund(&fund()).unwrap().nav(), 3));
+}
+
+#[test]
+fn issuers_actions_keep_lots_strategies_and_money_together() {
+    let mut world = World::new(TaxLotMethod::Lifo);
+    world.fill("value", "A", Side::Buy, "7", "10");
+    world.fill("trend", "A", Side::Buy, "4", "12");
+    world.mark("A", "11");
+    world.act("A", CorporateActionKind::Split { new_units: d("4"), old_units: d("3") });
+    world.check();
+    let paid =
+        world.act("A", CorporateActionKind::CashDividend { amount: d("0.30"), currency: Currency::USD });
+    assert_eq!(paid[0].amount.round_dp(12), d("4.4"));
+    world.check();
+    world.act("A", CorporateActionKind::SymbolChange { to: named("C") });
+    world.check();
+    let books = world.books.fund(&fund()).unwrap();
+    assert_eq!(books.lots().lots(&named("C")).count(), 2);
+    assert!(
+        books.profit_lines().iter().all(|line| line.symbol != Some(named("A"))),
+        "what it made goes along"
+    );
+    world.fill("value", "C", Side::Sell, "1", "9");
+    let ended = world.act("C", CorporateActionKind::Delisting { amount: d("0"), currency: Currency::USD });
+    assert_eq!(ended[0].lots.closed.len(), 2);
+    let books = world.books.fund(&fund()).unwrap();
+    assert!(books.positions().is_empty() && books.lots().lots(&named("C")).next().is_none());
+    world.check();
+}
+
+#[test]
+fn books_that_missed_an_event_say_so() {
+    let mut world = World::new(TaxLotMethod::Fifo);
+    let _missed = world.fill_of("value", "A", Side::Buy, "100", "10");
+    let next = world.fill_of("value", "A", Side::Buy, "50", "12");
+    let refused = world.books.apply(&next).unwrap_err();
+    assert!(
+        refused.to_string().contains("position of fund f in A is 50 in the books and 150 in the ledger"),
+        "{refused}"
+    );
+    assert!(matches!(world.books.agree_with(&world.ledger), Err(BooksError::Diverged { what: "cash", .. })));
+    let again = world.books.open_fund(fund(), Currency::USD, d("1"), TaxLotMethod::Fifo);
+    assert!(matches!(again, Err(BooksError::DuplicateFund { .. })));
+    let mut empty = Books::new(InstrumentTable::new());
+    assert!(matches!(empty.apply(&next), Err(BooksError::UnknownFund { .. })));
+}
+
+#[test]
+fn picked_lots_are_those_that_are_sold() {
+    let mut world = World::new(TaxLotMethod::Specid);
+    let cheap = world.fill("value", "A", Side::Buy, "10", "10").lots.opened.unwrap();
+    let dear = world.fill("value", "A", Side::Buy, "10", "20").lots.opened.unwrap();
+    let picks = vec![LotPick { lot_id: dear.lot_id.clone(), quantity: d("5") }];
+    world.books = world.books.clone().with_picks(BTreeMap::from([("f3".parse().unwrap(), picks)]));
+    let sold = world.fill("value", "A", Side::Sell, "5", "15");
+    assert_eq!((sold.lots.closed[0].lot_id.as_str(), sold.lots.closed[0].realized), ("f2", d("-25")));
+    assert_eq!(cheap.lot_id, "f1");
+    world.check();
+}
