@@ -10,6 +10,7 @@ use mts_foundation::{
     Decimal, Event, FillId, FundId, IdempotencyKey, Order, OrderId, OrderRecord, OrderState, Symbol,
     Timestamp,
 };
+use mts_portfolio::Books;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -71,6 +72,10 @@ pub struct Checker {
     killed: bool,
     journal_failed: bool,
     deaf: bool,
+    /// The fund's books, which hear the same events.
+    books: Books,
+    /// As they were before the first.
+    unwritten: Books,
     /// Orders that belong together.
     pub families: Families,
 }
@@ -78,8 +83,8 @@ pub struct Checker {
 impl Checker {
     /// Checkers; deaf ones hear no incidents (a planted bug).
     #[must_use]
-    pub fn new(deaf: bool) -> Self {
-        Self { deaf, ..Self::default() }
+    pub fn new(deaf: bool, books: Books) -> Self {
+        Self { deaf, unwritten: books.clone(), books, ..Self::default() }
     }
 
     /// Notes a broken promise.
@@ -140,6 +145,9 @@ impl Checker {
 
     /// An event that is durable; `now` is the engine's time.
     pub fn heard(&mut self, event: &Event, now: Timestamp) {
+        if let Err(error) = self.books.apply(event) {
+            self.broken("P2", now, error.to_string());
+        }
         match event {
             Event::FillCreated { fund_id, fill, .. } => {
                 let times = self.booked.entry(fill.fill_id.clone()).or_default();
@@ -196,6 +204,7 @@ impl Checker {
     pub fn restarts(&mut self) {
         self.incidents.clear();
         self.booked.clear();
+        self.books = self.unwritten.clone();
         self.replaced.clear();
         self.held.clear();
         self.cash_told.clear();
@@ -275,6 +284,7 @@ impl Checker {
                 }
             }
         }
+        broken.extend(self.books.agree_with(core.state().ledger()).err().map(|error| error.to_string()));
         for what in broken {
             self.broken("P2", now, what);
         }

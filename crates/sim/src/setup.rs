@@ -3,6 +3,7 @@
 use crate::plant::{Plant, Ungated};
 use crate::random::Random;
 use mts_engine::{Core, CoreConfig, CoreError, FundSetup, Genesis, VenueFacts};
+use mts_foundation::fund::TaxLotMethod;
 use mts_foundation::ids::InvalidId;
 use mts_foundation::instrument::InstrumentError;
 use mts_foundation::reference::Borrow;
@@ -12,7 +13,7 @@ use mts_foundation::{
     ActorId, BrokerName, Decimal, EnvelopeId, FundConfig, FundId, GateLimits, Instrument, InstrumentTable,
     OrderType, RiskEnvelope, StrategyId, Symbol, Timestamp,
 };
-use mts_portfolio::WeightPlanner;
+use mts_portfolio::{Books, WeightPlanner};
 use mts_riskengine::{ConfigFaults, FundRisk, OperatorPolicy, RiskPipeline};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,6 +95,20 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Books of the funds, before the first event.
+    #[must_use]
+    pub fn books(&self) -> Books {
+        let mut books = Books::new(self.config.instruments.clone());
+        // The engine does not know of lots: each fund tries another method.
+        let methods = TaxLotMethod::ALL.iter().copied().cycle();
+        for (FundSetup { config, initial_cash }, method) in self.config.funds.iter().zip(methods) {
+            let (fund_id, currency) = (config.fund_id.clone(), config.base_currency);
+            // No fund is there twice.
+            books.open_fund(fund_id, currency, *initial_cash, method).ok();
+        }
+        books
+    }
+
     /// The world of a seed; `asked` = orders wait for asynchronous gates.
     ///
     /// # Errors

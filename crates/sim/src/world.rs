@@ -282,6 +282,7 @@ impl World {
             .iter()
             .map(|_| Decimal::from(net.between(1_000, 10_000)) / Decimal::ONE_HUNDRED)
             .collect();
+        let books = setup.books();
         Ok(Self {
             setup: Rc::new(setup),
             size,
@@ -298,7 +299,7 @@ impl World {
             skew: Duration::ZERO,
             links,
             prices,
-            check: Checker::new(plant == Some(Plant::Silent)),
+            check: Checker::new(plant == Some(Plant::Silent), books),
             excuses: Excuses::default(),
             trace: Trace::new(lines),
             stage: Stage::Storm,

@@ -31,7 +31,7 @@ use mts_foundation::{
 use std::collections::BTreeMap;
 
 /// The books of all funds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Books {
     instruments: InstrumentTable,
     funds: BTreeMap<FundId, FundBooks>,
