@@ -307,6 +307,8 @@ impl App {
             Command::Fills(args) => commands::fills(self, &args),
             Command::Positions(args) => commands::list_positions(self, &args),
             Command::Incidents(args) => commands::list_incidents(self, &args),
+            Command::Books(args) => commands::show_books(self, &args),
+            Command::Action(command) => commands::action(&command),
             Command::Replay(args) => commands::replay(self, &args),
             Command::Explain(args) => commands::explain(self, &args),
             Command::Risk(RiskCommand::Check(args)) => commands::check_order(self, &args),

@@ -1,5 +1,6 @@
 //! The command line.
 
+pub(crate) mod books;
 pub(crate) mod brokers;
 pub(crate) mod data;
 pub(crate) mod journal;
@@ -11,6 +12,7 @@ pub(crate) mod venue;
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
+use books::{ActionCommand, BooksArgs};
 use brokers::BrokersCommand;
 use clap::{Args, Parser, Subcommand};
 use data::DataCommand;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Positions(PositionsArgs),
     /// Lists the incidents of a run.
     Incidents(IncidentsArgs),
+    /// Shows the books of a run: value, profits by strategy, exposures, tax lots, cash.
+    Books(BooksArgs),
     /// Rebuilds the state of a run from its journal, at its end or at any input before.
     Replay(ReplayArgs),
     /// Tells the whole story of one order.
@@ -69,6 +73,9 @@ pub(crate) enum Command {
     CancelAll(AllArgs),
     /// Cancels and closes everything at the market.
     Flatten(AllArgs),
+    /// Books what an issuer did to an instrument: a split, a dividend, a new symbol, its end.
+    #[command(subcommand)]
+    Action(ActionCommand),
     /// Compares accounts with the books, shows what differs, or takes it over.
     Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.

@@ -19,6 +19,7 @@ mod error;
 mod export;
 mod feeds;
 mod files;
+mod history;
 mod incidents;
 mod live;
 mod log;

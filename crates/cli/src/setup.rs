@@ -161,7 +161,7 @@ fn fund(config: &RunConfig) -> FundConfig {
         active: config.fund.active,
         asset_classes: config.fund.asset_classes.clone(),
         strategies: config.fund.strategies.clone(),
-        tax_lot_method: mts_foundation::TaxLotMethod::Fifo,
+        tax_lot_method: config.fund.tax_lot_method,
         created_at: config.envelope.created_at,
         notes: Default::default(),
     }

@@ -205,6 +205,13 @@ impl Currency {
     }
 }
 
+impl std::str::FromStr for Currency {
+    type Err = InvalidId;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::new(text)
+    }
+}
+
 impl TryFrom<SmolStr> for Currency {
     type Error = InvalidId;
     fn try_from(text: SmolStr) -> Result<Self, InvalidId> {

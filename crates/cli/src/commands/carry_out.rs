@@ -194,6 +194,11 @@ impl Done {
         self.events.iter().any(|event| matches!(event, Event::OrderRejected(_)))
     }
 
+    /// Whether an incident of this code was told.
+    pub(super) fn has_incident(&self, wanted: &str) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Incident { code, .. } if code == wanted))
+    }
+
     /// Says it.
     pub(super) fn tell(&self, folder: &Path, json: bool) -> Result<(), CliError> {
         if json {

@@ -1,6 +1,6 @@
 //! `mts orders`, `mts fills`, `mts positions`, `mts incidents`: what a run's journal says, as tables or lines of JSON.
 
-use super::books::{POSITIONS, position_cells, positions};
+use super::fund_lines::{POSITIONS, position_cells, positions};
 use super::print::{exactly, say, say_line, say_note, table};
 use crate::app::App;
 use crate::args::look::{IncidentsArgs, OrdersArgs, PositionsArgs, TradesArgs};

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod act;
+mod action;
 mod alert;
 mod books;
 pub(crate) mod brokers;
@@ -10,6 +11,7 @@ pub(crate) mod data;
 mod doctor;
 pub(crate) mod exchanges;
 mod explain;
+mod fund_lines;
 mod gates;
 mod init;
 pub(crate) mod journal;
@@ -31,7 +33,9 @@ mod status;
 mod trial_order;
 
 pub(crate) use act::{halt, kill, resume};
+pub(crate) use action::action;
 pub(crate) use alert::test_alerts;
+pub(crate) use books::show_books;
 pub(crate) use config::{check, keys};
 pub(crate) use doctor::doctor;
 pub(crate) use explain::explain;

@@ -1,6 +1,6 @@
 //! `mts replay`: the state of a run at any of its inputs, rebuilt from the journal.
 
-use super::books::{FundLine, POSITIONS, funds, funds_table, position_cells, positions};
+use super::fund_lines::{FundLine, POSITIONS, funds, funds_table, position_cells, positions};
 use super::print::{exactly, say, say_json, table};
 use crate::app::App;
 use crate::args::look::ReplayArgs;

@@ -1,6 +1,6 @@
 //! `mts status`: how a run stands, on one screen.
 
-use super::books::{FundLine, POSITIONS, funds, funds_table, position_cells, positions};
+use super::fund_lines::{FundLine, POSITIONS, funds, funds_table, position_cells, positions};
 use super::gates::short;
 use super::lists::{ORDERS, order_cells};
 use super::print::{exactly, say, say_json, table};

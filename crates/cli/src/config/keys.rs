@@ -40,6 +40,7 @@ keys! {
         "active", "true/false", "true", "Whether the fund trades; reducing orders pass anyway.";
         "asset_classes", "list", "[]", "Asset classes it may hold; empty = any.";
         "strategies", "list", "[]", "Strategies that may trade for it; empty = any.";
+        "tax_lot_method", "text", "\"fifo\"", "Which tax lots a closing trade consumes: `fifo` the oldest, `lifo` the newest, `hifo` the dearest, `loifo` the cheapest, `specid` those that `--picks` names.";
     }
     "envelope" {
         "max_gross_exposure_pct", "share, 0 to 5", "1.0", "Gross exposure, working orders at their worst case.";

@@ -24,6 +24,7 @@ use mts_foundation::registry::Parameters;
 use mts_foundation::schema::PositiveDecimal;
 use mts_foundation::{
     ActorId, AssetClass, Currency, Decimal, FundId, GateLimits, Interval, RiskEnvelope, StrategyId,
+    TaxLotMethod,
 };
 pub use schema::schema;
 use schemars::JsonSchema;
@@ -96,6 +97,9 @@ pub struct FundSection {
     /// Strategies that may trade for it; empty = any.
     #[serde(default)]
     pub strategies: Vec<StrategyId>,
+    /// Which lots a closing trade consumes.
+    #[serde(default = "fifo", skip_serializing_if = "is_fifo")]
+    pub tax_lot_method: TaxLotMethod,
 }
 
 /// Section `[operator]`.
@@ -243,6 +247,15 @@ fn usd() -> Currency {
 
 fn five_minutes() -> u64 {
     300
+}
+
+fn fifo() -> TaxLotMethod {
+    TaxLotMethod::Fifo
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_fifo(method: &TaxLotMethod) -> bool {
+    *method == TaxLotMethod::Fifo
 }
 
 fn yes() -> bool {
