@@ -3,6 +3,7 @@
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
 
 pub mod capacity;
+pub mod performance;
 pub mod planner;
 pub mod session_matrix;
 pub mod sizers;
