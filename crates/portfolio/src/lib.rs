@@ -4,6 +4,7 @@
 
 pub mod books;
 pub mod capacity;
+pub mod performance;
 pub mod planner;
 pub mod session_matrix;
 pub mod sizers;
