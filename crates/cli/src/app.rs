@@ -308,6 +308,7 @@ impl App {
             Command::Positions(args) => commands::list_positions(self, &args),
             Command::Incidents(args) => commands::list_incidents(self, &args),
             Command::Books(args) => commands::show_books(self, &args),
+            Command::Report(args) => commands::report(self, &args),
             Command::Action(command) => commands::action(&command),
             Command::Replay(args) => commands::replay(self, &args),
             Command::Explain(args) => commands::explain(self, &args),

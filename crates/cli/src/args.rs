@@ -12,7 +12,7 @@ pub(crate) mod venue;
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
-use books::{ActionCommand, BooksArgs};
+use books::{ActionCommand, BooksArgs, ReportArgs};
 use brokers::BrokersCommand;
 use clap::{Args, Parser, Subcommand};
 use data::DataCommand;
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Incidents(IncidentsArgs),
     /// Shows the books of a run: value, profits by strategy, exposures, tax lots, cash.
     Books(BooksArgs),
+    /// Writes the tear sheet of a fund: returns, drawdowns, attribution, costs, as a page with charts, JSON and tables.
+    Report(ReportArgs),
     /// Rebuilds the state of a run from its journal, at its end or at any input before.
     Replay(ReplayArgs),
     /// Tells the whole story of one order.

@@ -5,8 +5,7 @@ use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
 use crate::run_folder::{RunFolder, Until};
-use chrono::NaiveDate;
-use mts_engine::{Core, Genesis};
+use mts_engine::Core;
 use mts_foundation::event::Event;
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::lots::LotPick;
@@ -19,9 +18,9 @@ use std::path::Path;
 /// Whose profit a line is: strategy and instrument.
 pub(crate) type LineKey = (Option<StrategyId>, Option<Symbol>);
 
-/// What a session brought, line by line.
+/// What a session brought to a fund, line by line; there is one for each value in `nav`.
 pub(crate) struct SessionProfit {
-    pub(crate) date: NaiveDate,
+    pub(crate) fund_id: FundId,
     /// Lines that changed.
     pub(crate) lines: Vec<(LineKey, Decimal)>,
 }
@@ -29,7 +28,6 @@ pub(crate) struct SessionProfit {
 /// A run's books and what led to them.
 pub(crate) struct History {
     pub(crate) config: RunConfig,
-    pub(crate) genesis: Genesis,
     pub(crate) core: Core,
     pub(crate) books: Books,
     /// Every line of the cash ledger, in order.
@@ -77,11 +75,11 @@ impl History {
                 failed = walk.take(&step.output.events, step.core).err();
             }
         })?;
-        let RunFolder { config, genesis, core, .. } = run;
+        let RunFolder { config, core, .. } = run;
         let ended = failed.map_or_else(|| walk.books.agree_with(core.state().ledger()), Err);
         ended.or_exit(ExitKind::Journal)?;
         let Walk { books, postings, nav, sessions, .. } = walk;
-        Ok(Self { config, genesis, core, books, postings, nav, sessions })
+        Ok(Self { config, core, books, postings, nav, sessions })
     }
 
     /// The books of one fund, or of the run's own.
@@ -102,7 +100,7 @@ struct Walk {
     nav: Vec<NavSnapshot>,
     sessions: Vec<SessionProfit>,
     /// What each line had brought at the last session's end.
-    totals: BTreeMap<LineKey, Decimal>,
+    totals: BTreeMap<(FundId, LineKey), Decimal>,
 }
 
 impl Walk {
@@ -112,26 +110,26 @@ impl Walk {
             if let Event::NavUpdated(snapshot) = event {
                 self.books.agree_with(core.state().ledger())?;
                 self.nav.push(snapshot.clone());
-                self.session_ends(&snapshot.fund_id, snapshot.asof);
+                self.session_ends(&snapshot.fund_id);
             }
         }
         Ok(())
     }
 
-    fn session_ends(&mut self, fund_id: &FundId, date: NaiveDate) {
+    fn session_ends(&mut self, fund_id: &FundId) {
         let Some(fund) = self.books.fund(fund_id) else { return };
         let mut lines = Vec::new();
         for line in fund.profit_lines() {
             let total = line.total();
             let ProfitLine { strategy_id, symbol, .. } = line;
-            let key = (strategy_id, symbol);
+            let key = (fund_id.clone(), (strategy_id, symbol));
             let before = self.totals.get(&key).copied().unwrap_or_default();
             if total != before {
-                self.totals.insert(key.clone(), total);
-                lines.push((key, total.saturating_sub(before)));
+                lines.push((key.1.clone(), total.saturating_sub(before)));
+                self.totals.insert(key, total);
             }
         }
-        self.sessions.push(SessionProfit { date, lines });
+        self.sessions.push(SessionProfit { fund_id: fund_id.clone(), lines });
     }
 }
 

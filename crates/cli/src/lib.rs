@@ -34,6 +34,7 @@ mod setup;
 mod signals;
 mod standing;
 pub mod strategies;
+mod tear_sheet;
 mod venue;
 
 pub use app::{App, BrokerContext, FeedContext, FeedParts, StrategyContext};

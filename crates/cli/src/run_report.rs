@@ -56,7 +56,7 @@ fn dates(facts: &Facts) -> Vec<NaiveDate> {
     facts.nav.iter().map(|snapshot| snapshot.asof).collect()
 }
 
-fn float(value: Decimal) -> f64 {
+pub(crate) fn float(value: Decimal) -> f64 {
     value.to_f64().unwrap_or(f64::NAN)
 }
 

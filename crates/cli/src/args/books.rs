@@ -41,6 +41,18 @@ pub(crate) struct BooksArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub(crate) run: OfRunArgs,
+    /// Folder for report.html, report.json and the tables; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActionCommand {
     /// New units for old ones, such as 4:1, or 1:10 in a reverse split.

@@ -30,6 +30,7 @@ mod run;
 mod schema;
 mod shell;
 mod status;
+mod tear_sheet;
 mod trial_order;
 
 pub(crate) use act::{halt, kill, resume};
@@ -53,3 +54,4 @@ pub(crate) use run::run;
 pub(crate) use schema::schema;
 pub(crate) use shell::{completions, man};
 pub(crate) use status::status;
+pub(crate) use tear_sheet::report;
