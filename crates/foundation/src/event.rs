@@ -53,7 +53,8 @@ pub enum Event {
         /// Net asset value after.
         #[serde(with = "exact")]
         nav: Decimal,
-        /// In whose strategy it counts; `None` where it belongs to no order, as what is adopted from an account.
+        /// In whose strategy it counts; `None` where it closes what the fund holds, whoever made it, and where it belongs to no
+        /// order, as what is adopted from an account.
         #[serde(default)]
         strategy_id: Option<StrategyId>,
     },

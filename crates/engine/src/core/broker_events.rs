@@ -1,5 +1,6 @@
 //! What venues say by themselves: fills above all.
 
+use super::closing::CLOSE;
 use super::fill_memory::name_of;
 use super::state::{Amount, FillKey, MAX_UNBOOKED};
 use super::unknown::is_synthetic;
@@ -256,10 +257,11 @@ impl Core {
             .ledger
             .fund(fund_id)
             .map_or((Decimal::ZERO, Decimal::ZERO), |book| (book.cash(), book.nav()));
-        let order = self.state.orders.get(&fill.order_id);
+        let order = self.state.orders.get(&fill.order_id).map(|record| &record.order);
+        let own = order.filter(|order| order.thesis.as_deref() != Some(CLOSE));
         output.events.push(Event::FillCreated {
             fund_id: fund_id.clone(),
-            strategy_id: order.map(|record| record.order.strategy_id.clone()),
+            strategy_id: own.map(|order| order.strategy_id.clone()),
             fill: fill.clone(),
             position_before: change.before,
             position_after: change.after,

@@ -12,6 +12,9 @@ use mts_foundation::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Thesis of an order that closes what a fund holds, whoever of its strategies made it.
+pub(super) const CLOSE: &str = "close position";
+
 /// Pause before a closing order that was refused is sent again.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -205,7 +208,7 @@ impl Core {
             .broker(broker.as_str())
             .actor(Self::actor_of(&strategy_id)?.as_str())
             .created_at(self.state.now)
-            .thesis("close position")
+            .thesis(CLOSE)
             .build();
         match order {
             Ok(order) => {

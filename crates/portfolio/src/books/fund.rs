@@ -11,7 +11,7 @@ use mts_foundation::{
     CashKind, Currency, Decimal, Fill, FillId, FundId, OrderId, Side, StrategyId, Symbol, Timestamp,
     VenueName,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Sums of strategies and of the fund may differ by this part of a unit: a split of 3 for 2 is divided for each of them.
 const ROUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 18);
@@ -156,7 +156,10 @@ impl FundBooks {
         self.same("cash", None, cash, cash_after)?;
         let lots = self.lots.apply(fill, multiplier, date, picks)?;
         let change = self.positions.apply(symbol, *side, *quantity, *price, multiplier, *timestamp)?;
-        self.sleeves.entry(strategy_id.cloned()).or_default().fill(fill, multiplier)?;
+        match strategy_id {
+            Some(_) => self.sleeves.entry(strategy_id.cloned()).or_default().fill(fill, multiplier)?,
+            None => self.fill_of_nobody(fill, multiplier)?,
+        }
         (self.cash, self.fees) = (cash, fees);
         Ok(Posting {
             fund_id: self.fund_id.clone(),
@@ -172,6 +175,29 @@ impl FundBooks {
             realized: change.realized,
             lots,
         })
+    }
+
+    /// What closes for the whole fund (a stop, a flatten) is taken from the strategies that hold in its direction, by name; what
+    /// is left belongs to none.
+    fn fill_of_nobody(&mut self, fill: &Fill, multiplier: Decimal) -> Result<(), BooksError> {
+        let (mut units, mut fees) = (fill.quantity, fill.fees);
+        for (strategy_id, sleeve) in &mut self.sleeves {
+            let held = sleeve.positions().quantity(&fill.symbol);
+            let closes = !held.is_zero() && held.is_sign_negative() == (fill.side.sign() > 0);
+            if !closes || strategy_id.is_none() || units.is_zero() {
+                continue;
+            }
+            let quantity = units.min(held.abs());
+            let part = fees.checked_mul(quantity).and_then(|part| part.checked_div(units));
+            let part = if quantity == units { fees } else { part.ok_or_else(beyond("fees"))? };
+            sleeve.fill(&Fill { quantity, fees: part, ..fill.clone() }, multiplier)?;
+            (units, fees) = (units - quantity, fees - part);
+        }
+        if units.is_zero() {
+            return Ok(());
+        }
+        let rest = Fill { quantity: units, fees, ..fill.clone() };
+        self.sleeves.entry(None).or_default().fill(&rest, multiplier)
     }
 
     pub(super) fn cash_moved(&mut self, moved: &CashMoved, date: NaiveDate) -> Result<Posting, BooksError> {
@@ -249,6 +275,12 @@ impl FundBooks {
             realized,
             lots,
         })
+    }
+
+    /// Instruments that the fund or any strategy holds.
+    pub(super) fn symbols_held(&self) -> BTreeSet<Symbol> {
+        let books = std::iter::once(&self.positions).chain(self.sleeves.values().map(Sleeve::positions));
+        books.flat_map(|book| book.iter().map(|(symbol, _)| symbol.clone())).collect()
     }
 
     pub(super) fn mark(&mut self, symbol: &Symbol, price: Decimal) -> Result<(), BooksError> {

@@ -131,10 +131,13 @@ impl Books {
             let Some(book) = ledger.fund(fund_id) else {
                 return Err(BooksError::UnknownFund { fund_id: fund_id.clone() });
             };
-            let held: Vec<Symbol> = book.positions().iter().map(|(symbol, _)| symbol.clone()).collect();
-            for symbol in &held {
-                let price = book.positions().get(symbol).map(|held| held.last_price);
-                fund.mark(symbol, price.unwrap_or_default())?;
+            for symbol in fund.symbols_held() {
+                // What only strategies hold against each other has a mark too.
+                let held = book.positions().get(&symbol).map(|held| held.last_price);
+                let price = held.or_else(|| ledger.mark_of(&symbol).map(|mark| mark.price));
+                if let Some(price) = price {
+                    fund.mark(&symbol, price)?;
+                }
             }
             fund.equals(book)?;
         }

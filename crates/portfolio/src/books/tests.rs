@@ -58,7 +58,7 @@ impl World {
             realized: change.realized,
             cash: book.cash(),
             nav: book.nav(),
-            strategy_id: Some(strategy.parse().unwrap()),
+            strategy_id: (!strategy.is_empty()).then(|| strategy.parse().unwrap()),
         }
     }
 
@@ -161,6 +161,35 @@ fn every_cent_has_a_reason_and_the_ledger_agrees() {
     assert_eq!((exposures.by_sector["oil"].short, exposures.by_currency["USD"].net()), (d("-900"), d("320")));
     let snapshot = world.books.fund(&fund()).unwrap().snapshot("2026-12-15".parse().unwrap());
     assert_eq!((snapshot.nav_usd, snapshot.positions), (world.ledger.fund(&fund()).unwrap().nav(), 3));
+}
+
+#[test]
+fn what_closes_for_the_fund_closes_for_those_who_hold() {
+    let mut world = World::new(TaxLotMethod::Fifo);
+    world.fill("b", "A", Side::Buy, "30", "10");
+    world.fill("a", "A", Side::Buy, "90", "12");
+    world.fill("c", "A", Side::Sell, "20", "12");
+    world.fill("", "A", Side::Sell, "100", "11");
+    world.mark("A", "15");
+    world.check();
+    let books = world.books.fund(&fund()).unwrap();
+    let held: Vec<_> = books
+        .sleeves()
+        .map(|(name, sleeve)| (name.unwrap().as_str(), sleeve.positions().quantity(&named("A"))))
+        .collect();
+    assert_eq!(held, [("a", d("0")), ("b", d("20")), ("c", d("-20"))], "by name, and only those who hold");
+    assert!(books.positions().is_empty());
+    // 1.25 of its own and nine tenths of the fees of the stop.
+    let of_a =
+        books.profit_lines().into_iter().find(|line| line.strategy_id == Some("a".parse().unwrap())).unwrap();
+    assert_eq!((of_a.realized, of_a.fees), (d("-90"), d("2.375")));
+    world.fill("", "B", Side::Buy, "5", "1");
+    assert_eq!(
+        world.books.fund(&fund()).unwrap().sleeves().next().unwrap().0,
+        None,
+        "what nobody holds is nobody's"
+    );
+    world.check();
 }
 
 #[test]
