@@ -8,7 +8,7 @@ use mts_foundation::{Decimal, FundId, Symbol, TaxLot, num};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
-/// Most lots and closures of one history together.
+/// Most lots, closures and splits of one history together.
 pub const MAX_TAX_ITEMS: usize = 20_000_000;
 
 /// Decimal places of units that were converted over a split.
@@ -23,9 +23,20 @@ pub struct TaxHistory {
     names: BTreeMap<Symbol, usize>,
     pub(super) lots: Vec<OpenedLot>,
     numbers: BTreeMap<SmolStr, usize>,
-    pub(super) closings: Vec<Closing>,
-    /// Where in `closings` each closing fill begins.
-    pub(super) sales: Vec<usize>,
+    pub(super) events: Vec<Happened>,
+    /// Lots, closures and splits, for the bound.
+    items: usize,
+}
+
+/// What happened, in the order of booking.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Happened {
+    /// The lot of this index was opened.
+    Opened(usize),
+    /// One fill closed these.
+    Sale(Vec<Closing>),
+    /// The instrument of this index was split.
+    Split { issue: usize, new_units: Decimal, old_units: Decimal, after: UnitScale },
 }
 
 /// One instrument through all of its names.
@@ -60,7 +71,7 @@ pub(super) struct Closing {
     pub(super) scale: UnitScale,
 }
 
-/// How large units were at one time; splits change it.
+/// How large units were at one time; splits change it. Two lots of one instrument between which no split lies have the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct UnitScale(Decimal);
 
@@ -87,8 +98,8 @@ impl TaxHistory {
             names: BTreeMap::new(),
             lots: Vec::new(),
             numbers: BTreeMap::new(),
-            closings: Vec::new(),
-            sales: Vec::new(),
+            events: Vec::new(),
+            items: 0,
         }
     }
 
@@ -98,7 +109,7 @@ impl TaxHistory {
     /// [`TaxError`] for a lot that is unknown, of another fund, or known already; nothing has changed then.
     pub fn apply(&mut self, change: &LotChange) -> Result<(), TaxError> {
         let added = change.closed.len() + usize::from(change.opened.is_some());
-        if self.lots.len() + self.closings.len() + added > MAX_TAX_ITEMS {
+        if added > MAX_TAX_ITEMS - self.items {
             return Err(TaxError::Full);
         }
         let mut closings = Vec::with_capacity(change.closed.len());
@@ -109,17 +120,16 @@ impl TaxHistory {
             let issue = self.lots.get(lot).map_or(usize::MAX, |opened| opened.issue);
             closings.push(Closing { closure: closure.clone(), lot, scale: self.scale(issue) });
         }
-        if let Some(lot) = &change.opened {
-            self.open(lot)?;
-        }
+        let opened = change.opened.as_ref().map(|lot| self.open(lot)).transpose()?;
         if !closings.is_empty() {
-            self.sales.push(self.closings.len());
+            self.events.push(Happened::Sale(closings));
         }
-        self.closings.append(&mut closings);
+        self.events.extend(opened);
+        self.items += added;
         Ok(())
     }
 
-    fn open(&mut self, lot: &TaxLot) -> Result<(), TaxError> {
+    fn open(&mut self, lot: &TaxLot) -> Result<Happened, TaxError> {
         let lot_id = lot.lot_id.clone();
         if lot.fund_id != self.fund_id {
             let (found, wanted) = (lot.fund_id.clone(), self.fund_id.clone());
@@ -128,8 +138,8 @@ impl TaxHistory {
         if self.numbers.contains_key(&lot_id) {
             return Err(TaxError::DuplicateLot { lot_id });
         }
-        let issue = self.issue(&lot.symbol);
-        self.numbers.insert(lot_id.clone(), self.lots.len());
+        let (issue, number) = (self.issue(&lot.symbol), self.lots.len());
+        self.numbers.insert(lot_id.clone(), number);
         self.lots.push(OpenedLot {
             lot_id,
             symbol: lot.symbol.clone(),
@@ -141,7 +151,7 @@ impl TaxHistory {
             issue,
             scale: self.scale(issue),
         });
-        Ok(())
+        Ok(Happened::Opened(number))
     }
 
     /// Takes a split of `new_units` for `old_units`: earlier quantities are brought to the new units where they meet later
@@ -154,12 +164,17 @@ impl TaxHistory {
             return Err(TaxError::BadSplit { symbol: symbol.clone(), new_units, old_units });
         }
         // What was never traded has no earlier quantities.
-        let Some(number) = self.names.get(symbol) else { return Ok(()) };
-        if let Some(issue) = self.instruments.get_mut(*number) {
-            let factor = issue.factor.checked_mul(new_units).and_then(|units| units.checked_div(old_units));
-            let usable = factor.filter(|factor| !factor.is_zero());
-            issue.factor = usable.ok_or(OutOfRange { what: "product of splits" })?.normalize();
+        let Some(issue) = self.names.get(symbol).copied() else { return Ok(()) };
+        if self.items == MAX_TAX_ITEMS {
+            return Err(TaxError::Full);
         }
+        let Some(found) = self.instruments.get_mut(issue) else { return Ok(()) };
+        let factor = found.factor.checked_mul(new_units).and_then(|units| units.checked_div(old_units));
+        let usable = factor.filter(|factor| !factor.is_zero());
+        found.factor = usable.ok_or(OutOfRange { what: "product of splits" })?.normalize();
+        let after = UnitScale(found.factor);
+        self.events.push(Happened::Split { issue, new_units, old_units, after });
+        self.items += 1;
         Ok(())
     }
 
@@ -196,7 +211,7 @@ impl TaxHistory {
         number
     }
 
-    pub(super) fn scale(&self, issue: usize) -> UnitScale {
+    fn scale(&self, issue: usize) -> UnitScale {
         UnitScale(self.instruments.get(issue).map_or(Decimal::ONE, |issue| issue.factor))
     }
 }

@@ -73,9 +73,9 @@ pub enum TaxError {
         fill_id: FillId,
         /// Which lot.
         lot_id: SmolStr,
-        /// Units closed, as the lot counted them when it was opened.
+        /// Units closed.
         closed: Decimal,
-        /// Units open, counted likewise.
+        /// Units open.
         open: Decimal,
     },
     /// A split without a ratio.
@@ -96,8 +96,10 @@ pub enum TaxError {
         /// On which day.
         date: NaiveDate,
     },
-    /// Twenty million lots and closures were fed.
-    #[error("the history has {MAX_TAX_ITEMS} lots and closures; split it into one for each group of symbols")]
+    /// Twenty million lots, closures and splits were fed.
+    #[error(
+        "the history has {MAX_TAX_ITEMS} lots, closures and splits; split it into one for each group of symbols"
+    )]
     Full,
     /// A value leaves the range of decimals.
     #[error(transparent)]

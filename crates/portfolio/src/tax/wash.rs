@@ -5,7 +5,7 @@
 //! replace some. Free lots stand in one ordered set; every look-up either uses units up or ends the search, so that n fills
 //! take n log n steps.
 
-use super::history::{Closing, OpenedLot, TaxHistory};
+use super::history::{Closing, Happened, OpenedLot, TaxHistory, UnitScale};
 use super::holding::tacked;
 use super::{
     AdjustmentCode, MONEY_PLACES, OpenPiece, TaxError, TaxPolicy, TaxRecord, TaxRow, Term, WashMatch, share,
@@ -23,9 +23,11 @@ pub const WINDOW_DAYS: u64 = 30;
 /// What is left of a lot after a split that did not come out even: 1e-9 units are none.
 const DUST: Decimal = Decimal::from_parts(1, 0, 0, false, 9);
 
+/// Decimal places of units after a split.
+const UNIT_PLACES: u32 = 16;
+
 /// Units that replaced others.
 struct Piece {
-    /// Units as the lot counted them when it was opened, like all units of a [`LotState`].
     units: Decimal,
     added: Decimal,
 }
@@ -33,8 +35,9 @@ struct Piece {
 /// Pieces by the beginning of their holding period, then in the order in which they were made.
 type Pieces = BTreeMap<(NaiveDate, usize), Piece>;
 
-/// What is open of a lot.
+/// What is open of a lot. Its units are those of the present; before it is opened, of its opening.
 struct LotState {
+    scale: UnitScale,
     /// `free` and the units of all pieces.
     units: Decimal,
     free: Decimal,
@@ -58,15 +61,22 @@ struct Sweep<'a, P> {
     policy: &'a P,
     states: Vec<LotState>,
     candidates: BTreeSet<Candidate>,
+    /// Instrument and index of every lot that is open at present.
+    held: BTreeSet<(usize, usize)>,
     rows: Vec<TaxRow>,
     washes: Vec<WashMatch>,
 }
 
 pub(super) fn record(history: &TaxHistory, policy: &impl TaxPolicy) -> Result<TaxRecord, TaxError> {
     let mut sweep = Sweep::new(history, policy)?;
-    let ends = history.sales.iter().skip(1).copied().chain([history.closings.len()]);
-    for (begin, end) in history.sales.iter().copied().zip(ends) {
-        sweep.sale(history.closings.get(begin..end).unwrap_or_default())?;
+    for event in &history.events {
+        match event {
+            Happened::Opened(number) => sweep.open(*number),
+            Happened::Sale(closings) => sweep.sale(closings)?,
+            Happened::Split { issue, new_units, old_units, after } => {
+                sweep.split(*issue, (*new_units, *old_units), *after)?;
+            }
+        }
     }
     let open = sweep.open_pieces()?;
     Ok(TaxRecord { fund_id: history.fund_id.clone(), rows: sweep.rows, washes: sweep.washes, open })
@@ -83,10 +93,42 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
         for (number, lot) in history.lots.iter().enumerate() {
             let rate = rate(policy, &lot.symbol, lot.open_date)?;
             let money = with_fees(lot.cost, rate, lot.fees, lot.short)?;
-            states.push(LotState { units: lot.units, free: lot.units, pieces: Pieces::new(), money });
+            let (scale, units) = (lot.scale, lot.units);
+            states.push(LotState { scale, units, free: units, pieces: Pieces::new(), money });
             candidates.insert(candidate(number, lot));
         }
-        Ok(Self { history, policy, states, candidates, rows: Vec::new(), washes: Vec::new() })
+        let held = BTreeSet::new();
+        Ok(Self { history, policy, states, candidates, held, rows: Vec::new(), washes: Vec::new() })
+    }
+
+    fn open(&mut self, number: usize) {
+        if let Some(lot) = self.history.lots.get(number) {
+            self.held.insert((lot.issue, number));
+        }
+    }
+
+    /// Brings what is held to the units after a split.
+    fn split(
+        &mut self,
+        issue: usize,
+        (new_units, old_units): (Decimal, Decimal),
+        after: UnitScale,
+    ) -> Result<(), TaxError> {
+        let split = |units: Decimal| {
+            let units = units.checked_mul(new_units).and_then(|units| units.checked_div(old_units));
+            let units = units.ok_or(OutOfRange { what: "units after a split" })?;
+            Ok::<_, OutOfRange>(num::round(units, UNIT_PLACES).normalize())
+        };
+        for (_, number) in self.held.range((issue, 0)..=(issue, usize::MAX)) {
+            let Some(state) = self.states.get_mut(*number) else { continue };
+            (state.scale, state.free) = (after, split(state.free)?);
+            state.units = state.free;
+            for piece in state.pieces.values_mut() {
+                piece.units = split(piece.units)?;
+                state.units = sum("units after a split", state.units, piece.units)?;
+            }
+        }
+        Ok(())
     }
 
     /// Everything that one fill closes. All of it is gone before the first loss looks for a replacement: what is sold in the
@@ -156,8 +198,8 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
     /// The units that a closure takes: pieces whose holding period began earlier go first, free units last.
     fn take(&mut self, closing: &Closing, lot: &OpenedLot) -> Result<Vec<Part>, TaxError> {
         let Some(state) = self.states.get_mut(closing.lot) else { return Ok(Vec::new()) };
-        let mut wanted = closing.scale.convert(closing.closure.quantity.abs(), lot.scale)?;
-        if closing.scale != lot.scale && (state.units - wanted).abs() <= DUST {
+        let mut wanted = closing.closure.quantity.abs();
+        if state.scale != lot.scale && (state.units - wanted).abs() <= DUST {
             wanted = state.units;
         }
         if wanted > state.units {
@@ -165,8 +207,9 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
             return Err(TaxError::ClosesTooMuch { fill_id, lot_id, closed: wanted, open: state.units });
         }
         state.units -= wanted;
+        let whole = state.units.is_zero();
         let mut parts = Vec::new();
-        while let Some(mut entry) = state.pieces.first_entry().filter(|_| !wanted.is_zero()) {
+        while let Some(mut entry) = state.pieces.first_entry().filter(|_| whole || !wanted.is_zero()) {
             let (held_from, _) = *entry.key();
             let piece = entry.get_mut();
             let units = piece.units.min(wanted);
@@ -185,6 +228,9 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
         }
         if state.free.is_zero() {
             self.candidates.remove(&candidate(closing.lot, lot));
+        }
+        if whole {
+            self.held.remove(&(lot.issue, closing.lot));
         }
         Ok(parts)
     }
@@ -205,11 +251,11 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
             let Some(number) = self.replacement(closing) else { break };
             let Some(lot) = self.history.lots.get(number) else { break };
             let Some(state) = self.states.get_mut(number) else { break };
-            let available = lot.scale.convert(state.free, closing.scale)?;
+            let available = state.scale.convert(state.free, closing.scale)?;
             let units = available.min(left);
             let whole = units == available;
             let own =
-                if whole { state.free } else { closing.scale.convert(units, lot.scale)?.min(state.free) };
+                if whole { state.free } else { closing.scale.convert(units, state.scale)?.min(state.free) };
             state.free -= own;
             if state.free.is_zero() {
                 self.candidates.remove(&candidate(number, lot));
@@ -254,7 +300,6 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
         let mut open = Vec::new();
         for (lot, state) in self.history.lots.iter().zip(&mut self.states) {
             let Some(issue) = self.history.instruments.get(lot.issue) else { continue };
-            let now = self.history.scale(lot.issue);
             let mut parts: Vec<Part> = std::mem::take(&mut state.pieces)
                 .into_iter()
                 .map(|((held_from, _), piece)| Part { units: piece.units, added: piece.added, held_from })
@@ -266,11 +311,10 @@ impl<'a, P: TaxPolicy> Sweep<'a, P> {
                 let money = share(state.money, part.units, state.units)?;
                 state.money -= money;
                 state.units -= part.units;
-                let units = lot.scale.convert(part.units, now)?;
                 open.push(OpenPiece {
                     lot_id: lot.lot_id.clone(),
                     symbol: issue.symbol.clone(),
-                    quantity: if lot.short { -units } else { units },
+                    quantity: if lot.short { -part.units } else { part.units },
                     open_date: lot.open_date,
                     held_from: part.held_from,
                     basis: sum("basis", money, if lot.short { -part.added } else { part.added })?,
@@ -297,7 +341,7 @@ fn with_fees(value: Decimal, rate: Decimal, fees: Decimal, sale: bool) -> Result
 mod tests {
     use crate::tax::testing::{Story, d, day};
     use crate::tax::{AdjustmentCode, InstrumentPolicy, Term, WashSalesEverywhere};
-    use mts_foundation::{AssetClass, Currency, Instrument, InstrumentTable, Side, Symbol};
+    use mts_foundation::{AssetClass, Currency, Instrument, InstrumentTable, Symbol};
 
     /// Bought for 10 on the second of June, sold for 8 on `sold`, bought again on `again`.
     fn disallowed(sold: &str, again: &str) -> String {
