@@ -513,3 +513,30 @@ fn nothing_is_lost_over_many_fills() {
     assert_eq!(booked.len(), TaxLotMethod::ALL.len());
     assert!(washes > fills / 20 && rows > fills / 3 && flips > fills / 100, "{washes} {rows} {flips}");
 }
+
+/// All fills of one stock on two days, every sale at a loss: what looked through all lots for each of them would take hours
+/// over a million.
+#[test]
+fn many_fills_in_one_window_take_no_search_through_all() {
+    let fills = if std::env::var_os("MTS_MILLION_FILLS").is_some() { MILLION } else { FILLS / 3 };
+    let fund = FundId::new("f").unwrap();
+    let (mut lots, mut history) = (LotBook::new(fund.clone(), TaxLotMethod::Fifo), TaxHistory::new(fund));
+    let first = NaiveDate::from_ymd_opt(2026, 1, 5).unwrap();
+    let mut realized = 0;
+    for number in 0..fills {
+        let (id, cents) = (format!("f{number}"), i64::try_from(fills - number).unwrap());
+        // Three bought for each two that are sold, later for less.
+        let (side, quantity) = if number % 2 == 0 { (Side::Buy, 3) } else { (Side::Sell, 2) };
+        let (quantity, price) = (Decimal::from(quantity), Decimal::new(cents, 2));
+        let fill = Fill::new(&id, "o", "AA0", side, quantity, price, Timestamp::EPOCH).unwrap();
+        let day = first + Days::new(u64::from(number > fills / 2));
+        let change = lots.apply(&fill, Decimal::ONE, day, None).unwrap();
+        realized += change.closed.iter().map(|part| money(part.realized)).sum::<i128>();
+        history.apply(&change).unwrap();
+    }
+    let record = history.record(&Rules).unwrap();
+    let gains: i128 = record.rows.iter().map(|row| money(row.gain)).sum();
+    let open_added: i128 = record.open.iter().map(|piece| money(piece.basis_added)).sum();
+    assert_eq!(gains, realized + open_added);
+    assert!(record.washes.len() > fills / 3 && open_added > 0, "{}", record.washes.len());
+}

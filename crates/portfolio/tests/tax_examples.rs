@@ -1,5 +1,6 @@
-//! Published worked examples of taxes, to the cent. Each test names its source; where the source gives no dates or no
-//! quantities, ours are said to be ours.
+//! Published worked examples of taxes, to the cent. Each test names its source; where the source gives no dates, ours are
+//! said to be ours. The figures of Reg. § 1.1091-1(h) are those of the Code of Federal Regulations as we remember them: no
+//! copy with the examples was at hand when this was written. All others were read in the page that is named.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -67,6 +68,25 @@ fn publication_550_wash_sale() {
     assert_eq!(loss(&record), (d("0"), d("250")));
     assert_eq!(record.rows[0].code, Some(AdjustmentCode::W));
     assert_eq!(open(&record)[0].1, d("1050"));
+}
+
+/// Publication 550, "Loss and gain on same day": blocks of 100 at $158, $100 and $95, bought in 2007, are sold together at
+/// $125 on 27 December 2012; 250 are bought on 9 January 2013. The loss of $33 a share on the first block is not deductible
+/// and does not reduce the gains on the others. The days of 2007 and the price of 2013 are ours.
+#[test]
+fn publication_550_loss_and_gain_on_the_same_day() {
+    let record = traded(&[
+        ("2007-02-05", Side::Buy, "100", "15800"),
+        ("2007-05-07", Side::Buy, "100", "10000"),
+        ("2007-09-04", Side::Buy, "100", "9500"),
+        ("2012-12-27", Side::Sell, "300", "37500"),
+        ("2013-01-09", Side::Buy, "250", "31250"),
+    ]);
+    assert_eq!(loss(&record), (d("0"), d("3300")));
+    let report = TaxReport::of_year(&record, 2012).unwrap();
+    assert_eq!((report.long.gain, report.long.adjustment), (d("5500"), d("3300")));
+    let bases: Vec<_> = open(&record).iter().map(|(units, basis, _)| (*units, *basis)).collect();
+    assert_eq!(bases, [(d("100"), d("15800")), (d("150"), d("18750"))]);
 }
 
 /// Treas. Reg. § 1.1091-1(h), example 1: bought 1 December 1954 for $10,000 and 15 December for $9,000, 100 shares each;

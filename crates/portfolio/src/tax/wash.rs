@@ -404,6 +404,18 @@ mod tests {
     }
 
     #[test]
+    fn each_lot_that_one_sale_closes_at_a_loss_looks_for_its_own_replacement() {
+        let story = Story::new()
+            .buy("2025-01-06", "X", "5", "10")
+            .buy("2025-02-03", "X", "5", "12")
+            .sell("2026-01-12", "X", "10", "8")
+            .buy("2026-01-14", "X", "8", "8");
+        let record = story.record();
+        let found: Vec<_> = record.washes.iter().map(|wash| (wash.row, wash.units, wash.amount)).collect();
+        assert_eq!(found, [(0, d("5"), d("10")), (1, d("3"), d("12"))]);
+    }
+
+    #[test]
     fn each_replacement_unit_counts_once_and_the_first_acquired_first() {
         let story = Story::new()
             .buy("2025-01-06", "X", "30", "10")
