@@ -62,7 +62,7 @@ fn is_long(acquired: NaiveDate, sold: NaiveDate) -> bool {
 /// Takes units of the closure's lot, one after the other: earliest held first, those that replace nothing last.
 fn close(units: &mut [Unit], closure: &LotClosure, rows: &mut Vec<Row>) {
     let lot: usize = closure.lot_id.parse().unwrap();
-    let count = i128::try_from(closure.quantity.abs().mantissa()).unwrap();
+    let count = closure.quantity.abs().mantissa();
     let short = closure.quantity.is_sign_negative();
     let sign = if short { -1 } else { 1 };
     let bought = money(closure.open_cost) + sign * money(closure.open_fees);
