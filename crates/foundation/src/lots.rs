@@ -11,7 +11,7 @@
 use crate::fill::Fill;
 use crate::fund::TaxLotMethod;
 use crate::ids::{FillId, FundId};
-use crate::num::{Decimal, exact, exact_option};
+use crate::num::{Decimal, exact, exact_option, round};
 use crate::position::{OutOfRange, product, sum};
 use crate::symbol::Symbol;
 use chrono::NaiveDate;
@@ -21,6 +21,10 @@ use std::collections::BTreeMap;
 
 /// Most open lots of one instrument.
 pub const MAX_OPEN_LOTS: usize = 1_000_000;
+
+/// Decimal places to which a part of a lot's cost or fees is rounded; the last part takes the rest. A decimal has 28 digits:
+/// of parts with all of them sums are rounded again, of these only beyond a trillion.
+const PART_PLACES: u32 = 16;
 
 /// One purchase (or short sale) and what was closed of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -485,7 +489,7 @@ fn share(total: Decimal, part: Decimal, whole: Decimal) -> Result<Decimal, OutOf
         return Ok(total);
     }
     let fraction = part.checked_div(whole).ok_or(OutOfRange { what: "share of a lot" })?;
-    product("share of fees", &[total, fraction])
+    Ok(round(product("share of fees", &[total, fraction])?, PART_PLACES))
 }
 
 /// Closes `quantity` units of a lot: what is left of it, and the closure.
@@ -503,7 +507,7 @@ fn close(
     let open_cost = if whole {
         lot.open_cost
     } else {
-        product("cost of a lot", &[quantity, lot.open_price, lot.multiplier])?
+        round(product("cost of a lot", &[quantity, lot.open_price, lot.multiplier])?, PART_PLACES)
     };
     let open_fees = share(lot.open_fees, quantity, open)?;
     let close_fees = share(rest.fees, quantity, rest.quantity)?;

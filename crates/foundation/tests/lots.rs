@@ -165,6 +165,37 @@ fn lots_split_like_their_position() {
     assert!(error.contains("both must be greater than zero"), "{error}");
 }
 
+/// Parts that do not come out even are rounded where sums of them stay exact: thirds of large fees, and of what units cost
+/// after a split of three for one.
+#[test]
+fn thirds_add_up_to_the_last_decimal() {
+    let mut book = book(TaxLotMethod::Fifo);
+    let mut paid = Decimal::ZERO;
+    for number in 0..30 {
+        let mut fill = fill(number, Side::Buy, "10", "1000.01");
+        fill.fees = d("77777.77") + Decimal::from(number);
+        paid += fill.fees;
+        book.apply(&fill, Decimal::ONE, day(number), None).unwrap();
+    }
+    book.split(&x(), d("3"), d("1")).unwrap();
+    let (mut cost, mut fees) = (Decimal::ZERO, Decimal::ZERO);
+    for number in 30..152 {
+        let quantity = ["1", "5", "7", "11", "13"][number % 5];
+        let mut fill = fill(number, Side::Sell, quantity, "400");
+        fill.fees = d("33.33");
+        paid += fill.fees;
+        for part in book.apply(&fill, Decimal::ONE, day(number), None).unwrap().closed {
+            cost += part.open_cost;
+            fees += part.open_fees + part.close_fees;
+        }
+    }
+    for lot in book.lots(&x()) {
+        cost += lot.open_cost;
+        fees += lot.open_fees;
+    }
+    assert_eq!((cost, fees), (d("300003"), paid));
+}
+
 proptest! {
     /// Lots add up to the position; profit of closures and open lots is what cash says; fees are divided without rest;
     /// what is written comes back.

@@ -9,6 +9,7 @@ pub mod planner;
 pub mod session_matrix;
 pub mod sizers;
 pub mod sleeves;
+pub mod tax;
 pub mod turnover;
 pub mod virtual_portfolio;
 
