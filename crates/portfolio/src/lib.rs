@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
+//! And back: what a fund earned from them, and what the broker says of it.
 
 pub mod capacity;
 pub mod performance;
@@ -8,6 +9,7 @@ pub mod planner;
 pub mod session_matrix;
 pub mod sizers;
 pub mod sleeves;
+pub mod statement;
 pub mod turnover;
 pub mod virtual_portfolio;
 
