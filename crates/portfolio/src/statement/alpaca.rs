@@ -183,6 +183,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_before_the_text_is_passed_over() {
+        let text = "\u{feff}[{\"activity_type\":\"CSD\",\"date\":\"2026-03-05\",\"net_amount\":\"1\"},
+            {\"activity_type\":\"FEE\",\"date\":\"2026-03-05\",\"net_amount\":\"0\"}]";
+        let found = read_alpaca(text.as_bytes(), "").unwrap();
+        assert_eq!(found.movements.len(), 1, "nothing is no movement");
+    }
+
+    #[test]
     fn faults_name_record_field_value_and_remedy() {
         for (text, wanted) in [
             ("{}", "no list of JSON objects"),

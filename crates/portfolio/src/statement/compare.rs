@@ -361,23 +361,22 @@ impl Explainer<'_> {
     }
 }
 
-/// Which of quantity, price, fees and amount are not the same.
+/// What is not the same.
 fn what_differs(group: &Group<'_, StatementTrade>) -> String {
     let differ = |of: fn(&StatementTrade) -> Decimal| {
         sum(group.ours.iter().map(|one| of(one))) != sum(group.theirs.iter().map(|one| of(one)))
     };
-    let mut names = Vec::new();
-    if differ(|one| one.quantity) {
-        names.push("quantity");
-    }
-    if differ(|one| one.proceeds) && !differ(|one| one.quantity)
-        || group.is_single() && differ(|one| one.price)
-    {
-        names.push("price");
-    }
-    if differ(|one| one.fees) {
-        names.push("fees");
-    }
+    let quantity = differ(|one| one.quantity);
+    let price = group.is_single() && differ(|one| one.price);
+    let names = [
+        (!quantity && differ(StatementTrade::units), "direction"),
+        (quantity, "quantity"),
+        (price, "price"),
+        // The average price of several, or a multiplier.
+        (!quantity && !price && !differ(StatementTrade::units) && differ(|one| one.proceeds), "amount"),
+        (differ(|one| one.fees), "fees"),
+    ];
+    let names: Vec<&str> = names.into_iter().filter_map(|(differs, name)| differs.then_some(name)).collect();
     names.join(" and ")
 }
 

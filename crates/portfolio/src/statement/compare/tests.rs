@@ -15,7 +15,7 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn symbol(name: &str) -> Symbol {
+fn named(name: &str) -> Symbol {
     Symbol::new(name).unwrap()
 }
 
@@ -26,7 +26,7 @@ fn trade(text: &str) -> StatementTrade {
     StatementTrade {
         id: words.get(6).map(|id| (*id).to_owned()),
         date: day(words[0]),
-        symbol: symbol(words[3]),
+        symbol: named(words[3]),
         side,
         quantity,
         price,
@@ -45,7 +45,7 @@ fn movement(text: &str) -> StatementMovement {
         kind: words[1].parse::<CashKind>().unwrap(),
         amount: d(words[2]),
         currency: Currency::USD,
-        symbol: words.get(3).filter(|name| !name.is_empty()).map(|name| symbol(name)),
+        symbol: words.get(3).filter(|name| !name.is_empty()).map(|name| named(name)),
         text: String::new(),
     }
 }
@@ -143,6 +143,20 @@ fn the_same_trade_with_other_figures() {
         assert!(only.sentence.ends_with(word), "{}", only.sentence);
         assert_eq!(only.remedy.contains("--book-cash"), only.units.is_zero());
     }
+    // Two of a day stay two: pairs of the same quantity, not sums.
+    let theirs = statement(&["2026-03-02 buy 100 A 10.1 1", "2026-03-02 buy 200 A 11.1 1"], &[]);
+    let ours = books(&[BUY, "2026-03-02 buy 200 A 11 1"], &[]);
+    assert_eq!(kinds(&compare(&theirs, &ours)), [TradeDiffers, TradeDiffers]);
+    // One id, another direction; and cash that is not quantity × price on one side.
+    let found = compare(
+        &statement(&["2026-03-02 sell 100 A 10 1 i"], &[]),
+        &books(&["2026-03-02 buy 100 A 10 1 i"], &[]),
+    );
+    assert_eq!((kinds(&found), found.found[0].units), (vec![TradeDiffers], d("-200")));
+    assert!(found.found[0].sentence.ends_with("differs in direction"), "{}", found.found[0].sentence);
+    let mut theirs = statement(&[BUY], &[]);
+    theirs.trades[0].proceeds = d("-100000");
+    assert!(compare(&theirs, &books(&[BUY], &[])).found[0].sentence.ends_with("differs in amount"));
     // An id is surer than what the trade says: without it, the first would be alike.
     let theirs = statement(&["2026-03-02 buy 100 A 10 1 i2"], &[]);
     let ours = books(&["2026-03-02 buy 100 A 10 1 i1", "2026-03-02 buy 100 A 9 1 i2"], &[]);
@@ -225,6 +239,10 @@ fn a_trade_on_the_other_side_of_the_end() {
         (kinds(&found), found.found[0].units, found.found[0].cash),
         (vec![PeriodShift], d("0"), d("0"))
     );
+    // One of ours that is too late for the first of theirs waits for the second.
+    let theirs = statement(&["2026-03-20 buy 10 A 10 1", "2026-03-30 buy 10 A 10 1"], &[]);
+    let found = compare(&theirs, &books(&["2026-04-02 buy 10 A 10 1"], &[]));
+    assert_eq!(kinds(&found), [PeriodShift, TradeMissingInBooks]);
     // Too far away to be the same.
     let found = compare(&statement(&[last], &[]), &books(&["2026-04-07 buy 10 A 10 1"], &[]));
     assert_eq!(kinds(&found), [TradeMissingInBooks]);
@@ -239,7 +257,7 @@ fn a_trade_on_the_other_side_of_the_end() {
 fn a_split_is_told_from_what_is_unexplained() {
     let held = |units: &str| {
         let mut theirs = statement(&[BUY], &[]);
-        theirs.positions = Some(BTreeMap::from([(symbol("A"), d(units))]));
+        theirs.positions = Some(BTreeMap::from([(named("A"), d(units))]));
         theirs
     };
     let ours = books(&[BUY], &[]);
@@ -259,7 +277,7 @@ fn a_split_is_told_from_what_is_unexplained() {
     let text = "A(US0000000001) Merged".to_owned();
     theirs.actions.push(StatementAction {
         date: day("2026-03-09"),
-        symbol: symbol("A"),
+        symbol: named("A"),
         units: d("37"),
         text,
     });
@@ -269,14 +287,14 @@ fn a_split_is_told_from_what_is_unexplained() {
     assert_eq!(kinds(&compare(&theirs, &ours)), [UnexplainedUnits]);
     // A split after a trade that is missing.
     let mut theirs = statement(&[BUY, SELL], &[]);
-    theirs.positions = Some(BTreeMap::from([(symbol("A"), d("120"))]));
+    theirs.positions = Some(BTreeMap::from([(named("A"), d("120"))]));
     assert_eq!(kinds(&compare(&theirs, &ours)), [TradeMissingInBooks, Split]);
 }
 
 #[test]
 fn positions_that_agree_although_the_trades_do_not() {
     let mut ours = books(&[BUY], &[]);
-    ours.positions.insert(symbol("A"), d("60"));
+    ours.positions.insert(named("A"), d("60"));
     let found = compare(&statement(&[BUY, SELL], &[]), &ours);
     assert_eq!(kinds(&found), [TradeMissingInBooks, UnexplainedUnits]);
     assert!(found.positions.is_empty() && found.found[1].sentence.contains("came another way"));
@@ -350,8 +368,8 @@ proptest! {
         *statement.closing.get_mut(&Currency::USD).unwrap() += Decimal::from(lump);
         let found = compare(&statement, &books);
         for name in ["A", "B"] {
-            let by: Decimal = found.positions.iter().filter(|one| one.symbol == symbol(name)).map(Difference::by).sum();
-            let told = found.found.iter().filter(|one| one.symbol == Some(symbol(name)));
+            let by: Decimal = found.positions.iter().filter(|one| one.symbol == named(name)).map(Difference::by).sum();
+            let told = found.found.iter().filter(|one| one.symbol == Some(named(name)));
             prop_assert_eq!(told.map(|one| one.units).sum::<Decimal>(), by);
         }
         let by: Decimal = found.cash.iter().map(|one| one.theirs - one.ours).sum();
