@@ -219,6 +219,16 @@ fn rounding_to_cents_is_told_once() {
 }
 
 #[test]
+fn rounding_may_be_as_much_as_its_records() {
+    let of = |fees: &str| -> Vec<String> {
+        (1..=20).map(|units| format!("2026-03-02 buy {units} A 10 {fees}")).collect()
+    };
+    let (ours, theirs) = (of("1.006"), of("1.01"));
+    let found = compare(&statement(&refs(&theirs), &[]), &books(&refs(&ours), &[]));
+    assert_eq!((kinds(&found), found.found[0].cash), (vec![Rounding], d("-0.08")));
+}
+
+#[test]
 fn a_trade_on_the_other_side_of_the_end() {
     // Ours on the last day, theirs on the next: the statement of March does not count it, and has it not at all.
     let last = "2026-03-31 buy 10 A 10 1";
