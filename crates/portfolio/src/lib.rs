@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
+//! And back: what a fund earned from them, and what the broker says of it.
 
 pub mod books;
 pub mod capacity;
@@ -10,6 +11,7 @@ pub mod session_matrix;
 pub mod sizers;
 pub mod sleeves;
 pub mod tax;
+pub mod statement;
 pub mod turnover;
 pub mod virtual_portfolio;
 

@@ -96,12 +96,12 @@ pub enum PerformanceError {
     },
     /// Nothing can be linked beyond a loss of everything.
     #[error(
-        "{date}: all capital is lost (return {value}), which cannot be linked; end the period on the day before"
+        "{date}: all capital is lost (return {value}), which cannot be linked; measure the time before and after by itself"
     )]
     TotalLoss {
         /// Last day of the step.
         date: NaiveDate,
-        /// The return of the step.
+        /// The return of the step, or up to that day.
         value: f64,
     },
     /// No money went in, or none is left and none came out.

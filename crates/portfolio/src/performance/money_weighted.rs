@@ -182,6 +182,9 @@ mod tests {
         // The last payment as a flow, and nothing left: the same.
         let paid = [flows.as_slice(), &[flow("2009-04-01", "-2750")]].concat();
         assert_eq!(money_weighted(&paid, worth("2009-04-01", "0")), Ok(found));
+        // Nothing on a day before does not make the period longer.
+        let idle = [flows.as_slice(), &[flow("2000-01-01", "0")]].concat();
+        assert_eq!(money_weighted(&idle, worth("2009-04-01", "2750")), Ok(found));
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub struct TimeWeighted {
 ///
 /// # Errors
 /// [`PerformanceError`]: fewer than two valuations, or not in order; a flow before the first or after the last; a profit on
-/// no capital; out of range.
+/// no capital, or after all of it was lost; out of range.
 pub fn time_weighted(
     valuations: &[Valuation],
     flows: &[ExternalFlow],
@@ -108,6 +108,10 @@ pub fn time_weighted(
         let (here, later) = rest.split_at(rest.partition_point(|flow| flow.date <= after.date));
         rest = later;
         let mut step = one_step(*before, *after, here, timing)?;
+        if index <= Decimal::ZERO && !step.profit.is_zero() {
+            let value = super::float(sub(index, Decimal::ONE, "total return")?);
+            return Err(PerformanceError::TotalLoss { date: before.date, value });
+        }
         index = mul(index, add(Decimal::ONE, step.value, "index")?, "index")?;
         step.index = index;
         steps.push(step);
@@ -288,6 +292,14 @@ mod tests {
             ),
             (time_weighted(&[a, b], &[flow("2026-03-01", "1")], timing), "outside"),
             (time_weighted(&[worth("2026-03-02", "0"), b], &[], timing), "a profit of 110 on a capital of 0"),
+            (
+                time_weighted(
+                    &[a, worth("2026-03-03", "-10"), worth("2026-03-04", "110")],
+                    &[flow("2026-03-04", "110")],
+                    timing,
+                ),
+                "2026-03-03: all capital is lost (return -1.1)",
+            ),
             (time_weighted(&[worth("2026-03-02", "-5"), b], &[], timing), "must be above 0"),
             (
                 time_weighted(&[Valuation { date: day("2026-03-02"), nav: Decimal::MIN }, b], &[], timing),

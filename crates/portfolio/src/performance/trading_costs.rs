@@ -62,7 +62,7 @@ impl TradedMoney {
     /// # Errors
     /// [`PerformanceError::OutOfRange`]; nothing has changed then.
     pub fn add_fill(&mut self, fill: &Fill, worth: Decimal) -> Result<(), PerformanceError> {
-        let value = mul(mul(fill.quantity, fill.price, "traded value")?, worth, "traded value")?.abs();
+        let value = mul(mul(fill.quantity, fill.price, "traded value")?, worth, "traded value")?;
         let fees = add(self.fees, fill.fees, "fees")?;
         let side = if fill.side.sign() > 0 { &mut self.bought } else { &mut self.sold };
         *side = add(*side, value, "traded value")?;

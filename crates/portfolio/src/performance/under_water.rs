@@ -37,7 +37,7 @@ impl UnderWater {
     /// The deepest episode; the first of several.
     #[must_use]
     pub fn deepest(&self) -> Option<&DrawdownEpisode> {
-        self.episodes.iter().rev().min_by_key(|episode| episode.depth)
+        self.episodes.iter().min_by_key(|episode| episode.depth)
     }
 
     /// The longest episode; the first of several.
@@ -111,6 +111,22 @@ mod tests {
         assert_eq!(found.episodes, [first.clone(), second.clone()]);
         assert_eq!((found.deepest(), found.longest()), (Some(&first), Some(&second)));
         assert_eq!((found.days_under_water, found.days), (10, 14));
+    }
+
+    #[test]
+    fn of_two_alike_the_first() {
+        let navs = [
+            ("2026-03-02", "100"),
+            ("2026-03-03", "90"),
+            ("2026-03-04", "100"),
+            ("2026-03-05", "90"),
+            ("2026-03-06", "100"),
+        ];
+        let valuations = navs.map(|(date, nav)| worth(date, nav));
+        let found = under_water(&time_weighted(&valuations, &[], FlowTiming::default()).unwrap()).unwrap();
+        assert_eq!(found.episodes.len(), 2);
+        let first = found.episodes.first();
+        assert_eq!((found.deepest(), found.longest()), (first, first));
     }
 
     #[test]
