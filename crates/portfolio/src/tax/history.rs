@@ -257,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn a_full_history_takes_nothing_more() {
+        let mut history = history();
+        history.apply(&changes("f")[0]).unwrap();
+        history.items = MAX_TAX_ITEMS;
+        let before = history.clone();
+        assert_eq!(history.apply(&changes("f")[1]), Err(TaxError::Full));
+        let x = Symbol::new("X").unwrap();
+        assert_eq!(history.split(&x, Decimal::TWO, Decimal::ONE), Err(TaxError::Full));
+        assert_eq!(history, before);
+    }
+
+    #[test]
     fn splits_need_a_ratio_and_may_not_grow_without_end() {
         let mut history = history();
         let x = Symbol::new("X").unwrap();

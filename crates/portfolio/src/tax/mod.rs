@@ -16,6 +16,8 @@ mod report;
 #[cfg(test)]
 mod testing;
 mod wash;
+#[cfg(test)]
+mod wash_rules;
 
 pub use csv::CSV_HEADER;
 pub use history::{MAX_TAX_ITEMS, TaxHistory};
