@@ -164,6 +164,82 @@ fn the_lots_that_are_sold_are_those_of_the_method_or_those_that_were_picked() {
 }
 
 #[test]
+fn the_tax_of_all_years_is_what_the_lots_realised() {
+    let (at, out, _) = back_test(&[]);
+    let books = run(["books", text(&out), "--postings", "--json"]).json();
+    let closed: Vec<&Value> = books["postings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row["lots"]["closed"].as_array().unwrap())
+        .collect();
+    let of_lots = |field: &str| -> Decimal { closed.iter().map(|lot| d(&lot[field])).sum() };
+    let realized = of_lots("realized") - of_lots("open_fees") - of_lots("close_fees");
+    let mut total = Decimal::ZERO;
+    for year in ["2019", "2020", "2021", "2022"] {
+        let tax = run(["tax", text(&out), "--year", year, "--json"]);
+        assert_eq!(tax.stderr.contains("may still disallow"), year == "2022", "{}", tax.stderr);
+        let tax = tax.json();
+        let gain = d(&tax["short"]["gain"]) + d(&tax["long"]["gain"]);
+        assert_eq!(sum(&tax["rows"], "gain"), gain, "{year}");
+        total += gain - sum(&tax["rows"], "adjustment") + sum(&tax["rows"], "basis_added");
+    }
+    assert_eq!(total.round_dp(9), realized.round_dp(9));
+    let file = at.path().join("2020.csv");
+    let told = run(["tax", text(&out), "--year", "2020", "--out", text(&file)]);
+    assert!(told.stdout.contains("no tax advice") && told.stdout.contains("long-term"), "{}", told.stdout);
+    let rows = std::fs::read_to_string(&file).unwrap();
+    assert!(rows.starts_with("description,date_acquired,date_sold,proceeds,cost_basis,code"), "{rows}");
+    assert!(told.stdout.contains(&format!("{} rows in", rows.lines().count() - 1)), "{}", told.stdout);
+}
+
+#[test]
+fn a_statement_that_is_right_agrees_and_a_wrong_one_is_explained() {
+    let (at, out, _) = back_test(&[]);
+    let (first, last, next) = ("2020-01-01", "2020-12-31", "2021-01-01");
+    let then = run(["books", text(&out), "--until", next, "--postings", "--json"]).json();
+    let mut lines = vec!["kind,date,symbol,side,quantity,price,fees,amount,currency,id".to_owned()];
+    for row in then["postings"].as_array().unwrap() {
+        let (date, fill) = (row["date"].as_str().unwrap(), &row["kind"]["fill"]);
+        if date >= first {
+            let symbol = row["symbol"].as_str().unwrap();
+            let [side, quantity, price] =
+                ["side", "quantity", "price"].map(|field| fill[field].as_str().unwrap());
+            let fees = row["fees"].as_str().unwrap();
+            lines.push(format!("trade,{date},{symbol},{side},{quantity},{price},{fees},,USD,"));
+        }
+    }
+    let trades = lines.len() - 1;
+    assert!(trades > 3, "{lines:#?}");
+    let mut held: std::collections::BTreeMap<&str, Decimal> = std::collections::BTreeMap::new();
+    for lot in then["lots"].as_array().unwrap() {
+        *held.entry(lot["symbol"].as_str().unwrap()).or_default() +=
+            d(&lot["open_qty"]) - d(&lot["close_qty"]);
+    }
+    lines.extend(held.iter().map(|(symbol, units)| format!("position,{last},{symbol},,{units},,,,USD,")));
+    lines.push(format!("cash,{last},,,,,,{},USD,", d(&then["cash_usd"])));
+    let file = at.path().join("statement.csv");
+    let compared = |lines: &[String], json: &str| {
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let (out, file) = (text(&out), text(&file));
+        run(["statement", out, file, "--from", first, "--to", last, json])
+    };
+    let right = compared(&lines, "--format=csv");
+    assert_eq!(right.code, 0, "{}{}", right.stdout, right.stderr);
+    assert!(right.stdout.contains("statement and books agree"), "{}", right.stdout);
+    assert!(right.stdout.contains(&format!("{trades} trades")), "{}", right.stdout);
+    let missing = lines.remove(1);
+    let wrong = compared(&lines, "--json");
+    assert_eq!(wrong.code, 8, "{}", wrong.stderr);
+    let wrong: Value = serde_json::from_str(&wrong.stdout).unwrap();
+    assert_eq!(wrong["found"][0]["kind"], "trade_missing_in_statement", "{missing}: {wrong:#}");
+    assert_eq!(wrong["matched_trades"], trades - 1);
+    std::fs::write(&file, "kind,date\ntrade,yesterday\n").unwrap();
+    let unread = run(["statement", text(&out), text(&file)]);
+    assert!(unread.code != 0 && unread.stderr.contains("line"), "{}", unread.stderr);
+}
+
+#[test]
 fn a_tear_sheet_adds_up() {
     let (_at, out, result) = back_test(&[]);
     let sheets = folder();

@@ -12,7 +12,7 @@ pub(crate) mod venue;
 use crate::alerts::Severity;
 use crate::config::{LogFormat, LogLevel};
 use crate::error::exit_codes;
-use books::{ActionCommand, BooksArgs, ReportArgs};
+use books::{ActionCommand, BooksArgs, ReportArgs, StatementArgs, TaxArgs};
 use brokers::BrokersCommand;
 use clap::{Args, Parser, Subcommand};
 use data::DataCommand;
@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Books(BooksArgs),
     /// Writes the tear sheet of a fund: returns, drawdowns, attribution, costs, as a page with charts, JSON and tables.
     Report(ReportArgs),
+    /// Shows what a fund closed in a year as Form 8949 has it: holding periods, wash sales, totals.
+    Tax(TaxArgs),
+    /// Compares a broker's statement with the books and explains what differs; exit code 8 where something does.
+    Statement(StatementArgs),
     /// Rebuilds the state of a run from its journal, at its end or at any input before.
     Replay(ReplayArgs),
     /// Tells the whole story of one order.

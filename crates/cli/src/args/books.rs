@@ -53,6 +53,57 @@ pub(crate) struct ReportArgs {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct TaxArgs {
+    #[command(flatten)]
+    pub(crate) run: OfRunArgs,
+    /// Calendar year of the closing trades.
+    #[arg(long, value_name = "YEAR")]
+    pub(crate) year: i32,
+    /// Writes the rows as CSV to this file, instead of showing them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatementArgs {
+    /// Folder of the run; another process may be writing it.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The broker's statement.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How it is written.
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub(crate) format: StatementFormat,
+    /// The fund that the account belongs to [default: the run's].
+    #[arg(long, value_name = "ID")]
+    pub(crate) fund: Option<FundId>,
+    /// First day of the period, where the file does not say [default: the first day that it names].
+    #[arg(long, value_name = "DATE", requires = "to")]
+    pub(crate) from: Option<NaiveDate>,
+    /// Last day of the period.
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub(crate) to: Option<NaiveDate>,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What writes statements.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum StatementFormat {
+    /// The table of docs/portfolio.md: kind,date,symbol,side,quantity,price,fees,amount,currency,id.
+    Csv,
+    /// Interactive Brokers' Activity Statement as CSV.
+    InteractiveBrokers,
+    /// Alpaca's account activities as JSON.
+    Alpaca,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActionCommand {
     /// New units for old ones, such as 4:1, or 1:10 in a reverse split.

@@ -29,7 +29,9 @@ mod risk_show;
 mod run;
 mod schema;
 mod shell;
+mod statement;
 mod status;
+mod tax;
 mod tear_sheet;
 mod trial_order;
 
@@ -53,5 +55,7 @@ pub(crate) use risk_show::show_risk;
 pub(crate) use run::run;
 pub(crate) use schema::schema;
 pub(crate) use shell::{completions, man};
+pub(crate) use statement::statement;
 pub(crate) use status::status;
+pub(crate) use tax::tax;
 pub(crate) use tear_sheet::report;

@@ -22,12 +22,12 @@ pub struct AttributionPeriod<K> {
     #[serde(with = "exact")]
     pub profit: Decimal,
     /// What each line earned, its fees and dividends included. A key may come more than once.
-    pub lines: Vec<ProfitLine<K>>,
+    pub lines: Vec<AttributionLine<K>>,
 }
 
 /// What one line earned in one period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProfitLine<K> {
+pub struct AttributionLine<K> {
     /// Which line.
     pub key: K,
     /// Money in the fund's currency.
@@ -38,7 +38,7 @@ pub struct ProfitLine<K> {
 impl<K> AttributionPeriod<K> {
     /// The period of a step of the time-weighted return, so that contributions add up to exactly that return.
     pub fn of_step(step: &ReturnStep, lines: impl IntoIterator<Item = (K, Decimal)>) -> Self {
-        let lines = lines.into_iter().map(|(key, profit)| ProfitLine { key, profit }).collect();
+        let lines = lines.into_iter().map(|(key, profit)| AttributionLine { key, profit }).collect();
         Self { date: step.to, base: step.base, profit: step.profit, lines }
     }
 }
@@ -199,7 +199,7 @@ mod tests {
 
     fn period(date: &str, base: &str, profit: &str, lines: &[(&str, &str)]) -> AttributionPeriod<String> {
         let lines =
-            lines.iter().map(|(key, profit)| ProfitLine { key: (*key).to_owned(), profit: d(profit) });
+            lines.iter().map(|(key, profit)| AttributionLine { key: (*key).to_owned(), profit: d(profit) });
         AttributionPeriod { date: day(date), base: d(base), profit: d(profit), lines: lines.collect() }
     }
 

@@ -1,6 +1,6 @@
 //! A statement against our books: what differs, why, by how much, and what to do.
 
-use super::comparison::{Books, CashDifference, Comparison, DifferenceKind, StatementDifference};
+use super::comparison::{BookedRecords, CashDifference, Comparison, DifferenceKind, StatementDifference};
 use super::matching::{Group, movements, sum, trades};
 use super::{Statement, StatementMovement, StatementTrade};
 use chrono::NaiveDate;
@@ -18,7 +18,7 @@ const SETTLING_DAYS: i64 = 4;
 /// have one, else by what they say, in order of time; the work is that of sorting them. Sums stay at the ends of the range of
 /// decimals.
 #[must_use]
-pub fn compare(statement: &Statement, books: &Books) -> Comparison {
+pub fn compare(statement: &Statement, books: &BookedRecords) -> Comparison {
     let mut explainer = Explainer { statement, books, out: Comparison::default(), sums: Sums::default() };
     explainer.trades();
     explainer.movements();
@@ -40,7 +40,7 @@ struct Sums {
 
 struct Explainer<'a> {
     statement: &'a Statement,
-    books: &'a Books,
+    books: &'a BookedRecords,
     out: Comparison,
     sums: Sums,
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// What our books say of the account: positions and cash at the end of the statement's last day, in the account's terms.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Books {
+pub struct BookedRecords {
     /// Signed units.
     pub positions: BTreeMap<Symbol, Decimal>,
     /// Balances.

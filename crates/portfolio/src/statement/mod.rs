@@ -15,7 +15,7 @@ mod own_table;
 pub use alpaca::read_alpaca;
 pub use cells::{MAX_BYTES, MAX_ROWS};
 pub use compare::compare;
-pub use comparison::{Books, CashDifference, Comparison, DifferenceKind, StatementDifference};
+pub use comparison::{BookedRecords, CashDifference, Comparison, DifferenceKind, StatementDifference};
 pub use interactive_brokers::read_interactive_brokers;
 pub use matching::SHIFT_DAYS;
 pub use own_table::read_csv;
@@ -221,7 +221,7 @@ mod testing {
     pub(super) fn is_sound(found: Result<Statement, StatementError>) -> bool {
         match found {
             Ok(statement) => {
-                let compared = compare(&statement, &Books::default());
+                let compared = compare(&statement, &BookedRecords::default());
                 statement.from <= statement.to && compared.matched_trades == 0
             }
             Err(error) => (10..600).contains(&error.to_string().len()),
