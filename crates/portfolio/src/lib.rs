@@ -3,6 +3,7 @@
 //! From signals to positions: sizers turn a signal into weights, the planner turns weights into orders.
 
 pub mod capacity;
+pub mod funds;
 pub mod planner;
 pub mod session_matrix;
 pub mod sizers;
@@ -11,6 +12,7 @@ pub mod turnover;
 pub mod virtual_portfolio;
 
 pub use capacity::CapacityRule;
+pub use funds::{FundRegistry, plan_allocation};
 pub use planner::WeightPlanner;
 pub use session_matrix::SessionMatrix;
 pub use sizers::{EqualWeightLong, FixedWeight};
