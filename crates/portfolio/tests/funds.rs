@@ -273,6 +273,14 @@ fn the_firm_of_the_documents_is_divided() {
 }
 
 #[test]
+fn two_halves_are_a_whole_also_of_an_odd_cent() {
+    let funds = [standing("a", "100000.01"), standing("b", "0")];
+    let plan =
+        plan_allocation(&request(&funds, AllocationMethod::Equal, &Constraints::default(), None)).unwrap();
+    assert_eq!(targets(&plan), ["a 50000.01 None", "b 50000 None"]);
+}
+
+#[test]
 fn funds_that_do_not_trade_keep_their_capital_unless_told_otherwise() {
     let mut funds = firm();
     funds[0].active = false;
@@ -470,6 +478,8 @@ proptest! {
             prop_assert!(got.is_zero() || paid.is_zero(), "nobody both pays and receives");
         }
         let most = plan.firm_nav * constraints.max_per_fund_pct;
+        // Rounded up to the cent.
+        let most = (most * d("100")).ceil() / d("100");
         let taking: Vec<&PlanRow> =
             plan.rows.iter().filter(|row| !matches!(row.bound, Bound::Preserved | Bound::Released)).collect();
         for (at, row) in taking.iter().enumerate() {

@@ -1,11 +1,11 @@
 //! Dividing the firm's capital between its funds.
 
-use super::CENT;
 use super::error::FundError;
 use super::fill::{Bounds, Filled, Stop, Stuck, fill};
 use super::history::ReturnHistory;
 use super::shares::{Risk, shares};
 use super::transfers::{Transfer, net_transfers};
+use super::{CENT, CENTS};
 use mts_foundation::num::{exact, exact_option, floor_to_lot, is_multiple, quantise, round};
 use mts_foundation::sizing::Allocator;
 use mts_foundation::{Decimal, FundId};
@@ -71,7 +71,8 @@ pub struct Constraints {
     /// Least capital of a fund that takes part, in money, at least 0.
     #[serde(with = "exact")]
     pub min_per_fund: Decimal,
-    /// Most of the firm's value that one fund may have, above 0 and at most 1.
+    /// Most of the firm's value that one fund may have, above 0 and at most 1; in money rounded up to a cent, so that two halves
+    /// are a whole.
     #[serde(with = "exact")]
     pub max_per_fund_pct: Decimal,
     /// Two funds whose daily returns have a correlation above this may together have no more than one fund. From 0 to 1; 1
@@ -215,10 +216,8 @@ pub struct AllocationPlan {
 pub fn plan_allocation(request: &AllocationRequest<'_>) -> Result<AllocationPlan, FundError> {
     let AllocationRequest { funds, method, constraints, history, allocator } = *request;
     constraints.check()?;
-    let mut funds: Vec<FundStanding> = funds
-        .iter()
-        .map(|fund| FundStanding { nav: round(fund.nav, super::CENTS), ..fund.clone() })
-        .collect();
+    let mut funds: Vec<FundStanding> =
+        funds.iter().map(|fund| FundStanding { nav: round(fund.nav, CENTS), ..fund.clone() }).collect();
     funds.sort_by(|left, right| left.fund_id.cmp(&right.fund_id));
     let twice = funds.iter().zip(funds.iter().skip(1)).find(|(left, right)| left.fund_id == right.fund_id);
     if let Some((fund, _)) = twice {
@@ -243,7 +242,9 @@ pub fn plan_allocation(request: &AllocationRequest<'_>) -> Result<AllocationPlan
     let pairs = risk.as_ref().map(|risk| pairs(risk, constraints)).unwrap_or_default();
     let maximum =
         firm_nav.checked_mul(constraints.max_per_fund_pct).ok_or(FundError::OutOfRange("firm NAV"))?;
-    let divide = Divide { taking: &taking, method, available, maximum: floor_to_lot(maximum, CENT) };
+    let whole = floor_to_lot(maximum, CENT);
+    let maximum = if whole < maximum { whole + CENT } else { whole };
+    let divide = Divide { taking: &taking, method, available, maximum };
     let filled = divide.fill(&weights, &pairs, constraints.min_per_fund)?;
     let amounts: Vec<Decimal> = filled.iter().map(|one| one.amount).collect();
     let volatilities = risk.as_ref().map(Risk::volatilities);
