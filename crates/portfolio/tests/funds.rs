@@ -397,6 +397,11 @@ fn what_cannot_be_planned_says_why_and_what_to_do() {
     let tight = Constraints { min_per_fund: d("50000"), ..Constraints::default() };
     let error = plan(&funds[..2], AllocationMethod::Equal, &tight, Some(&alike));
     assert!(error.contains("alpha and beta have a correlation of 1.00 and may have 80300"), "{error}");
+    let error = plan(&funds[..2], AllocationMethod::Equal, &Constraints::default(), Some(&alike));
+    assert!(
+        error.starts_with("80300 cannot be placed") && error.contains("(alpha and beta: 1.00)"),
+        "{error}"
+    );
     let error = plan(&funds[..2], AllocationMethod::Kelly, &free(), Some(&alike));
     assert!(error.contains("not positive definite"), "{error}");
 }

@@ -171,11 +171,13 @@ pub enum FundError {
     /// Capital that no fund may take.
     #[error(
         "{left} cannot be placed with method {method}: every fund that it gives a share is at max_per_fund_pct, or with another \
-         one at what max_sleeve_correlation allows both; raise one of these, add a fund, or choose another method"
+         one at what max_sleeve_correlation allows both ({alike}); raise one of these, add a fund, or choose another method"
     )]
     NoRoom {
         /// How much.
         left: Decimal,
+        /// The pairs that move alike, with their correlations.
+        alike: String,
         /// The method.
         method: AllocationMethod,
     },

@@ -332,13 +332,26 @@ impl Divide<'_> {
             let (correlation, cap) = (*correlation, maximum);
             return Err(FundError::PairTooTight { first, second, correlation, cap, minimum });
         }
+        let alike: Vec<String> = pairs
+            .iter()
+            .filter_map(|((one, other), correlation)| {
+                Some(format!(
+                    "{} and {}: {correlation:.2}",
+                    taking.get(*one)?.fund_id,
+                    taking.get(*other)?.fund_id
+                ))
+            })
+            .collect();
         let pairs: Vec<(usize, usize)> = pairs.iter().map(|(pair, _)| *pair).collect();
         fill(weights, available, &Bounds { minimum, maximum, pairs: &pairs }).map_err(|stuck| match stuck {
             Stuck::Minimums => {
                 let (funds, needed) = (taking.len(), minimum * Decimal::from(taking.len()));
                 FundError::MinimumsTooLarge { minimum, funds, needed, available }
             }
-            Stuck::NoRoom(left) => FundError::NoRoom { left, method },
+            Stuck::NoRoom(left) => {
+                let alike = if alike.is_empty() { "no two move alike".to_owned() } else { alike.join(", ") };
+                FundError::NoRoom { left: left.normalize(), alike, method }
+            }
             Stuck::OutOfRange => FundError::OutOfRange("a target"),
         })
     }
