@@ -109,8 +109,33 @@ fn the_list_is_that_of_the_documents() {
     assert_eq!(shown["moves"][0]["reason"], "the year's result");
     assert_eq!((&shown["capital"], &shown["source"]), (&"112400".into(), &"registry".into()));
     assert!(done(&registry, &["show", "equities"]).contains("12,400.00"));
+    done(
+        &registry,
+        &[
+            "create",
+            "--fund-id",
+            "empty",
+            "--nav",
+            "0",
+            "--broker",
+            "ibkr",
+            "--account",
+            "U1",
+            "--lot-method",
+            "hifo",
+            "--strategy",
+            "carry",
+            "--strategy",
+            "trend",
+            "--asset-class",
+            "equities",
+        ],
+    );
+    let empty = &json(&registry, &["show", "empty"])["fund"];
+    assert_eq!((&empty["broker_account_id"], &empty["tax_lot_method"]), (&"U1".into(), &"hifo".into()));
+    assert_eq!((&empty["strategies"][1], &empty["asset_classes"][0]), (&"trend".into(), &"equities".into()));
     let history = done(&registry, &["history"]);
-    assert_eq!(history.lines().count(), 9);
+    assert_eq!(history.lines().count(), 10);
     assert!(history.contains("1,800.00 withdrawn from fund crypto"), "{history}");
 }
 
@@ -364,12 +389,12 @@ fn funds_with_runs_are_worth_what_their_books_say_and_share_the_risk() {
 }
 
 /// What an operator's act at the running engine leaves in the journal of the run.
-fn book_cash(run: &Path, time: &str) {
+fn book_cash(run: &Path, kind: CashKind, amount: i64, time: &str) {
     let act = OperatorAct::BookCash {
         broker: BrokerName::new("paper").unwrap(),
         fund_id: FundId::new("targets").unwrap(),
-        kind: CashKind::Deposit,
-        amount: Decimal::from(500_000),
+        kind,
+        amount: Decimal::from(amount),
         actor: ActorId::new("ann").unwrap(),
         reason: "new money".to_owned(),
     };
@@ -395,9 +420,15 @@ fn a_short_history_is_told_and_capital_is_no_return() {
         float(&plan["plan"]["rows"][0]["volatility"])
     };
     let before = volatility();
-    book_cash(&short, "2019-06-28T20:00:00Z");
+    book_cash(&short, CashKind::Deposit, 500_000, "2019-06-28T20:00:00Z");
     assert!(decimal(&json(&registry, &["list"])["firm_nav"]) > Decimal::from(1_400_000));
     ran(&config, Some("2019-07-02"));
     let after = volatility();
     assert!((before - after).abs() < 0.01, "{before} {after}");
+    // What a plan asks of a fund must still be there when it is executed.
+    done(&registry, &["create", "--fund-id", "small", "--nav", "10", "--broker", "paper"]);
+    json(&registry, &["plan", "--method", "equal"]);
+    book_cash(&short, CashKind::Withdrawal, -1_000_000, "2019-07-02T20:00:00Z");
+    let execute = ["execute", "plan-1", "--confirm", "REBALANCE", "--actor", "ann", "--cosigned-by", "bob"];
+    refused(&registry, &execute, 7, "by now; plan again");
 }

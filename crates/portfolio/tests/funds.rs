@@ -327,22 +327,20 @@ fn risk_parity_is_what_the_allocator_says_and_the_plan_says_why() {
 
 #[test]
 fn kelly_gives_nothing_to_who_loses() {
+    // Not correlated, means 2, -1 and 2.
     let history = history(&[
-        ("winner", &repeated(&[9, -3, 4, -2])),
-        ("loser", &repeated(&[-8, 3, -4, 5])),
-        ("other", &repeated(&[1, 6, -4])),
+        ("winner", &repeated(&[6, -2, 6, -2])),
+        ("loser", &repeated(&[1, 1, -3, -3])),
+        ("other", &repeated(&[6, -2, -2, 6])),
     ]);
     let funds = ["winner", "loser", "other"].map(|name| standing(name, "50000"));
     let plan = plan_allocation(&request(&funds, AllocationMethod::Kelly, &free(), Some(&history))).unwrap();
-    // The covariance and the means of the three by hand: the loser hedges, yet its share is negative.
-    let column = |name: &str| {
-        let at = history.funds().iter().position(|fund| fund.as_str() == name).unwrap();
-        history.returns().column(at).to_owned()
-    };
-    let (winner, other) = (column("winner"), column("other"));
-    assert!(winner.mean().unwrap() > 0.0 && column("loser").mean().unwrap() < 0.0);
-    let row = |name: &str| plan.rows.iter().find(|row| row.fund_id.as_str() == name).unwrap().target;
-    assert!(row("winner") > Decimal::ZERO, "{:?} {other}", targets(&plan));
+    assert_eq!(targets(&plan)[0], "loser 0 None");
+    assert!(
+        plan.rows[1..].iter().all(|row| (row.target - d("75000")).abs() < d("1")),
+        "{:?}",
+        targets(&plan)
+    );
     let bleeding = ["loser"].map(|name| standing(name, "50000"));
     let error =
         plan_allocation(&request(&bleeding, AllocationMethod::Kelly, &free(), Some(&history))).unwrap_err();
@@ -511,5 +509,18 @@ proptest! {
             let slack = (target(pair[0]) + target(pair[1])) * d("0.011");
             prop_assert!((left - right).abs() <= slack, "{:?} {:?}", pair[0], pair[1]);
         }
+    }
+
+    #[test]
+    fn equal_parts_are_found_wherever_there_are_some(funds in funds(), constraints in constraints()) {
+        let plan = plan_allocation(&request(&funds, AllocationMethod::Equal, &constraints, None));
+        let firm: Decimal = funds.iter().map(|fund| fund.nav).sum();
+        let taking = Decimal::from(funds.iter().filter(|fund| fund.active).count());
+        let resting: Decimal = funds.iter().filter(|fund| !fund.active).map(|fund| fund.nav).sum();
+        let there = if constraints.preserve_capital_dnt { firm - resting } else { firm };
+        let most = (firm * constraints.max_per_fund_pct * d("100")).ceil() / d("100");
+        let least = constraints.min_per_fund;
+        let fits = there > Decimal::ZERO && least <= most && least * taking <= there && there <= most * taking;
+        prop_assert_eq!(plan.is_ok(), fits, "{:?}", plan);
     }
 }

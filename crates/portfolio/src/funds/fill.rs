@@ -272,9 +272,12 @@ mod tests {
     fn cents_go_to_the_largest_remainders_and_ties_to_the_first() {
         let filled = amounts(&["1", "1", "1"], "100", &bounds("0", "100", &[]));
         assert_eq!(filled.unwrap(), ["33.34 None", "33.33 None", "33.33 None"]);
-        // 14.2857…, 28.5714…, 57.1428…: the second has the largest remainder.
-        let filled = amounts(&["1", "2", "4"], "100", &bounds("0", "100", &[]));
-        assert_eq!(filled.unwrap(), ["14.29 None", "28.57 None", "57.14 None"]);
+        // 28.5714…, 14.2857…, 57.1428…: the second has the largest remainder.
+        let filled = amounts(&["2", "1", "4"], "100", &bounds("0", "100", &[]));
+        assert_eq!(filled.unwrap(), ["28.57 None", "14.29 None", "57.14 None"]);
+        // Half a cent too much for each of two pairs: one of each pair gets it.
+        let filled = amounts(&["1", "1", "1", "1"], "80.02", &bounds("0", "40.01", &[(0, 1), (2, 3)]));
+        assert_eq!(filled.unwrap(), ["20.01 None", "20 None", "20.01 None", "20 None"]);
     }
 
     #[test]
