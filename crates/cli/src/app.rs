@@ -324,6 +324,7 @@ impl App {
             Command::Flatten(args) => commands::flatten(&args),
             Command::Reconcile(args) => commands::reconcile(self, &args),
             Command::Limits(args) => commands::limits(self, &args),
+            Command::Fund(command) => commands::fund(self, &command),
             Command::Exchanges(args) => commands::exchanges::list(&args),
             Command::Brokers(BrokersCommand::List { json }) => commands::brokers::list(self, json),
             Command::Brokers(BrokersCommand::Capabilities { name, json, markdown }) => {

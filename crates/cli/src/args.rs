@@ -3,6 +3,7 @@
 pub(crate) mod books;
 pub(crate) mod brokers;
 pub(crate) mod data;
+pub(crate) mod fund;
 pub(crate) mod journal;
 pub(crate) mod look;
 pub(crate) mod operator;
@@ -16,6 +17,7 @@ use books::{ActionCommand, BooksArgs, ReportArgs, StatementArgs, TaxArgs};
 use brokers::BrokersCommand;
 use clap::{Args, Parser, Subcommand};
 use data::DataCommand;
+use fund::FundCommand;
 use journal::JournalCommand;
 use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
@@ -86,6 +88,9 @@ pub(crate) enum Command {
     Reconcile(ReconcileArgs),
     /// Shows the limits of a run, or puts a new version in force.
     Limits(LimitsArgs),
+    /// The funds of a firm: their capital, and how it is divided between them.
+    #[command(subcommand)]
+    Fund(FundCommand),
     /// The brokers that this program can trade with.
     #[command(subcommand)]
     Brokers(BrokersCommand),

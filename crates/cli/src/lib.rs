@@ -19,6 +19,8 @@ mod error;
 mod export;
 mod feeds;
 mod files;
+mod fund_registry;
+mod fund_values;
 mod history;
 mod incidents;
 mod live;

@@ -5,18 +5,20 @@
 
 pub mod books;
 pub mod capacity;
+pub mod funds;
 pub mod performance;
 pub mod planner;
 pub mod session_matrix;
 pub mod sizers;
 pub mod sleeves;
-pub mod tax;
 pub mod statement;
+pub mod tax;
 pub mod turnover;
 pub mod virtual_portfolio;
 
 pub use books::Books;
 pub use capacity::CapacityRule;
+pub use funds::{FundRegistry, plan_allocation};
 pub use planner::WeightPlanner;
 pub use session_matrix::SessionMatrix;
 pub use sizers::{EqualWeightLong, FixedWeight};

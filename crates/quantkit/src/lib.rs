@@ -7,7 +7,9 @@
 pub mod cross_section;
 pub mod factors;
 pub mod momentum;
+pub mod risk_parity;
 pub mod statistics;
 
 pub use momentum::Momentum;
+pub use risk_parity::RiskParity;
 pub use statistics::Performance;

@@ -63,6 +63,11 @@ impl Done {
 
 /// Runs `mts` in the root of the project.
 pub fn run<const N: usize>(args: [&str; N]) -> Done {
+    run_list(&args)
+}
+
+/// The same with arguments that were put together.
+pub fn run_list(args: &[&str]) -> Done {
     Done::of(Command::new(mts()).current_dir(root()).args(args).stdin(Stdio::null()).output().unwrap())
 }
 

@@ -14,7 +14,7 @@ mod trading_costs;
 mod under_water;
 
 pub use attribution::{
-    Attribution, AttributionPeriod, Contribution, LineContribution, PeriodContributions, AttributionLine,
+    Attribution, AttributionLine, AttributionPeriod, Contribution, LineContribution, PeriodContributions,
     attribute,
 };
 pub use money_weighted::{MoneyWeighted, money_weighted};

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 
 /// x in A x = b of a symmetric, positive definite A (Cholesky); `None` where A is not, which is told from a pivot that is
 /// nothing beside the diagonal it stands on.
-pub(super) fn solve(matrix: &ArrayView2<'_, f64>, right: &ArrayView1<'_, f64>) -> Option<Array1<f64>> {
+pub(crate) fn solve(matrix: &ArrayView2<'_, f64>, right: &ArrayView1<'_, f64>) -> Option<Array1<f64>> {
     let size = right.len();
     let mut lower = Array2::<f64>::zeros((size, size));
     for row in 0..size {
@@ -33,7 +33,7 @@ pub(super) fn solve(matrix: &ArrayView2<'_, f64>, right: &ArrayView1<'_, f64>) -
 }
 
 /// Sample covariance (n − 1) of the chosen columns.
-pub(super) fn covariance(returns: &ArrayView2<'_, f64>, columns: &[usize]) -> Array2<f64> {
+pub(crate) fn covariance(returns: &ArrayView2<'_, f64>, columns: &[usize]) -> Array2<f64> {
     let rows = returns.nrows() as f64;
     let centred: Vec<Array1<f64>> = columns
         .iter()

@@ -6,7 +6,7 @@
 mod equal_weight;
 mod fixed_weight;
 mod kelly;
-mod linear;
+pub(crate) mod linear;
 mod proportional;
 mod volatility;
 
