@@ -51,11 +51,11 @@ fn movement(text: &str) -> StatementMovement {
 }
 
 /// The books of March, which began flat with 10,000.
-fn books(trades: &[&str], movements: &[&str]) -> Books {
-    let mut books = Books {
+fn books(trades: &[&str], movements: &[&str]) -> BookedRecords {
+    let mut books = BookedRecords {
         trades: trades.iter().map(|text| trade(text)).collect(),
         movements: movements.iter().map(|text| movement(text)).collect(),
-        ..Books::default()
+        ..BookedRecords::default()
     };
     let until = day("2026-03-31");
     let mut cash = d("10000");
