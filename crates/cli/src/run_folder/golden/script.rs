@@ -191,6 +191,7 @@ pub(super) fn write() {
     operate(&mut script);
     clocks(&mut script);
     stale_prices(&mut script);
+    issuer(&mut script);
     assert!(script.inputs.len() >= written, "the script lost what was written");
     let mut journal = FileJournal::open(&folder).unwrap();
     let mut buffer = Vec::new();
@@ -375,14 +376,6 @@ fn operate(script: &mut Script) {
         actor: ann(),
         reason: reason(),
     });
-    let (new_units, old_units) = (Decimal::TWO, Decimal::ONE);
-    let action = mts_foundation::CorporateAction {
-        action_id: "msft-split".into(),
-        symbol: named("MSFT"),
-        ex_date: script.now().to_datetime().date_naive(),
-        kind: mts_foundation::CorporateActionKind::Split { new_units, old_units },
-    };
-    script.act(OperatorAct::Corporate { action, actor: ann(), reason: reason() });
     let lost = script.working("by-hand", limit("AAPL", 1, 80));
     script.act(OperatorAct::Settle { order_id: lost.order_id.clone(), actor: ann(), reason: reason() });
     let request = Box::new(keyed("operator", limit("AAPL", 2, 97)));
@@ -431,4 +424,15 @@ fn stale_prices(script: &mut Script) {
         let venue = "feed".parse().unwrap();
         script.after(1, |time| Input::StalePrices { venue, symbols, time });
     }
+}
+
+fn issuer(script: &mut Script) {
+    let (new_units, old_units) = (Decimal::TWO, Decimal::ONE);
+    let action = mts_foundation::CorporateAction {
+        action_id: "msft-split".into(),
+        symbol: named("MSFT"),
+        ex_date: script.now().to_datetime().date_naive(),
+        kind: mts_foundation::CorporateActionKind::Split { new_units, old_units },
+    };
+    script.act(OperatorAct::Corporate { action, actor: ann(), reason: "announced".to_owned() });
 }
