@@ -53,6 +53,11 @@ const TABLE: &[Bench] = &[
         },
     },
     Bench {
+        name: "books",
+        measures: "a fill into positions, lots and books; value after a mark; a rebalance of 3,000 names to orders",
+        kind: Kind::Criterion { package: "mts-portfolio", targets: &["books"], features: "" },
+    },
+    Bench {
         name: "calendar",
         measures: "looking up sessions, windows and trading days; expanding a table",
         kind: Kind::Criterion { package: "mts-foundation", targets: &["calendar"], features: "" },

@@ -36,7 +36,7 @@ Runs what a pull request needs, every step to its end, and fails if any of them 
                 the strategy that `mts new strategy` writes trades
   risk oracle   100,000 made-up orders (with --full a million): the risk machine answers as a model of its documentation does
   simulation    200 simulated worlds, 20 crashed at every step, 200 days reconciled; with --full 2000, 200 and 10000
-  kills         with --full: the real program killed 200 times, and 50 faults of its disk
+  kills         with --full: the real program killed 200 times, and 50 faults of its disk; a million fills against a slow ledger
   api           cargo xtask api: the public interfaces are those of docs/api
   examples      cargo xtask crates: the crates' examples run and print what they should,
   own           crates outside of the workspace build and work: a gate and a broker of one's own pass their suites, that of
@@ -104,6 +104,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<u8> {
     if full {
         steps.step("kills", || repeated("rehearsal", "MTS_KILLS", "200"));
         steps.step("disk faults", || repeated("disk", "MTS_DISK_FAULTS", "10"));
+        steps.step("million fills", || repeated("million_fills", "MTS_MILLION_FILLS", "1"));
     }
     steps.step("api", || api::check(false));
     for (name, step) in crates::STEPS {

@@ -22,6 +22,10 @@ pub(crate) enum Work {
     TimeBars,
     /// Prints of ten instruments into bars of a minute, a second, through a feed.
     FeedBars,
+    /// Fills of fifty instruments into a portfolio without orders, a second.
+    Fills,
+    /// What a portfolio of fifty positions is worth, asked so often a second.
+    Values,
 }
 
 impl Work {
@@ -35,6 +39,8 @@ impl Work {
             Self::TickBars => "prints/s into bars of 100",
             Self::TimeBars => "prints/s into minutes",
             Self::FeedBars => "prints/s into minutes, a feed",
+            Self::Fills => "fills/s into a portfolio",
+            Self::Values => "valuations/s of a portfolio",
         }
     }
 
@@ -44,6 +50,8 @@ impl Work {
             Self::Quotes | Self::Trades => "events",
             Self::InMemory | Self::Durable => "orders",
             Self::TickBars | Self::TimeBars | Self::FeedBars => "ticks",
+            Self::Fills => "fills",
+            Self::Values => "values",
         }
     }
 }
@@ -198,6 +206,8 @@ impl Ours {
             Work::TickBars => (&self.0["bars"], Some("bars of prints")),
             Work::TimeBars => (&self.0["bars"], Some("bars of time")),
             Work::FeedBars => (&self.0["bars"], Some("bars of a feed")),
+            Work::Fills => (&self.0["portfolio"], Some("fills")),
+            Work::Values => (&self.0["portfolio"], Some("values")),
         };
         let (counted, rate) = match kind {
             Some(_) => ("events", "events_per_second"),

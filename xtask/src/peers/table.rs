@@ -79,6 +79,8 @@ pub(crate) const PEERS: &[Peer] = &[
                 Wanted::new(Work::InMemory, 2_000, "safe_broker_shadow_submit_no_disk"),
                 Wanted::new(Work::Durable, 300, "safe_broker_shadow_submit_with_state_file"),
                 Wanted::new(Work::FeedBars, 20_000, "bar_aggregator_ticks"),
+                Wanted::new(Work::Fills, 50_000, "virtual_portfolio_process_fill"),
+                Wanted::new(Work::Values, 20_000, "virtual_portfolio_account_value_50pos"),
             ],
         }],
         differs: "its events are bars of one symbol, with no venue and no books behind; an order in shadow mode passes its \
@@ -107,6 +109,8 @@ pub(crate) const PEERS: &[Peer] = &[
                     ..Wanted::new(Work::Durable, 2_000, "safe_broker_shadow_submit_with_state_file")
                 },
                 Wanted::new(Work::FeedBars, 50_000, "bar_aggregator_ticks"),
+                Wanted::new(Work::Fills, 50_000, "virtual_portfolio_process_fill"),
+                Wanted::new(Work::Values, 20_000, "virtual_portfolio_account_value_50pos"),
             ],
         }],
         differs: "as 0.1.3, but it has no journal, its state file is not synced, and fewer limits are asked",

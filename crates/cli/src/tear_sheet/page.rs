@@ -9,6 +9,7 @@ use crate::run_report::float as as_float;
 use chrono::NaiveDate;
 use mts_foundation::Decimal;
 use mts_portfolio::books::LongShort;
+use mts_quantkit::statistics::drawdowns;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
@@ -57,7 +58,7 @@ pub(super) fn page(sheet: &TearSheet<'_>) -> Report {
     report
         .section(value(sheet))
         .section(months(sheet))
-        .section(drawdowns(sheet))
+        .section(under_water(sheet))
         .section(attribution(sheet))
         .section(exposures(sheet))
         .section(costs_and_cash(sheet))
@@ -126,18 +127,9 @@ fn months(sheet: &TearSheet<'_>) -> Section {
     Section::new("Months").with(Block::Table(table)).with(Block::Chart(Chart::Bars(chart)))
 }
 
-fn drawdowns(sheet: &TearSheet<'_>) -> Section {
-    let mut peak = 1.0_f64;
-    let falls: Vec<f64> = sheet
-        .returns
-        .steps
-        .iter()
-        .map(|step| {
-            let index = as_float(step.index);
-            peak = peak.max(index);
-            index / peak - 1.0
-        })
-        .collect();
+fn under_water(sheet: &TearSheet<'_>) -> Section {
+    let index = std::iter::once(1.0).chain(sheet.returns.steps.iter().map(|step| as_float(step.index)));
+    let falls: Vec<f64> = drawdowns(&index.collect::<Vec<f64>>()).into_iter().skip(1).collect();
     let mut chart =
         TimeChart::new("Drawdown", midnights(&dates(sheet))).series("from the highest value so far", falls);
     chart.format = ValueFormat::Percent(0);

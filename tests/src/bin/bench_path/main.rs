@@ -12,6 +12,7 @@
 mod bars;
 mod journal;
 mod market;
+mod portfolio;
 mod world;
 
 use bars::Bars;
@@ -19,6 +20,7 @@ use journal::Discarding;
 use market::Market;
 use mts_foundation::journal::Journal;
 use mts_journal::FileJournal;
+use portfolio::Booked;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -177,6 +179,7 @@ fn bench() -> Fallible<()> {
         }
     }
     let bars = Bars::measure()?;
+    let portfolio = Booked::measure()?;
     let market = [Market::measure(true, orders)?, Market::measure(false, orders)?];
     let (mut in_memory, world) = measure("in memory", Discarding::default(), orders)?;
     let bytes = world.journal().bytes();
@@ -198,10 +201,11 @@ fn bench() -> Fallible<()> {
     if as_json {
         println!(
             "{}",
-            json!({ "bars": bars.json(), "market": market.each_ref().map(Market::json), "in_memory": in_memory.json(), "durable": durable.json() })
+            json!({ "bars": bars.json(), "portfolio": portfolio.json(), "market": market.each_ref().map(Market::json), "in_memory": in_memory.json(), "durable": durable.json() })
         );
     } else {
         bars.tell();
+        portfolio.tell();
         market.iter().for_each(Market::tell);
         in_memory.tell();
         durable.tell();
