@@ -6,6 +6,7 @@
 pub mod books;
 pub mod capacity;
 pub mod funds;
+pub mod holding_buckets;
 pub mod performance;
 pub mod planner;
 pub mod session_matrix;
@@ -19,6 +20,7 @@ pub mod virtual_portfolio;
 pub use books::Books;
 pub use capacity::CapacityRule;
 pub use funds::{FundRegistry, plan_allocation};
+pub use holding_buckets::{HoldingBucket, HoldingBuckets};
 pub use planner::WeightPlanner;
 pub use session_matrix::SessionMatrix;
 pub use sizers::{EqualWeightLong, FixedWeight};

@@ -1,6 +1,6 @@
 //! The books of one fund.
 
-use super::{BooksError, Posting, PostingKind, ProfitLine, Sleeve};
+use super::{BooksError, Posting, PostingKind, ProfitLine, StrategyBook};
 use chrono::NaiveDate;
 use mts_foundation::corporate_action::{CorporateAction, CorporateActionKind};
 use mts_foundation::event::CashMoved;
@@ -26,7 +26,7 @@ pub struct FundBooks {
     fees: Decimal,
     moved: BTreeMap<CashKind, Decimal>,
     positions: PositionBook,
-    sleeves: BTreeMap<Option<StrategyId>, Sleeve>,
+    strategies: BTreeMap<Option<StrategyId>, StrategyBook>,
     lots: LotBook,
 }
 
@@ -53,7 +53,7 @@ impl FundBooks {
             fees: Decimal::ZERO,
             moved: BTreeMap::new(),
             positions: PositionBook::new(),
-            sleeves: BTreeMap::new(),
+            strategies: BTreeMap::new(),
         }
     }
 
@@ -100,8 +100,8 @@ impl FundBooks {
     }
 
     /// What each strategy made; the one without a name is no strategy's.
-    pub fn sleeves(&self) -> impl ExactSizeIterator<Item = (Option<&StrategyId>, &Sleeve)> {
-        self.sleeves.iter().map(|(strategy_id, sleeve)| (strategy_id.as_ref(), sleeve))
+    pub fn strategies(&self) -> impl ExactSizeIterator<Item = (Option<&StrategyId>, &StrategyBook)> {
+        self.strategies.iter().map(|(strategy_id, book)| (strategy_id.as_ref(), book))
     }
 
     /// Cash plus signed value of all positions at their last prices.
@@ -129,7 +129,7 @@ impl FundBooks {
     /// are what the fund is worth more than its opening cash.
     #[must_use]
     pub fn profit_lines(&self) -> Vec<ProfitLine> {
-        self.sleeves.iter().flat_map(|(strategy_id, sleeve)| sleeve.lines(strategy_id.as_ref())).collect()
+        self.strategies.iter().flat_map(|(strategy_id, book)| book.lines(strategy_id.as_ref())).collect()
     }
 
     /// Capital that came in less capital that went out, since the books began.
@@ -157,7 +157,7 @@ impl FundBooks {
         let lots = self.lots.apply(fill, multiplier, date, picks)?;
         let change = self.positions.apply(symbol, *side, *quantity, *price, multiplier, *timestamp)?;
         match strategy_id {
-            Some(_) => self.sleeves.entry(strategy_id.cloned()).or_default().fill(fill, multiplier)?,
+            Some(_) => self.strategies.entry(strategy_id.cloned()).or_default().fill(fill, multiplier)?,
             None => self.fill_of_nobody(fill, multiplier)?,
         }
         (self.cash, self.fees) = (cash, fees);
@@ -181,8 +181,8 @@ impl FundBooks {
     /// is left belongs to none.
     fn fill_of_nobody(&mut self, fill: &Fill, multiplier: Decimal) -> Result<(), BooksError> {
         let (mut units, mut fees) = (fill.quantity, fill.fees);
-        for (strategy_id, sleeve) in &mut self.sleeves {
-            let held = sleeve.positions().quantity(&fill.symbol);
+        for (strategy_id, book) in &mut self.strategies {
+            let held = book.positions().quantity(&fill.symbol);
             let closes = !held.is_zero() && held.is_sign_negative() == (fill.side.sign() > 0);
             if !closes || strategy_id.is_none() || units.is_zero() {
                 continue;
@@ -190,14 +190,14 @@ impl FundBooks {
             let quantity = units.min(held.abs());
             let part = fees.checked_mul(quantity).and_then(|part| part.checked_div(units));
             let part = if quantity == units { fees } else { part.ok_or_else(beyond("fees"))? };
-            sleeve.fill(&Fill { quantity, fees: part, ..fill.clone() }, multiplier)?;
+            book.fill(&Fill { quantity, fees: part, ..fill.clone() }, multiplier)?;
             (units, fees) = (units - quantity, fees - part);
         }
         if units.is_zero() {
             return Ok(());
         }
         let rest = Fill { quantity: units, fees, ..fill.clone() };
-        self.sleeves.entry(None).or_default().fill(&rest, multiplier)
+        self.strategies.entry(None).or_default().fill(&rest, multiplier)
     }
 
     pub(super) fn cash_moved(&mut self, moved: &CashMoved, date: NaiveDate) -> Result<Posting, BooksError> {
@@ -207,7 +207,7 @@ impl FundBooks {
         let total = self.moved.get(kind).copied().unwrap_or_default().checked_add(*amount);
         let total = total.ok_or_else(beyond("cash that moved"))?;
         if !kind.is_capital() {
-            self.sleeves.entry(None).or_default().earned(symbol.as_ref(), *amount)?;
+            self.strategies.entry(None).or_default().earned(symbol.as_ref(), *amount)?;
         }
         self.moved.insert(*kind, total);
         self.cash = cash;
@@ -258,7 +258,7 @@ impl FundBooks {
             }
         }
         self.positions.apply_action(action)?;
-        self.sleeves.values_mut().try_for_each(|sleeve| sleeve.act(action))?;
+        self.strategies.values_mut().try_for_each(|book| book.act(action))?;
         self.cash = cash;
         let realized = self.positions.realized_total() - realized;
         Ok(Posting {
@@ -279,13 +279,14 @@ impl FundBooks {
 
     /// Instruments that the fund or any strategy holds.
     pub(super) fn symbols_held(&self) -> BTreeSet<Symbol> {
-        let books = std::iter::once(&self.positions).chain(self.sleeves.values().map(Sleeve::positions));
+        let books =
+            std::iter::once(&self.positions).chain(self.strategies.values().map(StrategyBook::positions));
         books.flat_map(|book| book.iter().map(|(symbol, _)| symbol.clone())).collect()
     }
 
     pub(super) fn mark(&mut self, symbol: &Symbol, price: Decimal) -> Result<(), BooksError> {
         self.positions.mark(symbol, price)?;
-        self.sleeves.values_mut().try_for_each(|sleeve| sleeve.mark(symbol, price))
+        self.strategies.values_mut().try_for_each(|book| book.mark(symbol, price))
     }
 
     pub(super) fn same(

@@ -11,7 +11,7 @@ mod error;
 mod exposure;
 mod fund;
 mod posting;
-mod sleeve;
+mod strategy_book;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +19,7 @@ pub use error::BooksError;
 pub use exposure::{Exposures, LongShort};
 pub use fund::FundBooks;
 pub use posting::{Posting, PostingKind};
-pub use sleeve::{ProfitLine, Sleeve};
+pub use strategy_book::{ProfitLine, StrategyBook};
 
 use chrono::NaiveDate;
 use mts_foundation::event::Event;
@@ -196,7 +196,7 @@ impl FundBooks {
         for (symbol, held) in self.positions().iter() {
             self.same("position", Some(symbol), held.quantity, theirs.quantity(symbol))?;
             self.same("sum of the lots", Some(symbol), self.lots().quantity(symbol), held.quantity)?;
-            let parts = self.sleeves().map(|(_, sleeve)| sleeve.positions().quantity(symbol)).sum();
+            let parts = self.strategies().map(|(_, book)| book.positions().quantity(symbol)).sum();
             self.nearly_same("sum of the strategies", symbol, parts, held.quantity)?;
         }
         Ok(())

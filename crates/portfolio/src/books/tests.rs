@@ -174,8 +174,8 @@ fn what_closes_for_the_fund_closes_for_those_who_hold() {
     world.check();
     let books = world.books.fund(&fund()).unwrap();
     let held: Vec<_> = books
-        .sleeves()
-        .map(|(name, sleeve)| (name.unwrap().as_str(), sleeve.positions().quantity(&named("A"))))
+        .strategies()
+        .map(|(name, book)| (name.unwrap().as_str(), book.positions().quantity(&named("A"))))
         .collect();
     assert_eq!(held, [("a", d("0")), ("b", d("20")), ("c", d("-20"))], "by name, and only those who hold");
     assert!(books.positions().is_empty());
@@ -185,7 +185,7 @@ fn what_closes_for_the_fund_closes_for_those_who_hold() {
     assert_eq!((of_a.realized, of_a.fees), (d("-90"), d("2.375")));
     world.fill("", "B", Side::Buy, "5", "1");
     assert_eq!(
-        world.books.fund(&fund()).unwrap().sleeves().next().unwrap().0,
+        world.books.fund(&fund()).unwrap().strategies().next().unwrap().0,
         None,
         "what nobody holds is nobody's"
     );

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Positions of one strategy, with fees and income by instrument. What no strategy made, such as dividends that the venue
-/// books, is in the sleeve without one.
+/// books, is in the book without one.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sleeve {
+pub struct StrategyBook {
     positions: PositionBook,
     /// Fees less rebates, by instrument.
     fees: BTreeMap<Symbol, Decimal>,
@@ -54,7 +54,7 @@ impl ProfitLine {
     }
 }
 
-impl Sleeve {
+impl StrategyBook {
     /// Positions that its fills made.
     #[must_use]
     pub fn positions(&self) -> &PositionBook {
