@@ -3,10 +3,9 @@
 use crate::app::App;
 use crate::error::{CliError, ExitKind};
 use crate::run_folder::{Replayed, RunFolder};
-use mts_engine::{Input, OperatorAct};
 use mts_foundation::event::Event;
 use mts_foundation::num::round;
-use mts_foundation::{ActorId, BrokerEvent, Decimal, FundBook, FundId};
+use mts_foundation::{ActorId, Decimal, FundBook, FundId};
 use mts_portfolio::funds::{FundStanding, NavDay, RegisteredFund};
 use serde::Serialize;
 use std::path::Path;
@@ -44,7 +43,7 @@ pub(crate) fn value(app: &App, fund: &RegisteredFund, history: bool) -> Result<F
     let fund_id = &fund.config.fund_id;
     let mut folder = RunFolder::open(app, Path::new(run))
         .map_err(|error| CliError::new(error.kind, format!("fund {fund_id}: {}", error.message)))?;
-    let mut days = Days::new(fund_id, book(&folder, fund_id, run)?);
+    let mut days = Days::new(fund_id);
     if history {
         folder.replay(&mut |step| days.note(step))?;
     } else {
@@ -84,41 +83,29 @@ fn book<'a>(folder: &'a RunFolder, fund_id: &FundId, run: &str) -> Result<&'a Fu
 /// The days of a fund while its run is replayed.
 struct Days<'a> {
     fund_id: &'a FundId,
-    /// After the last input.
-    nav: Decimal,
     /// Capital since the last day.
     flow: Decimal,
     days: Vec<NavDay>,
 }
 
 impl<'a> Days<'a> {
-    fn new(fund_id: &'a FundId, book: &FundBook) -> Self {
-        Self { fund_id, nav: book.nav(), flow: Decimal::ZERO, days: Vec::new() }
+    fn new(fund_id: &'a FundId) -> Self {
+        Self { fund_id, flow: Decimal::ZERO, days: Vec::new() }
     }
 
     fn note(&mut self, step: &Replayed<'_>) {
-        let Some(book) = step.core.state().ledger().fund(self.fund_id) else { return };
-        let before = std::mem::replace(&mut self.nav, book.nav());
-        if moves_capital(step.input) {
-            self.flow += self.nav - before;
-        }
         for event in &step.output.events {
-            if let Event::NavUpdated(snapshot) = event
-                && snapshot.fund_id == *self.fund_id
-            {
-                let flow = std::mem::take(&mut self.flow);
-                self.days.push(NavDay { date: snapshot.asof, nav: snapshot.nav_usd, flow });
+            match event {
+                // Capital is neither profit nor loss (decision R8).
+                Event::CashMoved(moved) if moved.fund_id == *self.fund_id && moved.kind.is_capital() => {
+                    self.flow = self.flow.saturating_add(moved.amount);
+                }
+                Event::NavUpdated(snapshot) if snapshot.fund_id == *self.fund_id => {
+                    let flow = std::mem::take(&mut self.flow);
+                    self.days.push(NavDay { date: snapshot.asof, nav: snapshot.nav_usd, flow });
+                }
+                _ => {}
             }
         }
-    }
-}
-
-/// Whether what an input changes about the value of a fund is capital, and so neither profit nor loss (decision R8).
-fn moves_capital(input: &Input) -> bool {
-    match input {
-        Input::Broker { event: BrokerEvent::Cash { flow, .. }, .. } => flow.kind.is_capital(),
-        Input::Operator { act: OperatorAct::BookCash { kind, .. }, .. } => kind.is_capital(),
-        Input::Operator { act: OperatorAct::Adopt { .. }, .. } => true,
-        _ => false,
     }
 }

@@ -154,6 +154,7 @@ table! {
     double::Happening,
     double::Act,
     // What is published and kept.
+    event::CashMoved,
     event::Event,
     journal::JournalRecord,
 }
