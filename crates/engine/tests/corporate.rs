@@ -81,6 +81,31 @@ fn an_action_takes_effect_once() {
 }
 
 #[test]
+fn what_nobody_holds_is_not_booked_and_may_be_told_again() {
+    let mut core = live_core(0);
+    let day = today(&core);
+    let told = act(&mut core, action("s", split(), &day), at(1));
+    assert_eq!(incidents(&told), ["ACTION_NOT_BOOKED"]);
+    let order = submitted(&step(&mut core, &decide(1, vec![buy("k", 10)])))[0].clone();
+    accept(&mut core, &order, 1);
+    step(&mut core, &fill(&order, "f1", 10, 1));
+    assert_eq!(incidents(&act(&mut core, action("s", split(), &day), at(2))), ["ACTION_BOOKED"]);
+}
+
+#[test]
+fn told_late_it_is_booked_only_where_nothing_was_traded_since() {
+    let mut core = holder();
+    let bought = today(&core);
+    // Held since yesterday, told a day late: what is held was held then.
+    let tomorrow = core.state().now().plus(std::time::Duration::from_secs(86_400));
+    let next = core.state().now().plus(std::time::Duration::from_secs(2 * 86_400));
+    let ex_date = tomorrow.to_datetime().date_naive().to_string();
+    assert_eq!(incidents(&act(&mut core, action("late", split(), &bought), next)), ["ACTION_NOT_BOOKED"]);
+    assert_eq!(incidents(&act(&mut core, action("later", split(), &ex_date), next)), ["ACTION_BOOKED"]);
+    assert_eq!(books(&core).0, Decimal::from(40));
+}
+
+#[test]
 fn what_is_not_due_too_old_or_meets_orders_is_not_booked() {
     let mut core = holder();
     let before = books(&core);

@@ -1,11 +1,15 @@
 //! What an issuer does to an instrument, and what that does to a position.
 
-use crate::num::{Decimal, exact};
+use crate::num::{Decimal, exact, round};
 use crate::position::{OutOfRange, product};
 use crate::symbol::{Currency, Symbol};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+/// Decimal places to which units are rounded after a split that does not come out even: few enough that sums of parts stay
+/// exact, far more than any venue keeps.
+pub(crate) const UNIT_PLACES: u32 = 16;
 
 /// One action of an issuer, as it enters the books before the open of `ex_date`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,7 +170,8 @@ impl CorporateAction {
                 // Multiplied before divided: 7 units at 3 for 2 are exactly 10.5.
                 let units = product("units after a split", &[quantity, *new_units])?;
                 ActionEffect {
-                    quantity: units.checked_div(*old_units).ok_or_else(out_of_range)?.normalize(),
+                    quantity: round(units.checked_div(*old_units).ok_or_else(out_of_range)?, UNIT_PLACES)
+                        .normalize(),
                     price_divisor: new_units.checked_div(*old_units).ok_or_else(out_of_range)?,
                     ..unchanged
                 }

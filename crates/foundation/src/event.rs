@@ -4,7 +4,7 @@ use crate::cash_flow::CashKind;
 use crate::corporate_action::CorporateAction;
 use crate::fill::Fill;
 use crate::fund::NavSnapshot;
-use crate::ids::{FundId, OrderId, StrategyId};
+use crate::ids::{FillId, FundId, OrderId, StrategyId};
 use crate::num::{Decimal, exact};
 use crate::order_record::OrderRecord;
 use crate::risk::{HaltRequest, OrderRejection, Rebased, ResumeRequest, RiskEnvelope};
@@ -117,6 +117,10 @@ pub enum Event {
     },
 }
 
+/// Name of the venue of a fill that no venue made: units that were taken over from an account. They came or went without cash
+/// and without a trade.
+pub const ADOPTED: &str = "adopted";
+
 /// Cash that moved outside of fills, as it was booked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -130,7 +134,13 @@ pub struct CashMoved {
     pub amount: Decimal,
     /// Instrument, where it belongs to one.
     pub symbol: Option<Symbol>,
-    /// What caused it: the venue's id of the movement, the fill whose fees it corrects, or who booked it by hand and why.
+    /// The fill that it belongs to: fees that followed it, or its price put right.
+    #[serde(default)]
+    pub fill_id: Option<FillId>,
+    /// In whose strategy it counts.
+    #[serde(default)]
+    pub strategy_id: Option<StrategyId>,
+    /// What caused it, in words: the venue's movement, the fill, or who booked it by hand and why.
     pub cause: SmolStr,
     /// Cash after.
     #[serde(with = "exact")]

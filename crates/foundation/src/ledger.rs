@@ -5,7 +5,7 @@
 
 mod book;
 
-use crate::corporate_action::{CorporateAction, CorporateActionError};
+use crate::corporate_action::{ActionEffect, CorporateAction, CorporateActionError};
 use crate::fill::Fill;
 use crate::ids::{FundId, OrderId, VenueName};
 use crate::instrument::{Instrument, InstrumentTable};
@@ -17,6 +17,7 @@ use crate::table::Table;
 use crate::time::Timestamp;
 pub use book::{Exposure, FundBook, SymbolExposure, Total, WorkingOrder};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// What kind of price a mark is; decides how it serves as a reference (decision R6).
@@ -138,6 +139,22 @@ pub enum LedgerError {
         fund_id: FundId,
         /// Which instrument.
         symbol: Symbol,
+    },
+    /// An action pays in a currency that a fund does not keep.
+    #[error(
+        "corporate action {action_id} of {symbol} pays in {currency}, fund {fund_id} keeps {base}; book what arrives in {base}"
+    )]
+    ForeignPayment {
+        /// Which fund.
+        fund_id: FundId,
+        /// Which action.
+        action_id: SmolStr,
+        /// Of which instrument.
+        symbol: Symbol,
+        /// Its currency.
+        currency: Currency,
+        /// The fund's currency.
+        base: Currency,
     },
     /// An issuer's action cannot take effect.
     #[error(transparent)]
@@ -455,7 +472,8 @@ impl Ledger {
     }
 
     /// Books an issuer's action into every fund that holds the instrument, and divides its mark where prices are divided. A
-    /// fund in which orders in the instrument work refuses: nobody knows what the venue makes of them.
+    /// fund in which orders in the instrument work refuses: nobody knows what the venue makes of those. What it did to each
+    /// fund, those that hold nothing included; nothing where none holds the instrument, and then nothing has changed.
     ///
     /// # Errors
     /// [`LedgerError`]; nothing has changed then.
@@ -464,45 +482,34 @@ impl Ledger {
         instruments: &InstrumentTable,
         action: &CorporateAction,
     ) -> Result<Vec<Acted>, LedgerError> {
-        let instrument = known(instruments, &action.symbol)?;
+        let symbol = &action.symbol;
+        let instrument = known(instruments, symbol)?;
         let of_price = action.effect_on(Decimal::ZERO, instrument.multiplier)?;
         let after = known(instruments, &of_price.symbol)?;
+        let working = |book: &FundBook| book.working_in(symbol).next().is_some();
+        if let Some((fund_id, _)) = self.funds.iter().find(|(_, book)| working(book)) {
+            return Err(LedgerError::OrdersWork { fund_id: fund_id.clone(), symbol: symbol.clone() });
+        }
+        if self.funds.values().all(|book| book.positions().get(symbol).is_none()) {
+            return Ok(Vec::new());
+        }
         self.whole(false, |ledger| {
-            let divided = |price: Decimal| {
-                price.checked_div(of_price.price_divisor).ok_or(OutOfRange { what: "price after a split" })
-            };
-            if let Some(mark) = ledger.marks.get(&action.symbol).copied() {
-                let kind = match mark.kind {
-                    MarkKind::Quote { bid, ask } => {
-                        MarkKind::Quote { bid: divided(bid)?, ask: divided(ask)? }
-                    }
-                    kind @ (MarkKind::Trade | MarkKind::Close) => kind,
-                };
-                let mark = Mark { price: divided(mark.price)?, kind, ..mark };
-                ledger.marks.insert(after.symbol.clone(), mark);
-            }
+            ledger.divide_mark(symbol, &of_price)?;
             let price = ledger.marks.get(&after.symbol).map(|mark| mark.price);
-            let mut acted = Vec::new();
+            let mut acted = Vec::with_capacity(ledger.funds.len());
             for (fund_id, book) in &mut ledger.funds {
-                if book.working_in(&action.symbol).next().is_some() {
-                    return Err(LedgerError::OrdersWork {
-                        fund_id: fund_id.clone(),
-                        symbol: action.symbol.clone(),
-                    });
-                }
-                let before = book.positions().quantity(&action.symbol);
-                let Some(effect) = book.apply_action(action)? else { continue };
-                if let Some(currency) = effect.currency.filter(|currency| *currency != book.base_currency()) {
-                    return Err(LedgerError::ForeignCurrency {
-                        fund_id: fund_id.clone(),
-                        symbol: action.symbol.clone(),
-                        currency,
-                        base: book.base_currency(),
-                    });
+                let before = book.positions().quantity(symbol);
+                let effect = book.apply_action(action)?.unwrap_or_else(|| of_price.clone());
+                let (currency, base) = (effect.currency, book.base_currency());
+                if let Some(currency) = currency.filter(|currency| *currency != base && !before.is_zero()) {
+                    let (fund_id, action_id) = (fund_id.clone(), action.action_id.clone());
+                    let symbol = symbol.clone();
+                    return Err(LedgerError::ForeignPayment { fund_id, action_id, symbol, currency, base });
                 }
                 book.flow(effect.cash)?;
                 let held = book.positions().get(&after.symbol).map(|held| held.last_price);
                 let price = price.or(held).unwrap_or_default();
+                book.mark(&after.symbol, price)?;
                 book.refresh(instrument, price)?;
                 if after.symbol != instrument.symbol {
                     book.refresh(after, price)?;
@@ -513,6 +520,25 @@ impl Ledger {
             }
             Ok(acted)
         })
+    }
+
+    /// Takes a mark through an action; a newer one of the new symbol stays.
+    fn divide_mark(&mut self, symbol: &Symbol, effect: &ActionEffect) -> Result<(), OutOfRange> {
+        let divided = |price: Decimal| {
+            price.checked_div(effect.price_divisor).ok_or(OutOfRange { what: "price after a split" })
+        };
+        let Some(mark) = self.marks.get(symbol).copied() else { return Ok(()) };
+        if effect.symbol != *symbol
+            && self.marks.get(&effect.symbol).is_some_and(|newer| newer.time > mark.time)
+        {
+            return Ok(());
+        }
+        let kind = match mark.kind {
+            MarkKind::Quote { bid, ask } => MarkKind::Quote { bid: divided(bid)?, ask: divided(ask)? },
+            kind @ (MarkKind::Trade | MarkKind::Close) => kind,
+        };
+        self.marks.insert(effect.symbol.clone(), Mark { price: divided(mark.price)?, kind, ..mark });
+        Ok(())
     }
 
     /// Moves cash in (positive) or out of a fund.

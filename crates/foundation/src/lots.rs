@@ -8,6 +8,7 @@
 //! Fees of the opening fill belong to the lot and fees of the closing fill to the closure, pro rata of the units; both are
 //! kept beside the profit, which is before fees as in [`PositionBook`](crate::PositionBook).
 
+use crate::corporate_action::UNIT_PLACES;
 use crate::fill::Fill;
 use crate::fund::TaxLotMethod;
 use crate::ids::{FillId, FundId};
@@ -350,7 +351,8 @@ impl LotBook {
         let out_of_range = || OutOfRange { what: "units of a lot after a split" };
         let scaled = |value: Decimal| -> Result<Decimal, OutOfRange> {
             let units = product("units of a lot after a split", &[value, new_units])?;
-            units.checked_div(old_units).ok_or_else(out_of_range)
+            let units = units.checked_div(old_units).ok_or_else(out_of_range)?;
+            Ok(round(units, UNIT_PLACES).normalize())
         };
         let priced = |value: Decimal| {
             let price = value.checked_mul(old_units).and_then(|price| price.checked_div(new_units));
@@ -375,6 +377,19 @@ impl LotBook {
         }
         self.lots.insert(symbol.clone(), split);
         Ok(())
+    }
+
+    /// Adds fees that followed the fill which opened a lot to what is still open of it, pro rata of its cost; what was closed
+    /// before keeps what it was told, and the part that falls to it is returned. All of it where no such lot is open.
+    ///
+    /// # Errors
+    /// [`LotError::OutOfRange`]; nothing has changed then.
+    pub fn charge(&mut self, symbol: &Symbol, fill_id: &FillId, fees: Decimal) -> Result<Decimal, LotError> {
+        let lots = self.lots.get_mut(symbol).into_iter().flat_map(BTreeMap::values_mut);
+        let Some(lot) = lots.into_iter().find(|lot| lot.lot_id == fill_id.as_str()) else { return Ok(fees) };
+        let part = share(fees, lot.remaining(), lot.open_qty)?;
+        lot.open_fees = sum("fees of a lot", lot.open_fees, part)?;
+        Ok(fees - part)
     }
 
     /// Gives the lots of an instrument a new symbol; they keep their order.

@@ -370,6 +370,18 @@ fn every_other_type_comes_back_exactly() {
         bytes_round_trip(&action);
     }
     bytes_round_trip(&CancelOutcome::TooLate { state: OrderState::Filled });
+    let moved = CashMoved {
+        fund_id: "f".parse().unwrap(),
+        kind: CashKind::Dividend,
+        amount: d("0.24"),
+        symbol: Some("AAPL".parse().unwrap()),
+        fill_id: Some("x".parse().unwrap()),
+        strategy_id: Some("s".parse().unwrap()),
+        cause: "movement 1".into(),
+        cash: d("3.24"),
+        time: Timestamp::EPOCH,
+    };
+    round_trips(&moved);
     for event in [
         Event::TargetsAccepted(targets),
         Event::HaltRequested(halt),
@@ -385,15 +397,7 @@ fn every_other_type_comes_back_exactly() {
             nav: d("4"),
             strategy_id: Some("s".parse().unwrap()),
         },
-        Event::CashMoved(CashMoved {
-            fund_id: "f".parse().unwrap(),
-            kind: CashKind::Dividend,
-            amount: d("0.24"),
-            symbol: Some("AAPL".parse().unwrap()),
-            cause: "movement 1".into(),
-            cash: d("3.24"),
-            time: Timestamp::EPOCH,
-        }),
+        Event::CashMoved(moved),
         Event::CorporateActionApplied {
             fund_id: "f".parse().unwrap(),
             action: CorporateAction {

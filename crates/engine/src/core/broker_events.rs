@@ -1,6 +1,6 @@
 //! What venues say by themselves: fills above all.
 
-use super::closing::CLOSE;
+use super::closing::is_close;
 use super::fill_memory::name_of;
 use super::state::{Amount, FillKey, MAX_UNBOOKED};
 use super::unknown::is_synthetic;
@@ -108,7 +108,8 @@ impl Core {
         if !correction.is_zero() {
             self.state.ledger.flow(&fund_id, correction)?;
             let what = (CashKind::Other, correction, Some(&fill.symbol));
-            self.cash_has_moved(&fund_id, what, &format!("correction by fill {}", fill.fill_id), output);
+            let cause = format!("correction by fill {}", fill.fill_id);
+            self.cash_has_moved(&fund_id, what, (&cause, Some((&fill.fill_id, &fill.order_id))), output);
         }
         let message = format!(
             "fill {} of order {} came after all; it replaces what stood for it, cash changes by {correction}",
@@ -258,7 +259,7 @@ impl Core {
             .fund(fund_id)
             .map_or((Decimal::ZERO, Decimal::ZERO), |book| (book.cash(), book.nav()));
         let order = self.state.orders.get(&fill.order_id).map(|record| &record.order);
-        let own = order.filter(|order| order.thesis.as_deref() != Some(CLOSE));
+        let own = order.filter(|order| !is_close(order));
         output.events.push(Event::FillCreated {
             fund_id: fund_id.clone(),
             strategy_id: own.map(|order| order.strategy_id.clone()),

@@ -13,7 +13,12 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Thesis of an order that closes what a fund holds, whoever of its strategies made it.
-pub(super) const CLOSE: &str = "close position";
+const CLOSE: &str = "close position";
+
+/// Whether an order closes what its fund holds, whoever made it.
+pub(super) fn is_close(order: &Order) -> bool {
+    order.thesis.as_deref() == Some(CLOSE)
+}
 
 /// Pause before a closing order that was refused is sent again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -34,6 +39,11 @@ pub(crate) struct Close {
 }
 
 impl Core {
+    /// Whether this instrument is being closed in any fund.
+    pub(super) fn is_closing(&self, symbol: &Symbol) -> bool {
+        self.state.closes.keys().any(|(_, closing)| closing == symbol)
+    }
+
     /// Begins to close. Asking again while it is under way asks the venue again to cancel what still works, and begins anew.
     pub(crate) fn close_position(
         &mut self,

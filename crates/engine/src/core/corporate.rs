@@ -24,7 +24,9 @@ impl Core {
         output: &mut Output,
     ) -> Result<(), CoreError> {
         let CorporateAction { action_id, symbol, ex_date, .. } = action;
-        let today = self.state.session.unwrap_or_else(|| self.state.now.to_datetime().date_naive());
+        // Before the open the last session is still that of yesterday.
+        let date = self.state.now.to_datetime().date_naive();
+        let today = self.state.session.map_or(date, |session| session.max(date));
         let forgotten = today.checked_sub_days(MEMORY).unwrap_or(NaiveDate::MIN);
         self.state.actions.retain(|_, ex_date| *ex_date >= forgotten);
         let refusal = if let Some(booked) = self.state.actions.get(action_id) {
@@ -33,6 +35,17 @@ impl Core {
             Some(format!("its ex-date {ex_date} lies behind today, {today}; tell it on that day"))
         } else if *ex_date < forgotten {
             Some(format!("its ex-date {ex_date} is before {forgotten}; adopt what the account holds instead"))
+        } else if self.has_traded_since(symbol, *ex_date, today) {
+            Some(format!(
+                "{symbol} was traded since its ex-date {ex_date}, and not all that is held now was held then; adopt what the \
+                 account holds, and book the cash"
+            ))
+        } else if self.is_closing(symbol)
+            || self.state.waiting.iter().any(|order| order.request.symbol == *symbol)
+        {
+            Some(format!(
+                "orders in {symbol} wait or its position is being closed; cancel them, then book the action"
+            ))
         } else if self.state.actions.len() >= MAX_ACTIONS {
             Some(format!(
                 "{MAX_ACTIONS} actions of the last 400 days are remembered, and there is room for no more"
@@ -56,8 +69,14 @@ impl Core {
                 return Ok(());
             }
         };
+        let funds = acted.iter().filter(|acted| !acted.before.is_zero()).count();
+        if funds == 0 {
+            let message =
+                format!("corporate action {action_id} of {symbol} is not booked: no fund holds {symbol}");
+            self.incident("ACTION_NOT_BOOKED", message, None, output);
+            return Ok(());
+        }
         self.state.actions.insert(action_id.clone(), *ex_date);
-        let funds = acted.len();
         for acted in acted {
             self.has_acted(action, acted, output);
         }
@@ -66,6 +85,15 @@ impl Core {
         );
         self.incident("ACTION_BOOKED", message, None, output);
         self.risk_event(&RiskEvent::Marked { symbol: None }, output)
+    }
+
+    /// Whether any fund's position changed on the ex-date of an action that is told late, or after it.
+    fn has_traded_since(&self, symbol: &Symbol, ex_date: NaiveDate, today: NaiveDate) -> bool {
+        let changed = |book: &FundBook| {
+            let held = book.positions().get(symbol);
+            held.is_some_and(|held| held.updated_at.to_datetime().date_naive() >= ex_date)
+        };
+        ex_date < today && self.state.ledger.funds().any(|(_, book)| changed(book))
     }
 
     /// Tells of one fund, and what its account is compared with from now on.

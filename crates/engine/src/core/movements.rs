@@ -1,13 +1,16 @@
 //! What moves on an account outside of orders (decision F6): what is known is booked by rule, the rest when a person says so.
 
 use super::accounts::Mismatch;
+use super::closing::is_close;
 use super::fill_memory::{FillName, name_of_parts};
 use super::state::{Amount, FillKey, MAX_PENDING_FEES, PendingFees};
 use super::{Core, CoreError};
 use crate::output::Output;
-use mts_foundation::event::{CashMoved, Event};
+use mts_foundation::event::{ADOPTED, CashMoved, Event};
 use mts_foundation::risk::RiskEvent;
-use mts_foundation::{ActorId, BrokerName, CashFlow, CashKind, Decimal, Fill, FundId, OrderId, Side, Symbol};
+use mts_foundation::{
+    ActorId, BrokerName, CashFlow, CashKind, Decimal, Fill, FillId, FundId, OrderId, Side, Symbol, VenueName,
+};
 
 impl Core {
     /// A venue says that cash moved. It is booked once under its id, where there is no doubt whose it is.
@@ -91,7 +94,7 @@ impl Core {
         if let Some(watch) = self.state.accounts.get_mut(broker) {
             watch.cash = watch.cash.map(|more| more.saturating_sub(amount));
         }
-        self.cash_has_moved(fund_id, (kind, amount, symbol), by, output);
+        self.cash_has_moved(fund_id, (kind, amount, symbol), (by, None), output);
         let message = format!("{kind} of {amount} at {broker} is booked into fund {fund_id}: {by}");
         self.incident("CASH_BOOKED", message, None, output);
         let event = if kind.is_capital() {
@@ -107,15 +110,19 @@ impl Core {
         &self,
         fund_id: &FundId,
         (kind, amount, symbol): (CashKind, Decimal, Option<&Symbol>),
-        cause: &str,
+        (cause, of): (&str, Option<(&FillId, &OrderId)>),
         output: &mut Output,
     ) {
+        let order = of.and_then(|(_, order_id)| self.state.orders.get(order_id)).map(|record| &record.order);
+        let strategy_id = order.filter(|order| !is_close(order)).map(|order| order.strategy_id.clone());
         let cash = self.state.ledger.fund(fund_id).map(mts_foundation::FundBook::cash).unwrap_or_default();
         output.events.push(Event::CashMoved(CashMoved {
             fund_id: fund_id.clone(),
             kind,
             amount,
             symbol: symbol.cloned(),
+            fill_id: of.map(|(fill_id, _)| fill_id.clone()),
+            strategy_id,
             cause: cause.into(),
             cash,
             time: self.state.now,
@@ -190,7 +197,7 @@ impl Core {
         if !correction.is_zero() {
             let cause = format!("fees of fill {fill_id}");
             let what = (CashKind::Fee, correction, Some(&pending.symbol));
-            self.cash_has_moved(&pending.fund_id, what, &cause, output);
+            self.cash_has_moved(&pending.fund_id, what, (&cause, Some((fill_id, &pending.order_id))), output);
         }
         self.booked(broker, name, fees);
         if let Some(record) = self.state.orders.get_mut(&pending.order_id) {
@@ -250,7 +257,9 @@ impl Core {
         };
         let id = format!("adopted-{broker}-{symbol}-{}", self.state.inputs);
         let fill = mts_foundation::Fill::new(&id, &id, symbol.as_str(), side, by.abs(), mark, self.state.now);
-        let Ok(fill) = fill else { return Ok(()) };
+        let Ok(mut fill) = fill else { return Ok(()) };
+        // Nobody traded it: books tell it from what was.
+        fill.venue = VenueName::new(ADOPTED)?;
         let nav = |core: &Self| {
             core.state.ledger.fund(fund_id).map(mts_foundation::FundBook::nav).unwrap_or_default()
         };
@@ -262,7 +271,8 @@ impl Core {
         let value = by * mark * multiplier;
         self.state.ledger.flow(fund_id, value)?;
         let kind = if value.is_sign_negative() { CashKind::Withdrawal } else { CashKind::Deposit };
-        self.cash_has_moved(fund_id, (kind, value, Some(symbol)), &format!("adopted, {reason}"), output);
+        let cause = format!("adopted, {reason}");
+        self.cash_has_moved(fund_id, (kind, value, Some(symbol)), (&cause, None), output);
         let amount = nav(self) - before;
         let settled = self.state.settle_fills(of_both);
         let with = if settled > 0 {

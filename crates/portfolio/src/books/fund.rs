@@ -3,7 +3,7 @@
 use super::{BooksError, Posting, PostingKind, ProfitLine, StrategyBook};
 use chrono::NaiveDate;
 use mts_foundation::corporate_action::{CorporateAction, CorporateActionKind};
-use mts_foundation::event::CashMoved;
+use mts_foundation::event::{ADOPTED, CashMoved};
 use mts_foundation::fund::{NavSnapshot, TaxLotMethod};
 use mts_foundation::lots::{LotBook, LotChange, LotPick};
 use mts_foundation::position::{OutOfRange, PositionBook};
@@ -13,8 +13,9 @@ use mts_foundation::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sums of strategies and of the fund may differ by this part of a unit: a split of 3 for 2 is divided for each of them.
-const ROUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 18);
+/// By so little sums may differ that come about in another order: what is divided has 28 digits, and the last is rounded. A
+/// split of 3 for 2 is divided and rounded for each strategy.
+const ROUNDING: Decimal = Decimal::from_parts(1, 0, 0, false, 10);
 
 /// Cash, positions, lots and strategies of one fund.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,14 +161,21 @@ impl FundBooks {
             Some(_) => self.strategies.entry(strategy_id.cloned()).or_default().fill(fill, multiplier)?,
             None => self.fill_of_nobody(fill, multiplier)?,
         }
+        // All parts of a position have one price.
+        self.strategies.values_mut().try_for_each(|book| book.mark(symbol, *price))?;
         (self.cash, self.fees) = (cash, fees);
         Ok(Posting {
             fund_id: self.fund_id.clone(),
             strategy_id: strategy_id.cloned(),
             time: *timestamp,
             date,
-            kind: PostingKind::Fill { side: *side, quantity: *quantity, price: *price },
+            kind: if fill.venue.as_str() == ADOPTED {
+                PostingKind::Adopted { side: *side, quantity: *quantity, price: *price }
+            } else {
+                PostingKind::Fill { side: *side, quantity: *quantity, price: *price }
+            },
             symbol: Some(symbol.clone()),
+            fill_id: Some(fill.fill_id.clone()),
             cause: fill.fill_id.as_str().into(),
             amount,
             fees: fill.fees,
@@ -201,23 +209,31 @@ impl FundBooks {
     }
 
     pub(super) fn cash_moved(&mut self, moved: &CashMoved, date: NaiveDate) -> Result<Posting, BooksError> {
-        let CashMoved { kind, amount, symbol, cause, time, .. } = moved;
+        let CashMoved { kind, amount, symbol, fill_id, strategy_id, cause, time, .. } = moved;
         let cash = self.cash.checked_add(*amount).ok_or_else(beyond("cash"))?;
         self.same("cash", None, cash, moved.cash)?;
         let total = self.moved.get(kind).copied().unwrap_or_default().checked_add(*amount);
         let total = total.ok_or_else(beyond("cash that moved"))?;
         if !kind.is_capital() {
-            self.strategies.entry(None).or_default().earned(symbol.as_ref(), *amount)?;
+            let book = self.strategies.entry(strategy_id.clone()).or_default();
+            match (fill_id, symbol) {
+                (Some(fill_id), Some(symbol)) if *kind == CashKind::Fee => {
+                    book.charged(symbol, -*amount)?;
+                    self.lots.charge(symbol, fill_id, -*amount)?;
+                }
+                _ => book.earned(symbol.as_ref(), *amount)?,
+            }
         }
         self.moved.insert(*kind, total);
         self.cash = cash;
         Ok(Posting {
             fund_id: self.fund_id.clone(),
-            strategy_id: None,
+            strategy_id: strategy_id.clone(),
             time: *time,
             date,
             kind: PostingKind::Cash(*kind),
             symbol: symbol.clone(),
+            fill_id: fill_id.clone(),
             cause: cause.clone(),
             amount: *amount,
             fees: Decimal::ZERO,
@@ -268,6 +284,7 @@ impl FundBooks {
             date: action.ex_date,
             kind: PostingKind::Action(action.clone()),
             symbol: Some(symbol.clone()),
+            fill_id: None,
             cause: action.action_id.clone(),
             amount: effect.cash,
             fees: Decimal::ZERO,
@@ -306,7 +323,7 @@ impl FundBooks {
     pub(super) fn nearly_same(
         &self,
         what: &'static str,
-        symbol: &Symbol,
+        symbol: Option<&Symbol>,
         ours: Decimal,
         ledger: Decimal,
     ) -> Result<(), BooksError> {
@@ -314,7 +331,7 @@ impl FundBooks {
         if apart.is_some_and(|apart| apart <= ROUNDING) {
             return Ok(());
         }
-        self.same(what, Some(symbol), ours, ledger)
+        self.same(what, symbol, ours, ledger)
     }
 }
 

@@ -10,6 +10,7 @@
 mod error;
 mod exposure;
 mod fund;
+mod late_fees;
 mod posting;
 mod strategy_book;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 pub use error::BooksError;
 pub use exposure::{Exposures, LongShort};
 pub use fund::FundBooks;
+pub use late_fees::settle_late_fees;
 pub use posting::{Posting, PostingKind};
 pub use strategy_book::{ProfitLine, StrategyBook};
 
@@ -178,7 +180,7 @@ impl FundBooks {
     fn equals(&self, book: &FundBook) -> Result<(), BooksError> {
         self.same("cash", None, self.cash(), book.cash())?;
         self.same("fees", None, self.fees(), book.fees())?;
-        self.same("net asset value", None, self.nav(), book.nav())?;
+        self.nearly_same("net asset value", None, self.nav(), book.nav())?;
         let theirs = book.positions();
         for (symbol, held) in theirs.iter() {
             let ours = self.positions().get(symbol);
@@ -186,7 +188,7 @@ impl FundBooks {
                 ours.map_or_else(Default::default, |ours| (ours.quantity, ours.average_price));
             self.same("position", Some(symbol), units, held.quantity)?;
             self.same("average price", Some(symbol), price, held.average_price)?;
-            self.same(
+            self.nearly_same(
                 "realised profit",
                 Some(symbol),
                 self.positions().realized(symbol),
@@ -197,7 +199,7 @@ impl FundBooks {
             self.same("position", Some(symbol), held.quantity, theirs.quantity(symbol))?;
             self.same("sum of the lots", Some(symbol), self.lots().quantity(symbol), held.quantity)?;
             let parts = self.strategies().map(|(_, book)| book.positions().quantity(symbol)).sum();
-            self.nearly_same("sum of the strategies", symbol, parts, held.quantity)?;
+            self.nearly_same("sum of the strategies", Some(symbol), parts, held.quantity)?;
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use chrono::NaiveDate;
 use mts_foundation::lots::LotChange;
 use mts_foundation::num::exact;
-use mts_foundation::{CashKind, CorporateAction, Decimal, FundId, Side, StrategyId, Symbol, Timestamp};
+use mts_foundation::{
+    CashKind, CorporateAction, Decimal, FillId, FundId, Side, StrategyId, Symbol, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -19,6 +21,17 @@ pub enum PostingKind {
         #[serde(with = "exact")]
         quantity: Decimal,
         /// Price per unit.
+        #[serde(with = "exact")]
+        price: Decimal,
+    },
+    /// Units were taken over from an account: nobody traded, and the cash comes back as capital.
+    Adopted {
+        /// Direction and effect.
+        side: Side,
+        /// Units.
+        #[serde(with = "exact")]
+        quantity: Decimal,
+        /// Price at which they were taken over.
         #[serde(with = "exact")]
         price: Decimal,
     },
@@ -43,6 +56,8 @@ pub struct Posting {
     pub kind: PostingKind,
     /// In which instrument.
     pub symbol: Option<Symbol>,
+    /// The fill that it is, or belongs to.
+    pub fill_id: Option<FillId>,
     /// What caused it: the fill, the movement, the action.
     pub cause: SmolStr,
     /// Cash that it brought (positive) or took, before fees, in the fund's currency.

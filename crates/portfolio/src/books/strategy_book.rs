@@ -63,12 +63,14 @@ impl StrategyBook {
 
     pub(super) fn fill(&mut self, fill: &Fill, multiplier: Decimal) -> Result<(), BooksError> {
         let Fill { symbol, side, quantity, price, timestamp, .. } = fill;
-        let fees = self.fees.get(symbol).copied().unwrap_or_default().checked_add(fill.fees);
-        let fees = fees.ok_or(OutOfRange { what: "fees" })?;
         self.positions.apply(symbol, *side, *quantity, *price, multiplier, *timestamp)?;
-        if !fees.is_zero() {
-            self.fees.insert(symbol.clone(), fees);
-        }
+        if fill.fees.is_zero() { Ok(()) } else { self.charged(symbol, fill.fees) }
+    }
+
+    /// Fees that followed their fill.
+    pub(super) fn charged(&mut self, symbol: &Symbol, amount: Decimal) -> Result<(), BooksError> {
+        let fees = self.fees.entry(symbol.clone()).or_default();
+        *fees = fees.checked_add(amount).ok_or(OutOfRange { what: "fees" })?;
         Ok(())
     }
 
