@@ -46,6 +46,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Refuses the folder of a run as a place for files that somebody asked for: they could take the place of its own.
+pub(crate) fn not_in_a_run(folder: &Path) -> Result<(), CliError> {
+    if !folder.join(mts_journal::FILE_NAME).exists() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is the folder of a run, whose own files stay; name another place with --out",
+        folder.display()
+    );
+    Err(CliError::new(ExitKind::Usage, message))
+}
+
 /// Writes a file whole or not at all: beside its place first, then moved there.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     write_whole_with(path, |file| file.write_all(bytes))

@@ -4,15 +4,16 @@ use crate::app::App;
 use crate::config::RunConfig;
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::files;
-use crate::run_folder::{RunFolder, Until};
+use crate::run_folder::{Replayed, RunFolder, Until};
 use mts_engine::Core;
 use mts_foundation::event::Event;
 use mts_foundation::fund::NavSnapshot;
+use mts_foundation::journal::Sequence;
 use mts_foundation::lots::LotPick;
 use mts_foundation::{Decimal, FillId, FundId, StrategyId, Symbol};
 use mts_portfolio::Books;
-use mts_portfolio::books::{BooksError, FundBooks, Posting, ProfitLine};
-use std::collections::BTreeMap;
+use mts_portfolio::books::{BooksError, FundBooks, Posting, PostingKind, ProfitLine, settle_late_fees};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Whose profit a line is: strategy and instrument.
@@ -21,6 +22,8 @@ pub(crate) type LineKey = (Option<StrategyId>, Option<Symbol>);
 /// What a session brought to a fund, line by line; there is one for each value in `nav`.
 pub(crate) struct SessionProfit {
     pub(crate) fund_id: FundId,
+    /// Capital that came in since the last one, less what went out.
+    pub(crate) flow: Decimal,
     /// Lines that changed.
     pub(crate) lines: Vec<(LineKey, Decimal)>,
 }
@@ -34,9 +37,27 @@ pub(crate) struct History {
     pub(crate) postings: Vec<Posting>,
     pub(crate) nav: Vec<NavSnapshot>,
     pub(crate) sessions: Vec<SessionProfit>,
+    /// The input after which the last session's values were taken.
+    pub(crate) last_close: Option<Sequence>,
+    /// Whether anything came after it.
+    pub(crate) goes_on: bool,
 }
 
 impl History {
+    /// Reads as far as the last session's end: what is shown beside its values must be of the same instant.
+    pub(crate) fn read_sessions(
+        app: &App,
+        folder: &Path,
+        until: Until,
+        picks: Option<&Path>,
+    ) -> Result<Self, CliError> {
+        let history = Self::read(app, folder, until, picks)?;
+        match history.last_close {
+            Some(last) if history.goes_on => Self::read(app, folder, Until::Sequence(last), picks),
+            _ => Ok(history),
+        }
+    }
+
     /// Reads the journal of a folder as far as is wanted.
     pub(crate) fn read(
         app: &App,
@@ -59,10 +80,13 @@ impl History {
                 .open_fund(fund_id, currency, fund.initial_cash, fund.config.tax_lot_method)
                 .or_exit(ExitKind::Internal)?;
         }
-        if let Some(path) = picks {
-            books = books.with_picks(read_picks(path)?);
-        }
+        let picked = picks.map(read_picks).transpose()?.unwrap_or_default();
+        let mut unused: BTreeSet<FillId> = picked.keys().cloned().collect();
+        books = books.with_picks(picked);
         let mut walk = Walk {
+            flows: BTreeMap::new(),
+            last_close: None,
+            goes_on: false,
             books,
             postings: Vec::new(),
             nav: Vec::new(),
@@ -72,14 +96,27 @@ impl History {
         let (mut run, mut failed) = (run, None);
         run.replay_until(until, &mut |step| {
             if failed.is_none() {
-                failed = walk.take(&step.output.events, step.core).err();
+                failed = walk.take(step).err();
             }
         })?;
         let RunFolder { config, core, .. } = run;
         let ended = failed.map_or_else(|| walk.books.agree_with(core.state().ledger()), Err);
         ended.or_exit(ExitKind::Journal)?;
-        let Walk { books, postings, nav, sessions, .. } = walk;
-        Ok(Self { config, core, books, postings, nav, sessions })
+        let Walk { books, mut postings, nav, sessions, last_close, goes_on, .. } = walk;
+        if core.state().inputs() == 0 {
+            let message =
+                format!("nothing had happened in {} by then; name a later instant", folder.display());
+            return Err(CliError::new(ExitKind::Data, message));
+        }
+        for posting in &postings {
+            unused.retain(|fill_id| posting.fill_id.as_ref() != Some(fill_id));
+        }
+        if let (Some(fill_id), Some(path), Until::END) = (unused.first(), picks, until) {
+            let message = format!("{}: fill {fill_id} is not in this run; correct it", path.display());
+            return Err(CliError::new(ExitKind::Data, message));
+        }
+        settle_late_fees(&mut postings).or_exit(ExitKind::Journal)?;
+        Ok(Self { config, core, books, postings, nav, sessions, last_close, goes_on })
     }
 
     /// The books of one fund, or of the run's own.
@@ -101,16 +138,29 @@ struct Walk {
     sessions: Vec<SessionProfit>,
     /// What each line had brought at the last session's end.
     totals: BTreeMap<(FundId, LineKey), Decimal>,
+    /// Capital since the last session's end.
+    flows: BTreeMap<FundId, Decimal>,
+    last_close: Option<Sequence>,
+    goes_on: bool,
 }
 
 impl Walk {
-    fn take(&mut self, events: &[Event], core: &Core) -> Result<(), BooksError> {
-        for event in events {
-            self.postings.extend(self.books.apply(event)?);
+    fn take(&mut self, step: &Replayed<'_>) -> Result<(), BooksError> {
+        self.goes_on = true;
+        for event in &step.output.events {
+            let posting = self.books.apply(event)?;
+            if let Some(Posting { fund_id, kind: PostingKind::Cash(kind), amount, .. }) = &posting
+                && kind.is_capital()
+            {
+                let flow = self.flows.entry(fund_id.clone()).or_default();
+                *flow = flow.saturating_add(*amount);
+            }
+            self.postings.extend(posting);
             if let Event::NavUpdated(snapshot) = event {
-                self.books.agree_with(core.state().ledger())?;
+                self.books.agree_with(step.core.state().ledger())?;
                 self.nav.push(snapshot.clone());
                 self.session_ends(&snapshot.fund_id);
+                (self.last_close, self.goes_on) = (Some(step.sequence), false);
             }
         }
         Ok(())
@@ -129,7 +179,8 @@ impl Walk {
                 self.totals.insert(key, total);
             }
         }
-        self.sessions.push(SessionProfit { fund_id: fund_id.clone(), lines });
+        let flow = self.flows.remove(fund_id).unwrap_or_default();
+        self.sessions.push(SessionProfit { fund_id: fund_id.clone(), flow, lines });
     }
 }
 

@@ -221,6 +221,7 @@ fn a_plan_is_executed_once_by_two_and_only_while_it_is_true() {
     let before = registry.clone();
     for (record, words) in [
         (executed("plan-1", "ann", "ann"), "two different operators, ann is named twice"),
+        (executed("plan-1", "ann", "Ann"), "two different operators, ann is named twice"),
         (executed("plan-3", "ann", "bob"), "there is no plan-3"),
     ] {
         let error = registry.apply(&record).unwrap_err().to_string();

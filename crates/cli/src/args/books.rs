@@ -121,6 +121,7 @@ pub(crate) enum ActionCommand {
         /// Which instrument.
         symbol: Symbol,
         /// Cash per unit.
+        #[arg(allow_negative_numbers = true)]
         amount: Decimal,
         /// Its currency.
         #[arg(long, default_value = "USD")]
@@ -142,6 +143,7 @@ pub(crate) enum ActionCommand {
         /// Which instrument.
         symbol: Symbol,
         /// Cash per unit.
+        #[arg(allow_negative_numbers = true)]
         amount: Decimal,
         /// Its currency.
         #[arg(long, default_value = "USD")]

@@ -7,6 +7,7 @@ use crate::error::CliError;
 use crate::history::History;
 use crate::report::money;
 use crate::run_folder::Until;
+use crate::tear_sheet::Amount;
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::lots::TaxLot;
 use mts_foundation::num::exact;
@@ -15,11 +16,6 @@ use mts_portfolio::books::{Exposures, FundBooks, LongShort, Posting, PostingKind
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-
-/// A sum of money.
-#[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct Amount(#[serde(with = "exact")] Decimal);
 
 /// The books of a fund at one instant.
 #[derive(Debug, Serialize)]
@@ -179,6 +175,9 @@ fn posting_table(postings: &[&Posting]) {
     let rows = postings.iter().map(|posting| {
         let what = match &posting.kind {
             PostingKind::Fill { side, quantity, price } => format!("{side} {quantity} at {price}"),
+            PostingKind::Adopted { side, quantity, price } => {
+                format!("adopted, as {side} {quantity} at {price}")
+            }
             PostingKind::Cash(kind) => kind.to_string(),
             PostingKind::Action(action) => format!("action {}", action.action_id),
         };

@@ -7,16 +7,13 @@ use crate::error::{CliError, ExitKind};
 use crate::history::History;
 use crate::run_folder::Until;
 use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
-use mts_foundation::{Decimal, FundId, Symbol};
+use mts_foundation::{CashKind, CorporateActionKind, Decimal, FillId, FundId, Symbol};
 use mts_portfolio::books::{Posting, PostingKind};
 use mts_portfolio::statement::{
     BookedRecords, Comparison, SHIFT_DAYS, Statement, StatementMovement, StatementTrade, compare,
     read_alpaca, read_csv, read_interactive_brokers,
 };
 use std::collections::BTreeMap;
-
-/// How the engine names the cause of fees that followed their fill.
-const FEES_OF: &str = "fees of fill ";
 
 /// Compares them.
 pub(crate) fn statement(app: &App, args: &StatementArgs) -> Result<(), CliError> {
@@ -85,43 +82,57 @@ fn records(
     fund_id: &FundId,
     postings: &[&Posting],
 ) -> Result<(Vec<StatementTrade>, Vec<StatementMovement>), CliError> {
-    let (_, fund) = history.fund(Some(fund_id))?;
-    let (currency, mut trades, mut movements) = (fund.currency(), Vec::<StatementTrade>::new(), Vec::new());
+    let currency = history.fund(Some(fund_id))?.1.currency();
+    let (mut trades, mut movements) = (Vec::<StatementTrade>::new(), Vec::new());
+    let mut places: BTreeMap<&FillId, usize> = BTreeMap::new();
     for posting in postings {
+        let movement = |kind| StatementMovement {
+            id: None,
+            date: posting.date,
+            kind,
+            amount: posting.amount,
+            currency,
+            symbol: posting.symbol.clone(),
+            text: posting.cause.to_string(),
+        };
         match (&posting.kind, &posting.symbol) {
-            (PostingKind::Fill { side, quantity, price }, Some(symbol)) => trades.push(StatementTrade {
-                id: Some(posting.cause.to_string()),
-                date: posting.date,
-                symbol: symbol.clone(),
-                side: *side,
-                quantity: *quantity,
-                price: *price,
-                fees: posting.fees,
-                proceeds: posting.amount,
-                currency,
-            }),
-            (PostingKind::Cash(kind), symbol) => {
+            (PostingKind::Fill { side, quantity, price }, Some(symbol)) => {
+                places.extend(posting.fill_id.as_ref().map(|fill_id| (fill_id, trades.len())));
+                trades.push(StatementTrade {
+                    id: Some(posting.cause.to_string()),
+                    date: posting.date,
+                    symbol: symbol.clone(),
+                    side: *side,
+                    quantity: *quantity,
+                    price: *price,
+                    fees: posting.fees,
+                    proceeds: posting.amount,
+                    currency,
+                });
+            }
+            (PostingKind::Cash(kind), _) => {
                 // Fees that followed belong to their fill: a statement has them there.
-                let fill = posting.cause.strip_prefix(FEES_OF);
-                let of_fill =
-                    fill.and_then(|id| trades.iter_mut().find(|trade| trade.id.as_deref() == Some(id)));
-                match of_fill {
+                let place =
+                    posting.fill_id.as_ref().filter(|_| *kind == CashKind::Fee).and_then(|id| places.get(id));
+                match place.and_then(|place| trades.get_mut(*place)) {
                     Some(trade) => trade.fees = trade.fees.saturating_sub(posting.amount),
-                    None => movements.push(StatementMovement {
-                        id: None,
-                        date: posting.date,
-                        kind: *kind,
-                        amount: posting.amount,
-                        currency,
-                        symbol: symbol.clone(),
-                        text: posting.cause.to_string(),
-                    }),
+                    None if is_of_an_adoption(posting) => {}
+                    None => movements.push(movement(*kind)),
                 }
+            }
+            (PostingKind::Action(action), _) if !posting.amount.is_zero() => {
+                let is_dividend = matches!(action.kind, CorporateActionKind::CashDividend { .. });
+                movements.push(movement(if is_dividend { CashKind::Dividend } else { CashKind::Other }));
             }
             _ => {}
         }
     }
     Ok((trades, movements))
+}
+
+/// The capital that stands against units which were taken over: both are nothing that a broker tells.
+fn is_of_an_adoption(posting: &Posting) -> bool {
+    matches!(posting.kind, PostingKind::Cash(kind) if kind.is_capital()) && posting.symbol.is_some()
 }
 
 fn tell(statement: &Statement, found: &Comparison) {

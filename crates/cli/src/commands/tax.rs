@@ -4,30 +4,47 @@ use super::print::{say, say_json, say_note, table};
 use crate::app::App;
 use crate::args::books::TaxArgs;
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::files::write_whole;
+use crate::files::{not_in_a_run, write_whole};
 use crate::history::History;
 use crate::report::money;
 use crate::run_folder::Until;
-use chrono::NaiveDate;
-use mts_foundation::{CorporateActionKind, FundId};
+use chrono::{Datelike, NaiveDate};
+use mts_foundation::{CorporateActionKind, FillId, FundId};
 use mts_portfolio::books::PostingKind;
 use mts_portfolio::tax::{InstrumentPolicy, TaxHistory, TaxReport, TaxRow, TaxTotals};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Makes the report of a year.
 pub(crate) fn tax(app: &App, args: &TaxArgs) -> Result<(), CliError> {
     let run = &args.run;
+    if let Some(folder) = args.out.as_deref().and_then(Path::parent) {
+        not_in_a_run(folder)?;
+    }
     let history = History::read(app, &run.folder, run.until.unwrap_or(Until::END), run.picks.as_deref())?;
     let (fund_id, fund) = history.fund(run.fund.as_ref())?;
+    let years = history.postings.iter().map(|posting| posting.date.year());
+    let now = history.core.state().now().to_datetime().date_naive();
+    let (first, last) = (years.min().unwrap_or_else(|| now.year()), now.year());
+    if !(first..=last).contains(&args.year) {
+        let message = format!("the journal has nothing of {}; it goes from {first} to {last}", args.year);
+        return Err(CliError::new(ExitKind::Usage, message));
+    }
     let record = closed(&history, fund_id)?
         .record(&InstrumentPolicy::new(history.books.instruments(), fund.currency()))
         .or_exit(ExitKind::Data)?;
     let report = TaxReport::of_year(&record, args.year).or_exit(ExitKind::Data)?;
     let settled = NaiveDate::from_ymd_opt(args.year.saturating_add(1), 1, 31);
-    let now = history.core.state().now().to_datetime().date_naive();
     if let Some(settled) = settled.filter(|settled| now < *settled) {
         say_note(&format!(
             "the journal ends on {now}; a purchase before {settled} may still disallow a loss of {}",
             args.year
+        ));
+    }
+    let adopted = adopted(&history, fund_id, &report);
+    if adopted > 0 {
+        say_note(&format!(
+            "{adopted} rows are of units that left with an adoption and not with a sale: take out what was none"
         ));
     }
     if let Some(file) = &args.out {
@@ -64,6 +81,17 @@ fn closed(history: &History, fund_id: &FundId) -> Result<TaxHistory, CliError> {
         }
     }
     Ok(taxes)
+}
+
+/// How many rows come of units that were taken over from an account.
+fn adopted(history: &History, fund_id: &FundId, report: &TaxReport) -> usize {
+    let fills: BTreeSet<&FillId> = history
+        .postings
+        .iter()
+        .filter(|posting| posting.fund_id == *fund_id && matches!(posting.kind, PostingKind::Adopted { .. }))
+        .filter_map(|posting| posting.fill_id.as_ref())
+        .collect();
+    report.rows.iter().filter(|row| fills.contains(&row.fill_id)).count()
 }
 
 fn rows(rows: &[TaxRow]) -> String {

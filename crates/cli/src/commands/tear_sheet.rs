@@ -11,7 +11,8 @@ use crate::tear_sheet::{TearSheet, write};
 /// Measures a fund and writes what was found.
 pub(crate) fn report(app: &App, args: &ReportArgs) -> Result<(), CliError> {
     let run = &args.run;
-    let history = History::read(app, &run.folder, run.until.unwrap_or(Until::END), run.picks.as_deref())?;
+    let until = run.until.unwrap_or(Until::END);
+    let history = History::read_sessions(app, &run.folder, until, run.picks.as_deref())?;
     let sheet = TearSheet::of(&history, run.fund.as_ref())?;
     write(&sheet, &args.out)?;
     if args.json {

@@ -2,9 +2,10 @@
 
 use super::TearSheet;
 use crate::error::{CliError, ExitKind, OrExit};
-use crate::files::write_whole;
+use crate::files::{not_in_a_run, write_whole};
 use mts_foundation::Decimal;
 use mts_portfolio::books::PostingKind;
+use mts_portfolio::tax::spreadsheet_text;
 use std::path::Path;
 
 /// Names of what is written.
@@ -13,6 +14,7 @@ pub(crate) const NAMES: [&str; 6] =
 
 /// Writes everything into a folder, which is made where it is missing; each file whole or not at all.
 pub(crate) fn write(sheet: &TearSheet<'_>, folder: &Path) -> Result<(), CliError> {
+    not_in_a_run(folder)?;
     std::fs::create_dir_all(folder).map_err(|error| {
         let message =
             format!("cannot make the folder {}: {error}; name another one with --out", folder.display());
@@ -33,13 +35,12 @@ pub(crate) fn write(sheet: &TearSheet<'_>, folder: &Path) -> Result<(), CliError
     Ok(())
 }
 
-fn exactly(number: Decimal) -> String {
-    number.normalize().to_string()
+fn text(name: &str) -> String {
+    spreadsheet_text(name).into_owned()
 }
 
-/// Text that a spreadsheet takes for text: one that begins like a formula gets an apostrophe before it.
-fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() }
+fn exactly(number: Decimal) -> String {
+    number.normalize().to_string()
 }
 
 fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>, CliError> {
@@ -68,9 +69,9 @@ fn attribution(sheet: &TearSheet<'_>) -> Result<Vec<u8>, CliError> {
         let (strategy_id, symbol) = &line.key;
         let found = symbol.as_ref().and_then(|symbol| sheet.history.books.instruments().get(symbol));
         vec![
-            harmless(strategy_id.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
-            harmless(symbol.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
-            harmless(found.map(|found| found.sector.as_str()).unwrap_or_default()),
+            text(strategy_id.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
+            text(symbol.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
+            text(found.map(|found| found.sector.as_str()).unwrap_or_default()),
             exactly(line.part.money),
             line.part.linked.to_string(),
         ]
@@ -90,8 +91,8 @@ fn lots(sheet: &TearSheet<'_>) -> Result<Vec<u8>, CliError> {
                 held.last_price,
                 lot.unrealized(held.last_price),
             ];
-            let names = [symbol.as_str(), lot.lot_id.as_str()].map(harmless);
-            let mut row = Vec::from(names);
+            let names = [symbol.as_str(), lot.lot_id.as_str()];
+            let mut row: Vec<String> = names.map(text).into();
             row.push(lot.open_date.to_string());
             row.extend(numbers.map(exactly));
             row
@@ -109,20 +110,23 @@ fn postings(sheet: &TearSheet<'_>) -> Result<Vec<u8>, CliError> {
             PostingKind::Fill { side, quantity, price } => {
                 (side.to_string(), exactly(*quantity), exactly(*price))
             }
+            PostingKind::Adopted { side, quantity, price } => {
+                (format!("adopted {side}"), exactly(*quantity), exactly(*price))
+            }
             PostingKind::Cash(kind) => (kind.to_string(), String::new(), String::new()),
             PostingKind::Action(_) => ("action".to_owned(), String::new(), String::new()),
         };
         let mut row = vec![
             posting.time.to_string(),
             posting.date.to_string(),
-            harmless(posting.strategy_id.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
-            harmless(posting.symbol.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
+            text(posting.strategy_id.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
+            text(posting.symbol.as_ref().map(ToString::to_string).unwrap_or_default().as_str()),
             what,
             quantity,
             price,
         ];
         row.extend([posting.amount, posting.fees, posting.realized, posting.cash].map(exactly));
-        row.push(harmless(&posting.cause));
+        row.push(text(&posting.cause));
         row
     });
     let header = [

@@ -2,6 +2,9 @@
 
 mod files;
 mod page;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;
 
 use crate::error::{CliError, ExitKind, OrExit};
 use crate::history::{History, LineKey};
@@ -9,7 +12,7 @@ use crate::run_report::float as as_float;
 use chrono::{Datelike, NaiveDate};
 use mts_foundation::fund::NavSnapshot;
 use mts_foundation::num::exact;
-use mts_foundation::{CashKind, Decimal, FundId};
+use mts_foundation::{CashFlow, CashKind, Currency, Decimal, FundId};
 use mts_portfolio::books::{Exposures, FundBooks, Posting, PostingKind};
 use mts_portfolio::performance::{
     Attribution, AttributionPeriod, Contribution, ExternalFlow, FlowTiming, LineContribution, MoneyWeighted,
@@ -58,6 +61,9 @@ pub(crate) struct TearSheet<'a> {
     residual: Contribution,
     exposures: Exposures,
     moved: BTreeMap<CashKind, Amount>,
+    /// Cash that issuers paid: delistings and dividends that an operator booked.
+    #[serde(with = "exact")]
+    actions: Decimal,
     #[serde(skip)]
     returns: TimeWeighted,
     #[serde(skip)]
@@ -73,9 +79,9 @@ pub(crate) struct TearSheet<'a> {
 }
 
 /// A sum of money.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Amount(#[serde(with = "exact")] Decimal);
+pub(crate) struct Amount(#[serde(with = "exact")] pub(crate) Decimal);
 
 /// The return of one month.
 #[derive(Serialize)]
@@ -111,12 +117,16 @@ impl<'a> TearSheet<'a> {
         let mut valuations = vec![Valuation { date: before, nav: books.opening_cash() }];
         valuations
             .extend(nav.iter().map(|snapshot| Valuation { date: snapshot.asof, nav: snapshot.nav_usd }));
-        let (postings, after): (Vec<&Posting>, Vec<&Posting>) = history
-            .postings
+        let postings: Vec<&Posting> =
+            history.postings.iter().filter(|posting| posting.fund_id == *fund_id).collect();
+        // Capital belongs to the session at whose end it is first part of the value, whatever its date.
+        let sessions = history.sessions.iter().filter(|session| session.fund_id == *fund_id);
+        let flows: Vec<ExternalFlow> = nav
             .iter()
-            .filter(|posting| posting.fund_id == *fund_id)
-            .partition(|posting| posting.date <= last.asof);
-        let flows = capital(&postings, before);
+            .zip(sessions)
+            .filter(|(_, session)| !session.flow.is_zero())
+            .map(|(snapshot, session)| ExternalFlow { date: snapshot.asof, amount: session.flow })
+            .collect();
         let returns = time_weighted(&valuations, &flows, FlowTiming::default()).or_exit(ExitKind::Data)?;
         let end = Valuation { date: last.asof, nav: last.nav_usd };
         let opening = ExternalFlow { date: before, amount: books.opening_cash() };
@@ -128,13 +138,8 @@ impl<'a> TearSheet<'a> {
         let attribution = attribution(history, fund_id, &returns)?;
         let index: Vec<f64> =
             std::iter::once(1.0).chain(returns.steps.iter().map(|step| as_float(step.index))).collect();
-        let costs = traded(&postings).costs(&valuations).or_exit(ExitKind::Data)?;
+        let costs = traded(&postings, books.currency())?.costs(&valuations).or_exit(ExitKind::Data)?;
         let flowed: Decimal = flows.iter().map(|flow| flow.amount).sum();
-        if !after.is_empty() {
-            let message =
-                format!("{} postings after the last session's end are not in the sheet", after.len());
-            crate::commands::say_note(&message);
-        }
         Ok(Self {
             name: &history.config.run.name,
             fund_id,
@@ -169,6 +174,11 @@ impl<'a> TearSheet<'a> {
             residual: attribution.residual,
             exposures: history.books.exposures(fund_id).unwrap_or_default(),
             moved: books.moved().iter().map(|(kind, amount)| (*kind, Amount(*amount))).collect(),
+            actions: postings
+                .iter()
+                .filter(|posting| matches!(posting.kind, PostingKind::Action(_)))
+                .map(|posting| posting.amount)
+                .sum(),
             returns,
             lines: attribution.lines,
             nav,
@@ -189,43 +199,23 @@ impl<'a> TearSheet<'a> {
     }
 }
 
-/// Capital that came in (positive) or went out, not before the first valuation.
-fn capital(postings: &[&Posting], first: NaiveDate) -> Vec<ExternalFlow> {
-    let flows = postings.iter().filter_map(|posting| match posting.kind {
-        PostingKind::Cash(kind) if kind.is_capital() => {
-            Some(ExternalFlow { date: posting.date.max(first), amount: posting.amount })
-        }
-        _ => None,
-    });
-    flows.collect()
-}
-
-/// What was traded and what that cost.
-fn traded(postings: &[&Posting]) -> TradedMoney {
+/// What was traded and what that cost. Units that were taken over from an account are no trade.
+fn traded(postings: &[&Posting], currency: Currency) -> Result<TradedMoney, CliError> {
     let mut traded = TradedMoney::default();
     for posting in postings {
+        let Posting { amount, fees, symbol, .. } = posting;
         match &posting.kind {
-            PostingKind::Fill { .. } => {
-                let side =
-                    if posting.amount.is_sign_negative() { &mut traded.bought } else { &mut traded.sold };
-                *side = side.saturating_add(posting.amount.abs());
-                traded.fees = traded.fees.saturating_add(posting.fees);
-            }
+            PostingKind::Fill { side, .. } => traded.add(*side, amount.abs(), *fees),
             PostingKind::Cash(kind) => {
-                let cost = match kind {
-                    CashKind::Fee => &mut traded.fees,
-                    CashKind::Borrow => &mut traded.borrow,
-                    CashKind::Interest => &mut traded.interest,
-                    CashKind::Deposit | CashKind::Withdrawal | CashKind::Dividend | CashKind::Other => {
-                        continue;
-                    }
-                };
-                *cost = cost.saturating_sub(posting.amount);
+                let (id, symbol) = (posting.cause.clone(), symbol.clone());
+                let (kind, amount, time) = (*kind, *amount, posting.time);
+                traded.add_movement(&CashFlow { id, kind, amount, currency, symbol, time })
             }
-            PostingKind::Action(_) => {}
+            PostingKind::Adopted { .. } | PostingKind::Action(_) => Ok(()),
         }
+        .or_exit(ExitKind::Data)?;
     }
-    traded
+    Ok(traded)
 }
 
 fn attribution(

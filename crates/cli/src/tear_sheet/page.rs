@@ -251,6 +251,9 @@ fn costs_and_cash(sheet: &TearSheet<'_>) -> Section {
         vec!["fees of fills".to_owned(), money(-sheet.books.fees())],
     ];
     rows.extend(sheet.moved.iter().map(|(kind, amount)| vec![kind.to_string(), money(amount.0)]));
+    if !sheet.actions.is_zero() {
+        rows.push(vec!["issuers' actions".to_owned(), money(sheet.actions)]);
+    }
     let total = Some(vec!["cash".to_owned(), money(sheet.books.cash())]);
     let columns = vec![Column::text("what"), Column::number("amount")];
     let table = Table { title: "Cash".to_owned(), columns, rows, total, ..Table::default() };

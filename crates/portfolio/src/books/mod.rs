@@ -4,8 +4,8 @@
 //! engine's ledger said after it, and a book that comes to another cash or position than that refuses ([`BooksError::Diverged`]).
 //! So there is one truth, the ledger, and the books explain it: by tax lot, by strategy, by reason of each cent.
 //!
-//! What the books hold is bounded by what is open; what happened is handed out as [`Posting`]s, to be kept by those who want a
-//! history.
+//! What the books hold is bounded by what is open and by the instruments that were ever traded; what happened is handed out as
+//! [`Posting`]s, to be kept by those who want a history.
 
 mod error;
 mod exposure;

@@ -244,7 +244,7 @@ impl FundRegistry {
     }
 
     fn execute(&mut self, plan_id: PlanId, execution: Execution) -> Result<(), FundError> {
-        if execution.actor == execution.cosigned_by {
+        if execution.actor.as_str().eq_ignore_ascii_case(execution.cosigned_by.as_str()) {
             return Err(FundError::SameOperator(execution.actor));
         }
         self.executable(plan_id)?;

@@ -2,7 +2,7 @@
 
 use super::{PerformanceError, Valuation, add, beyond, check_order, div, mul};
 use mts_foundation::num::{exact, exact_option};
-use mts_foundation::{CashFlow, CashKind, Decimal, Fill};
+use mts_foundation::{CashFlow, CashKind, Decimal, Fill, Side};
 use serde::{Deserialize, Serialize};
 
 const DAYS_OF_A_YEAR: i64 = 365;
@@ -63,9 +63,17 @@ impl TradedMoney {
     /// [`PerformanceError::OutOfRange`]; nothing has changed then.
     pub fn add_fill(&mut self, fill: &Fill, worth: Decimal) -> Result<(), PerformanceError> {
         let value = mul(mul(fill.quantity, fill.price, "traded value")?, worth, "traded value")?;
-        let fees = add(self.fees, fill.fees, "fees")?;
-        let side = if fill.side.sign() > 0 { &mut self.bought } else { &mut self.sold };
-        *side = add(*side, value, "traded value")?;
+        self.add(fill.side, value, fill.fees)
+    }
+
+    /// Adds what was traded, in the fund's currency.
+    ///
+    /// # Errors
+    /// [`PerformanceError::OutOfRange`]; nothing has changed then.
+    pub fn add(&mut self, side: Side, value: Decimal, fees: Decimal) -> Result<(), PerformanceError> {
+        let fees = add(self.fees, fees, "fees")?;
+        let traded = if side.sign() > 0 { &mut self.bought } else { &mut self.sold };
+        *traded = add(*traded, value, "traded value")?;
         self.fees = fees;
         Ok(())
     }

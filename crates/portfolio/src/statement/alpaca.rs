@@ -6,6 +6,17 @@ use mts_foundation::{CashKind, Currency, Decimal, Side, Symbol};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Whether a symbol is the OCC's of an option: after the root six digits of the expiry, C or P, eight of the strike.
+fn is_option(symbol: &str) -> bool {
+    let Some((_, tail)) = symbol.len().checked_sub(15).and_then(|root| symbol.split_at_checked(root)) else {
+        return false;
+    };
+    tail.bytes().enumerate().all(|(place, byte)| match place {
+        6 => matches!(byte, b'C' | b'P'),
+        _ => byte.is_ascii_digit(),
+    })
+}
+
 /// Reads account activities: pages one after the other in one list. They say neither balances nor positions. The day of a
 /// fill is that of UTC: New York's, but for the last hour of the late session in winter.
 ///
@@ -23,7 +34,10 @@ pub fn read_alpaca(bytes: &[u8], account: &str) -> Result<Statement, StatementEr
     for (line, record) in (1..).zip(&records) {
         let record = Record { row: Row { line, cells: Vec::new() }, value: record };
         let kind = record.text("activity_type");
-        if kind == "FILL" {
+        if kind == "FILL" && is_option(&record.text("symbol")) {
+            let reason = "an option: what a contract is worth is not told here".to_owned();
+            unread.push(Unread { line, reason });
+        } else if kind == "FILL" {
             trades.push(record.trade()?);
         } else if record.text("net_amount").is_empty() {
             let kind: String = kind.chars().take(40).collect();
@@ -180,6 +194,21 @@ mod tests {
             ("2026-03-02".into(), "2026-03-06".into())
         );
         assert_eq!(found.positions, None, "it says none, which is not: there are none");
+    }
+
+    #[test]
+    fn options_are_left_out_and_told() {
+        for (symbol, option) in [
+            ("AAPL260320C00150000", true),
+            ("F260320P00012500", true),
+            ("AAPL", false),
+            ("BRK.B260320X00150000", false),
+        ] {
+            assert_eq!(is_option(symbol), option, "{symbol}");
+        }
+        let text = r#"[{"activity_type":"FILL","symbol":"AAPL260320C00150000"},{"activity_type":"CSD","date":"2026-03-05","net_amount":"1"}]"#;
+        let found = read_alpaca(text.as_bytes(), "").unwrap();
+        assert_eq!((found.trades.len(), found.unread[0].line), (0, 1));
     }
 
     #[test]

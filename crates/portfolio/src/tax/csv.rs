@@ -18,10 +18,16 @@ fn cents(value: Decimal) -> Decimal {
     if cents.is_zero() { cents.abs() } else { cents }
 }
 
-/// Text as a field. What a spreadsheet would take for a formula gets an apostrophe before it.
-fn field(text: &str) -> Cow<'_, str> {
+/// Text that a spreadsheet takes for text: what it would take for a formula gets an apostrophe before it.
+#[must_use]
+pub fn spreadsheet_text(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { Cow::from(format!("'{text}")) } else { Cow::from(text) };
+    if formula { Cow::from(format!("'{text}")) } else { Cow::from(text) }
+}
+
+/// Text as a field.
+fn field(text: &str) -> Cow<'_, str> {
+    let text = spreadsheet_text(text);
     if text.contains([',', '"', '\n', '\r', ';']) || text.starts_with(' ') || text.ends_with(' ') {
         return Cow::from(format!("\"{}\"", text.replace('"', "\"\"")));
     }

@@ -19,7 +19,7 @@ mod wash;
 #[cfg(test)]
 mod wash_rules;
 
-pub use csv::CSV_HEADER;
+pub use csv::{CSV_HEADER, spreadsheet_text};
 pub use history::{MAX_TAX_ITEMS, TaxHistory};
 pub use holding::{Term, long_term_from};
 pub use policy::{InstrumentPolicy, TaxPolicy, WashSalesEverywhere};

@@ -270,11 +270,17 @@ fn move_capital(app: &App, args: &MoveArgs, kind: MoveKind) -> Result<(), CliErr
             return Err(CliError::new(ExitKind::Refused, message));
         }
     }
+    let today = time.to_datetime().date_naive();
+    let date = args.date.unwrap_or(today);
+    if date > today {
+        let message = format!("--date {date} has not come yet, today is {today}; book money when it arrives");
+        return Err(CliError::new(ExitKind::Usage, message));
+    }
     let moved = CapitalMove {
         fund_id: args.fund_id.clone(),
         kind,
         amount: args.amount,
-        date: args.date.unwrap_or_else(|| time.to_datetime().date_naive()),
+        date,
         actor: args.by.actor.clone(),
         reason: args.by.reason.clone(),
         reference: args.reference.clone(),
