@@ -167,4 +167,53 @@ mod tests {
         }
         assert!(bucket.has_token(rate, Timestamp::from_millis(601)));
     }
+
+    #[test]
+    fn what_was_taken_for_nothing_comes_back_and_never_beyond_the_burst() {
+        let rate = RateBucket { per_minute: 1, burst: 2 };
+        let mut bucket = Bucket::full(rate, Timestamp::EPOCH);
+        bucket.give_back(rate);
+        assert_eq!(bucket, Bucket::full(rate, Timestamp::EPOCH), "a full one stays full");
+        bucket.take(rate, Timestamp::EPOCH);
+        bucket.take(rate, Timestamp::EPOCH);
+        assert!(!bucket.has_token(rate, Timestamp::EPOCH));
+        bucket.give_back(rate);
+        assert!(bucket.has_token(rate, Timestamp::EPOCH));
+        bucket.take(rate, Timestamp::EPOCH);
+        assert!(!bucket.has_token(rate, Timestamp::EPOCH), "one came back, not two");
+    }
+
+    #[test]
+    fn an_order_takes_from_all_its_buckets_and_gives_back_to_all() {
+        let rate = Some(RateBucket { per_minute: 1, burst: 1 });
+        let order = Order::builder()
+            .order_id("o")
+            .idempotency_key("k")
+            .symbol("A")
+            .side(mts_foundation::Side::Buy)
+            .quantity(mts_foundation::Decimal::ONE)
+            .order_type(mts_foundation::OrderType::Market)
+            .fund_id("f")
+            .strategy_id("s")
+            .broker("paper")
+            .actor("strategy:s")
+            .created_at(Timestamp::EPOCH)
+            .build()
+            .unwrap();
+        for (what, limits) in [
+            ("strategy s", GateLimits { strategy_rate: rate, ..GateLimits::default() }),
+            ("instrument A", GateLimits { symbol_rate: rate, ..GateLimits::default() }),
+            ("fund f", GateLimits { fund_rate: rate, ..GateLimits::default() }),
+            ("broker paper", GateLimits { broker_rate: rate, ..GateLimits::default() }),
+        ] {
+            let mut buckets = Buckets::default();
+            let empty =
+                |buckets: &Buckets| buckets.empty(&limits, &order, Timestamp::EPOCH).map(|empty| empty.what);
+            assert_eq!(empty(&buckets), None, "{what}");
+            buckets.take(&limits, &order, Timestamp::EPOCH);
+            assert_eq!(empty(&buckets).as_deref(), Some(what));
+            buckets.give_back(&limits, &order);
+            assert_eq!(empty(&buckets), None, "{what} came back");
+        }
+    }
 }

@@ -176,3 +176,15 @@ pub(crate) fn reject(
 ) -> Box<Rejection> {
     Box::new(Rejection { gate, code, limit, observed, message })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people_have_cents_above_one_and_six_places_below() {
+        let shown = ["1", "0.1234567", "1.006", "-0.9999999", "-123.456", "0"]
+            .map(|text| short(text.parse().unwrap()).to_string());
+        assert_eq!(shown, ["1", "0.123457", "1.01", "-1", "-123.46", "0"]);
+    }
+}
