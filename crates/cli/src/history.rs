@@ -35,6 +35,8 @@ pub(crate) struct History {
     pub(crate) books: Books,
     /// Every line of the cash ledger, in order.
     pub(crate) postings: Vec<Posting>,
+    /// After which input each of them was made.
+    pub(crate) places: Vec<Sequence>,
     pub(crate) nav: Vec<NavSnapshot>,
     pub(crate) sessions: Vec<SessionProfit>,
     /// The input after which the last session's values were taken.
@@ -89,6 +91,7 @@ impl History {
             goes_on: false,
             books,
             postings: Vec::new(),
+            places: Vec::new(),
             nav: Vec::new(),
             sessions: Vec::new(),
             totals: BTreeMap::new(),
@@ -102,7 +105,7 @@ impl History {
         let RunFolder { config, core, .. } = run;
         let ended = failed.map_or_else(|| walk.books.agree_with(core.state().ledger()), Err);
         ended.or_exit(ExitKind::Journal)?;
-        let Walk { books, mut postings, nav, sessions, last_close, goes_on, .. } = walk;
+        let Walk { books, mut postings, places, nav, sessions, last_close, goes_on, .. } = walk;
         if core.state().inputs() == 0 {
             let message =
                 format!("nothing had happened in {} by then; name a later instant", folder.display());
@@ -116,7 +119,7 @@ impl History {
             return Err(CliError::new(ExitKind::Data, message));
         }
         settle_late_fees(&mut postings).or_exit(ExitKind::Journal)?;
-        Ok(Self { config, core, books, postings, nav, sessions, last_close, goes_on })
+        Ok(Self { config, core, books, postings, places, nav, sessions, last_close, goes_on })
     }
 
     /// The books of one fund, or of the run's own.
@@ -134,6 +137,7 @@ impl History {
 struct Walk {
     books: Books,
     postings: Vec<Posting>,
+    places: Vec<Sequence>,
     nav: Vec<NavSnapshot>,
     sessions: Vec<SessionProfit>,
     /// What each line had brought at the last session's end.
@@ -155,6 +159,7 @@ impl Walk {
                 let flow = self.flows.entry(fund_id.clone()).or_default();
                 *flow = flow.saturating_add(*amount);
             }
+            self.places.extend(posting.as_ref().map(|_| step.sequence));
             self.postings.extend(posting);
             if let Event::NavUpdated(snapshot) = event {
                 self.books.agree_with(step.core.state().ledger())?;

@@ -7,7 +7,7 @@ use crate::error::{CliError, ExitKind};
 use crate::history::History;
 use crate::run_folder::Until;
 use chrono::{Days, NaiveDate, NaiveTime, TimeDelta};
-use mts_foundation::{CashKind, CorporateActionKind, Decimal, FillId, FundId, Symbol};
+use mts_foundation::{CashKind, CorporateActionKind, FillId, FundId};
 use mts_portfolio::books::{Posting, PostingKind};
 use mts_portfolio::statement::{
     BookedRecords, Comparison, SHIFT_DAYS, Statement, StatementMovement, StatementTrade, compare,
@@ -50,17 +50,25 @@ pub(crate) fn statement(app: &App, args: &StatementArgs) -> Result<(), CliError>
 
 /// What the books say of the same period.
 fn booked(app: &App, args: &StatementArgs, statement: &Statement) -> Result<BookedRecords, CliError> {
-    let read = |last: NaiveDate| History::read(app, &args.folder, end_of(last), None);
-    let at_end = read(statement.to)?;
-    let (fund_id, fund) = at_end.fund(args.fund.as_ref())?;
-    let positions: BTreeMap<Symbol, Decimal> =
-        fund.positions().iter().map(|(symbol, held)| (symbol.clone(), held.quantity)).collect();
-    let cash = BTreeMap::from([(fund.currency(), fund.cash())]);
     // What the other side counts in another period is found only where it can be seen.
     let around = Days::new(SHIFT_DAYS.unsigned_abs());
     let first = statement.from.checked_sub_days(around).unwrap_or(statement.from);
     let last = statement.to.checked_add_days(around).unwrap_or(statement.to);
-    let history = read(last)?;
+    let history = History::read(app, &args.folder, end_of(last), None)?;
+    let (fund_id, opened) = history.fund(args.fund.as_ref())?;
+    // By trade dates, as the statement has it: after hours the day of the exchange goes on.
+    let dated =
+        history.postings.iter().zip(&history.places).filter(|(posting, _)| posting.date <= statement.to);
+    let (positions, cash) = match dated.map(|(_, place)| *place).max() {
+        None => (BTreeMap::new(), opened.opening_cash()),
+        Some(place) => {
+            let at_end = History::read(app, &args.folder, Until::Sequence(place), None)?;
+            let (_, fund) = at_end.fund(args.fund.as_ref())?;
+            let held = fund.positions().iter().map(|(symbol, held)| (symbol.clone(), held.quantity));
+            (held.collect(), fund.cash())
+        }
+    };
+    let cash = BTreeMap::from([(opened.currency(), cash)]);
     let near: Vec<&Posting> = history
         .postings
         .iter()
