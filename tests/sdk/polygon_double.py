@@ -54,7 +54,8 @@ def history(double, table, client):
     def pages():
         whole = bars(1, "minute", limit=50_000)
         double.heard()
-        parts = bars(1, "minute", limit=500)
+        # Minutes without a trade have no bar: after a weekend there are 1,400 in nine days.
+        parts = bars(1, "minute", limit=200)
         return [row.timestamp for row in parts] == [row.timestamp for row in whole] and pages_of("/v2/aggs") > 3
     case("pages of bars", pages)
     case("bars of crypto", lambda: len(bars(1, "hour", "X:BTCUSD")) in range(214, 218))
