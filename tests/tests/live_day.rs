@@ -13,7 +13,9 @@
 mod common;
 
 use common::{mts, root, text};
+use mts_foundation::Decimal;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -76,8 +78,20 @@ fn double(name: &str, faults: bool) -> (Double, Vec<(String, String)>, String, S
     (double, variables, control, section)
 }
 
-/// Trades the day; the positions of the run, those of the venue where there is one, and what went wrong on the way.
-fn day(broker: &str, symbols: &[&str], faults: bool) -> (Value, Option<Value>, String) {
+/// What is left of a day.
+struct Ended {
+    /// Positions of the run, by symbol.
+    held: Value,
+    /// Positions of the account, where there is a venue.
+    at_venue: Option<Value>,
+    /// The order of a symbol whose fate is still unknown, as the units that it may have added.
+    unknown: BTreeMap<String, Decimal>,
+    /// What went wrong on the way, and the last orders.
+    story: String,
+}
+
+/// Trades the day.
+fn day(broker: &str, symbols: &[&str], faults: bool) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     let example = std::fs::read_to_string(root().join("examples/live-day.toml")).unwrap();
     let (head, _) = example.split_once("\n[broker]\n").unwrap();
@@ -136,7 +150,44 @@ fn day(broker: &str, symbols: &[&str], faults: bool) -> (Value, Option<Value>, S
         drop(double);
         account["positions"].clone()
     });
-    (Value::Object(held.collect()), at_venue, story)
+    let unknown = orders.iter().filter(|row| row["state"] == "unknown").map(|row| {
+        let order = &row["order"];
+        let units: Decimal = order["quantity"].as_str().unwrap().parse().unwrap();
+        let units = if order["side"] == "sell" { -units } else { units };
+        (order["symbol"].as_str().unwrap().to_owned(), units)
+    });
+    Ended { held: Value::Object(held.collect()), at_venue, unknown: unknown.collect(), story }
+}
+
+/// The positions are those that the day leads to, at the run and at the venue.
+///
+/// A connection that is cut while an order leaves makes its fate unknown, and a venue that does not show it is believed after two
+/// minutes only, which this day does not have. Until then nothing is traded there, so the run holds what it held; the venue has the
+/// order or has it not, and nothing else.
+fn as_wanted(ended: &Ended, symbols: &[&str], what: &str) {
+    let units = |positions: &Value, symbol: &str| -> Decimal {
+        positions.get(symbol).map_or(Decimal::ZERO, |text| text.as_str().unwrap().parse().unwrap())
+    };
+    let story = &ended.story;
+    let wanted: Decimal = UNITS.parse().unwrap();
+    for symbol in symbols {
+        let held = units(&ended.held, symbol);
+        let unknown = ended.unknown.get(*symbol);
+        assert!(
+            held == wanted || unknown.is_some() && held.is_zero(),
+            "{what}: {symbol}: {held} are held: {story}"
+        );
+        let Some(at_venue) = &ended.at_venue else { continue };
+        let differs = units(at_venue, symbol) - held;
+        assert!(
+            differs.is_zero() || Some(&differs) == unknown,
+            "{what}: {symbol}: the venue has {differs} more: {story}"
+        );
+    }
+    for positions in [Some(&ended.held), ended.at_venue.as_ref()].into_iter().flatten() {
+        let others = positions.as_object().unwrap().keys().find(|symbol| !symbols.contains(&symbol.as_str()));
+        assert_eq!(others, None, "{what}: nobody trades that: {story}");
+    }
 }
 
 /// No secret stands in anything that was written: journal, reports, tape, state, log and result. Returns how many bytes there are.
@@ -193,12 +244,10 @@ fn a_day_ends_the_same_at_every_broker_with_and_without_disconnects() {
                     continue;
                 }
                 scope.spawn(move || {
-                    let (held, at_venue, story) = day(broker, symbols, faults);
-                    let wanted: Value = symbols.iter().map(|symbol| (*symbol, UNITS)).collect();
-                    assert_eq!(held, wanted, "{broker}, faults {faults}: {story}");
-                    if let Some(at_venue) = at_venue {
-                        assert_eq!(at_venue, wanted, "{broker}, faults {faults}: at the venue: {story}");
-                    }
+                    let ended = day(broker, symbols, faults);
+                    let what = format!("{broker}, faults {faults}");
+                    assert!(faults || ended.unknown.is_empty(), "{what}: {}", ended.story);
+                    as_wanted(&ended, symbols, &what);
                 });
             }
         }
