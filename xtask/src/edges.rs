@@ -68,6 +68,7 @@ const TABLE: &[Row] = &[
     row("mts-cli",         See::Domain(&["mts-venues"]),                          KIT),
     row("mts-sim",         See::AllBut(&["mts-cli", "mts-tests", "xtask"]),       &[]),
     row("mts-tests",       See::AllBut(&["mts-sim", "xtask"]),                    &[]),
+    row("mts-quant-vectors", See::Only(&["mts-foundation", "mts-quantkit"]),      &[]),
     row("xtask",           See::Only(&[]),                                        &[]),
     row("xtask-api",       See::Only(&[]),                                        &[]),
 ];
