@@ -32,7 +32,7 @@ enum Kind {
     /// Criterion bench targets of the package.
     Criterion { package: &'static str, targets: &'static [&'static str], features: &'static str },
     /// A program of the package, built as one that is handed on, that measures by itself.
-    Binary { package: &'static str, target: &'static str },
+    Binary { package: &'static str, target: &'static str, features: &'static str },
 }
 
 #[derive(Debug)]
@@ -41,6 +41,9 @@ struct Bench {
     measures: &'static str,
     kind: Kind,
 }
+
+/// The whole path; peers are measured beside it.
+const PATH: Kind = Kind::Binary { package: "mts-tests", target: "mts-bench-path", features: "databento" };
 
 const TABLE: &[Bench] = &[
     Bench {
@@ -89,23 +92,24 @@ const TABLE: &[Bench] = &[
     },
     Bench {
         name: "path",
-        measures: "an order from signal to books, in memory and durable: orders a second, flatness, what it is held back",
-        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-path" },
+        measures: "market events and recordings to a strategy; an order from signal to books, in memory and durable: flatness, what holds \
+                   it back",
+        kind: PATH,
     },
     Bench {
         name: "recovery",
         measures: "a start after 1 M records, from a snapshot and without: percentiles over several starts",
-        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-recovery" },
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-recovery", features: "" },
     },
     Bench {
         name: "risk",
         measures: "asking all gates about an order: percentiles, orders a second, allocations, instructions, flatness",
-        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-risk" },
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-risk", features: "" },
     },
     Bench {
         name: "run",
         measures: "the main job from data to report: events a second and where the time goes",
-        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-run" },
+        kind: Kind::Binary { package: "mts-tests", target: "mts-bench-run", features: "" },
     },
     Bench {
         name: "symbology",
@@ -170,16 +174,31 @@ fn list() -> String {
     lines.join("\n")
 }
 
+/// The whole path, to be started with further arguments.
+pub(crate) fn path() -> Program {
+    PATH.program(&["--json", "--quick"])
+}
+
 impl Bench {
     fn program<S: AsRef<str>>(&self, arguments: &[S]) -> Program {
-        let start = match self.kind {
+        self.kind.program(arguments)
+    }
+}
+
+impl Kind {
+    fn program<S: AsRef<str>>(&self, arguments: &[S]) -> Program {
+        let start = match *self {
             Kind::Criterion { package, targets, features } => {
                 let targets = targets.iter().flat_map(|target| ["--bench", target]);
                 let features = if features.is_empty() { Vec::new() } else { vec!["--features", features] };
                 ["bench", "-p", package].into_iter().chain(features).chain(targets).collect()
             }
-            Kind::Binary { package, target } => {
-                vec!["run", "--profile", "dist", "-p", package, "--bin", target]
+            Kind::Binary { package, target, features } => {
+                let mut start = vec!["run", "--profile", "dist", "-p", package, "--bin", target];
+                if !features.is_empty() {
+                    start.extend(["--features", features]);
+                }
+                start
             }
         };
         let program = Program::cargo(start);

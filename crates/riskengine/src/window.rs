@@ -302,6 +302,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn equal_numbers_have_one_form_and_others_another() {
+        let plain = |text: &str| plain(text.parse().unwrap());
+        assert_eq!((plain("1.50"), plain("1.5")), ((15, 1), (15, 1)));
+        assert_eq!((plain("150"), plain("-0.25"), plain("0.00")), ((150, 0), (-25, 2), (0, 0)));
+        // Longer than 64 bits.
+        assert_eq!(plain("79228162514264337593543950330"), (79_228_162_514_264_337_593_543_950_330, 0));
+        assert_eq!(plain("7922816251426433759354395033.0"), (7_922_816_251_426_433_759_354_395_033, 0));
+    }
+
     fn order(name: u8, side: Side, quantity: u8) -> Order {
         Order::builder()
             .order_id("o")

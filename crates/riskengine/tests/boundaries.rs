@@ -264,7 +264,14 @@ fn a_loss_below_its_limit_passes_and_one_that_reaches_it_refuses_and_halts() {
         let mut world = invested(setup);
         world.mark("A", high);
         assert!(world.mark("A", below).is_empty(), "{code}");
-        assert_eq!(world.code(buy("B", "1")), None, "{code}");
+        let (decision, trace) = world.ask(buy("B", "1"), false);
+        assert!(decision.is_approved(), "{code}: {decision:?}");
+        let told = trace.iter().find(|(gate, _)| *gate == Gate::Loss).unwrap().1;
+        let part = told.observed.unwrap() / told.limit.unwrap();
+        assert!(
+            part > d("0.99") && part < Decimal::ONE,
+            "{code}: the loss nearest to its limit is told, {part}"
+        );
         world.print("A", reached);
         assert_eq!(
             world.code(buy("B", "1")),

@@ -192,6 +192,8 @@ fn windows_and_counters_survive_a_restart() {
     assert_eq!(code(send(&safe, ticket("A", "1"))), RejectCode::DuplicateContent);
     send(&safe, ticket("A", "2")).unwrap();
     drop(safe);
+    // The envelope of the configuration is a moment younger than the one that was kept.
+    house.clock.wait(1);
     let safe = house.start(limits());
     assert_eq!(code(send(&safe, ticket("A", "3"))), RejectCode::OrderRate);
     assert_eq!(safe.risk_state().orders_placed, 2);
@@ -349,8 +351,11 @@ fn an_order_that_may_be_live_counts_blocks_and_is_resolved_by_evidence() {
     else {
         panic!("passed")
     };
-    // Of the same strategy nothing is opened elsewhere either.
+    // Of the same strategy nothing is opened elsewhere either; what closes elsewhere does not wait.
     assert!(matches!(send(&safe, ticket("C", "1").limit(d("98"))), Err(SafeBrokerError::Unresolved { .. })));
+    house.venue.hold("C", "1");
+    now(safe.tick()).unwrap();
+    send(&safe, ticket("C", "-1").limit(d("102"))).unwrap();
     drop(safe);
     let safe = house.start(LiveLimits { max_position_shares: Some(100.0), ..wide() });
     assert!(matches!(send(&safe, ticket("B", "1").limit(d("98"))), Err(SafeBrokerError::Unresolved { .. })));
@@ -466,6 +471,28 @@ fn a_position_that_nobody_ordered_is_an_incident_and_past_a_size_a_halt() {
     assert_eq!(safe.halts().first().unwrap().requested_by.as_str(), "exit-reconciler");
     assert_eq!(code(send(&safe, ticket("A", "1"))), RejectCode::FundHalted);
     send(&safe, ticket("A", "-1")).unwrap();
+}
+
+#[test]
+fn positions_are_compared_once_in_a_while_and_not_at_every_tick() {
+    let house = House::new();
+    let safe = house.builder(wide()).reconcile_halt_value(d("1")).start().unwrap();
+    now(safe.tick()).unwrap();
+    house.venue.hold("A", "10");
+    for _ in 0..3 {
+        house.clock.wait(59_999);
+        now(safe.tick()).unwrap();
+        now(safe.tick()).unwrap();
+        assert!(safe.halts().is_empty(), "at most one comparison saw it");
+        house.clock.wait(1);
+        if safe.halts().is_empty() {
+            now(safe.tick()).unwrap();
+        }
+        if !safe.halts().is_empty() {
+            return;
+        }
+    }
+    panic!("a minute is over more than twice, and nobody compared");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::bench;
 use crate::console;
 use crate::error::{Error, Result};
 use crate::process::Program;
@@ -100,13 +101,10 @@ fn measure_ours(request: &Request, report: &mut Report) -> Result<Vec<Ours>> {
     let bench = match &request.ours {
         Some(program) => {
             let program = existing(program, "our benchmark", "--ours PROGRAM")?;
-            Program::named(&program.to_string_lossy())
+            Program::named(&program.to_string_lossy()).args(["--json", "--quick"])
         }
-        None => {
-            Program::cargo(["run", "--profile", "dist", "-p", "mts-tests", "--bin", "mts-bench-path", "--"])
-        }
+        None => bench::path(),
     };
-    let bench = bench.args(["--json", "--quick"]);
     // The first run builds what there is to build and is not counted.
     bench.output()?;
     (0..ROUNDS)

@@ -43,17 +43,19 @@ pub(super) fn loss(check: &Check<'_>, trace: &mut GateTrace) -> GateResult {
         return Err(reject(Gate::Loss, cause.code, cause.limit, cause.observed, message));
     }
     if trace.is_on() {
-        if let (Some(limit), true) = (exact.daily_loss, baselines.day > Decimal::ZERO) {
-            let observed = (baselines.day - check.nav).checked_div(baselines.day).unwrap_or_default();
-            trace.compared(Gate::Loss, observed, limit);
-        }
         if let Some(limit) = exact.daily_loss_money {
             trace.compared(Gate::Loss, baselines.day - check.nav, limit);
         }
-        if let (Some(limit), true) = (exact.drawdown, baselines.high_water > Decimal::ZERO) {
-            let fall = baselines.high_water - check.nav;
-            let observed = fall.checked_div(baselines.high_water).unwrap_or_default();
-            trace.compared(Gate::Loss, observed, limit);
+        for (baseline, limit) in [
+            (baselines.day, exact.daily_loss),
+            (baselines.week, exact.weekly_loss),
+            (baselines.month, exact.monthly_loss),
+            (baselines.high_water, exact.drawdown),
+        ] {
+            if let (Some(limit), true) = (limit, baseline > Decimal::ZERO) {
+                let observed = (baseline - check.nav).checked_div(baseline).unwrap_or_default();
+                trace.compared(Gate::Loss, observed, limit);
+            }
         }
     }
     pass(trace, Gate::Loss)

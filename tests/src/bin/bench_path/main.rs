@@ -13,6 +13,8 @@ mod bars;
 mod journal;
 mod market;
 mod portfolio;
+#[cfg(feature = "databento")]
+mod recording;
 mod world;
 
 use bars::Bars;
@@ -180,7 +182,10 @@ fn bench() -> Fallible<()> {
     }
     let bars = Bars::measure()?;
     let portfolio = Booked::measure()?;
-    let market = [Market::measure(true, orders)?, Market::measure(false, orders)?];
+    #[cfg_attr(not(feature = "databento"), expect(unused_mut, reason = "recordings are a feature"))]
+    let mut market = vec![Market::measure(true, orders)?, Market::measure(false, orders)?];
+    #[cfg(feature = "databento")]
+    market.extend(recording::measure(orders)?);
     let (mut in_memory, world) = measure("in memory", Discarding::default(), orders)?;
     let bytes = world.journal().bytes();
     in_memory.note =
@@ -201,7 +206,7 @@ fn bench() -> Fallible<()> {
     if as_json {
         println!(
             "{}",
-            json!({ "bars": bars.json(), "portfolio": portfolio.json(), "market": market.each_ref().map(Market::json), "in_memory": in_memory.json(), "durable": durable.json() })
+            json!({ "bars": bars.json(), "portfolio": portfolio.json(), "market": market.iter().map(Market::json).collect::<Vec<_>>(), "in_memory": in_memory.json(), "durable": durable.json() })
         );
     } else {
         bars.tell();

@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Instruments that the events go round.
-const INSTRUMENTS: usize = 8;
+pub(crate) const INSTRUMENTS: usize = 8;
 
 /// Between two events: each instrument has one every 100 ms, as the one of the peers' benchmarks.
-const PAUSE: Duration = Duration::from_micros(12_500);
+pub(crate) const PAUSE: Duration = Duration::from_micros(12_500);
 
 /// When the last event left the feed, and how long each took to its decision in nanoseconds. Two looks at the clock an event
 /// cost a tenth of it, so this has a round of its own.
@@ -53,7 +53,8 @@ impl Strategy for NoOp {
     }
 }
 
-struct Recorded(std::vec::IntoIter<MarketEvent>, Watch);
+/// Events that are made before the clock runs.
+struct Recorded(std::vec::IntoIter<MarketEvent>);
 
 impl DataFeed for Recorded {
     fn name(&self) -> &str {
@@ -63,11 +64,7 @@ impl DataFeed for Recorded {
         Ok(())
     }
     async fn next(&mut self) -> Result<Option<MarketEvent>, MarketDataError> {
-        let event = self.0.next();
-        if let Some(watch) = &self.1 {
-            lock(watch).left = Some(Instant::now());
-        }
-        Ok(event)
+        Ok(self.0.next())
     }
     async fn stop(&mut self) -> Result<(), MarketDataError> {
         Ok(())
@@ -77,9 +74,34 @@ impl DataFeed for Recorded {
     }
 }
 
+/// A feed whose events are timed as they leave it, where somebody watches.
+struct Watched<F>(F, Watch);
+
+impl<F: DataFeed> DataFeed for Watched<F> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    async fn start(&mut self) -> Result<(), MarketDataError> {
+        self.0.start().await
+    }
+    async fn next(&mut self) -> Result<Option<MarketEvent>, MarketDataError> {
+        let event = self.0.next().await?;
+        if let Some(watch) = &self.1 {
+            lock(watch).left = Some(Instant::now());
+        }
+        Ok(event)
+    }
+    async fn stop(&mut self) -> Result<(), MarketDataError> {
+        self.0.stop().await
+    }
+    fn stats(&self) -> FeedStats {
+        self.0.stats()
+    }
+}
+
 /// The steps of the walk that the peers' benchmarks use: a 64-bit linear congruential generator (Knuth's MMIX constants), seed
 /// 42, -2 to 2 ticks.
-fn steps() -> impl Iterator<Item = i64> {
+pub(crate) fn steps() -> impl Iterator<Item = i64> {
     let mut seed: u64 = 42;
     std::iter::repeat_with(move || {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -143,18 +165,29 @@ pub(crate) struct Market {
 }
 
 impl Market {
-    /// Measures the quickest of three rounds, and in a fourth how long each event waits for its decision.
+    /// Measures events that are there already.
     pub(crate) fn measure(quotes: bool, count: u64) -> Fallible<Self> {
+        let kind = if quotes { "quotes" } else { "trades" };
+        Self::of(kind, count, |now, symbols| Ok(Recorded(events(count, quotes, now, symbols)?.into_iter())))
+    }
+
+    /// Measures the quickest of three rounds, and in a fourth how long each event waits for its decision. The feed is made before
+    /// the clock runs.
+    pub(crate) fn of<F: DataFeed>(
+        kind: &'static str,
+        count: u64,
+        feed: impl Fn(Timestamp, &[Symbol]) -> Fallible<F>,
+    ) -> Fallible<Self> {
         let mut best: Option<Self> = None;
         for _ in 0..3 {
-            let round = Self::round(quotes, count, &None)?;
+            let round = Self::round(kind, count, &feed, &None)?;
             if best.as_ref().is_none_or(|best| round.took < best.took) {
                 best = Some(round);
             }
         }
         let mut best = best.ok_or("no round was measured")?;
         let watch = Arc::new(Mutex::new(Stopwatch::default()));
-        Self::round(quotes, count, &Some(Arc::clone(&watch)))?;
+        Self::round(kind, count, &feed, &Some(Arc::clone(&watch)))?;
         best.waits = std::mem::take(&mut lock(&watch).waits);
         if best.waits.len() as u64 != count {
             return Err(format!("{count} events given, {} decided on", best.waits.len()).into());
@@ -163,9 +196,14 @@ impl Market {
         Ok(best)
     }
 
-    fn round(quotes: bool, count: u64, watch: &Watch) -> Fallible<Self> {
+    fn round<F: DataFeed>(
+        kind: &'static str,
+        count: u64,
+        feed: impl Fn(Timestamp, &[Symbol]) -> Fallible<F>,
+        watch: &Watch,
+    ) -> Fallible<Self> {
         let Parts { core, symbols, fund_id, now } = parts()?;
-        let events = events(count, quotes, now, &symbols)?;
+        let mut feed = Watched(feed(now, &symbols)?, watch.clone());
         let mut journal = Discarding::default();
         journal.append(GENESIS, b"{}")?;
         journal.commit()?;
@@ -183,7 +221,6 @@ impl Market {
             end: Timestamp::from_nanos(i64::MAX),
             script: OperatorScript::None,
         };
-        let mut feed = Recorded(events.into_iter(), watch.clone());
         let began = Instant::now();
         let end: RunEnd = replay.run(&mut feed, &mut |_| {}, &mut |_| {})?;
         let took = began.elapsed();
@@ -191,7 +228,6 @@ impl Market {
         if end.market_events != count || inputs == 0 {
             return Err(format!("{count} events given, {} taken, {inputs} marks", end.market_events).into());
         }
-        let kind = if quotes { "quotes" } else { "trades" };
         Ok(Self { kind, events: count, inputs, took, waits: Vec::new() })
     }
 
