@@ -137,6 +137,8 @@ fn measure(subject: &Subject, shard: Option<&str>, floor: f64, json: bool) -> Re
     let mut program = Program::cargo(["mutants", "--package", subject.package, "--output", &out]);
     // Its tests build small worlds and take seconds; those of other packages would catch more and take minutes a change.
     program = program.args(["--jobs", "1", "--timeout", PATIENCE, "--colors", "never"]);
+    // What a person sees in a debugger is nobody's contract.
+    program = program.args(["--exclude-re", "impl (std::)?fmt::Debug"]);
     if let Some(shard) = shard {
         program = program.args(["--sharding", "round-robin", "--shard", shard]);
     }

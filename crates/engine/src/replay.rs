@@ -99,3 +99,16 @@ impl Beginning {
         NoBeginning { from, to, reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_genesis_is_the_first_record_and_of_its_kind() {
+        let of = |sequence, kind| genesis(&JournalRecord { sequence, kind, payload: b"{}".to_vec() });
+        assert!(matches!(of(0, GENESIS), Err(RecordError::Unreadable { .. })), "it lacks fields, and is one");
+        assert!(matches!(of(0, GENESIS + 1), Err(RecordError::NoGenesis)));
+        assert!(matches!(of(1, GENESIS), Err(RecordError::NoGenesis)));
+    }
+}
