@@ -182,10 +182,8 @@ fn bench() -> Fallible<()> {
     }
     let bars = Bars::measure()?;
     let portfolio = Booked::measure()?;
-    #[cfg_attr(not(feature = "databento"), expect(unused_mut, reason = "recordings are a feature"))]
     let mut market = vec![Market::measure(true, orders)?, Market::measure(false, orders)?];
-    #[cfg(feature = "databento")]
-    market.extend(recording::measure(orders)?);
+    market.extend(recordings(orders)?);
     let (mut in_memory, world) = measure("in memory", Discarding::default(), orders)?;
     let bytes = world.journal().bytes();
     in_memory.note =
@@ -225,4 +223,14 @@ fn bench() -> Fallible<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(feature = "databento")]
+fn recordings(orders: u64) -> Fallible<Vec<Market>> {
+    recording::measure(orders)
+}
+
+#[cfg(not(feature = "databento"))]
+fn recordings(_: u64) -> Fallible<Vec<Market>> {
+    Ok(Vec::new())
 }
