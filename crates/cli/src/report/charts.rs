@@ -29,7 +29,7 @@ pub(super) const WIDTH: u32 = 2_000;
 /// Height of a time chart.
 pub(super) const HEIGHT: u32 = 620;
 /// Room for the labels under the plotting area.
-const BOTTOM: u32 = 58;
+pub(super) const BOTTOM: u32 = 58;
 /// Height of a category, and the part of it that its bar takes.
 const ROW: u32 = 46;
 const BAR: f64 = 0.64;
@@ -39,13 +39,13 @@ const LINE_HEIGHT: i32 = 28;
 
 /// Placeholders for the colours of the style sheet.
 const INK: RGBColor = RGBColor(1, 0, 1);
-const MUTED: RGBColor = RGBColor(1, 0, 2);
+pub(super) const MUTED: RGBColor = RGBColor(1, 0, 2);
 const GRID: RGBColor = RGBColor(1, 0, 3);
-const AXIS: RGBColor = RGBColor(1, 0, 4);
-const LOSS: RGBColor = RGBColor(1, 0, 5);
+pub(super) const AXIS: RGBColor = RGBColor(1, 0, 4);
+pub(super) const LOSS: RGBColor = RGBColor(1, 0, 5);
 
-type Root<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
+pub(super) type Root<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Plane<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
 /// How the series of a time chart are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +225,7 @@ fn stacked(series: &[Series]) -> Vec<(usize, Vec<f64>)> {
 }
 
 /// Smallest and largest value.
-fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+pub(super) fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |extent, value| match extent {
         None => Some((value, value)),
         Some((lo, hi)) => Some((f64::min(lo, value), f64::max(hi, value))),
@@ -233,7 +233,7 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 /// Width to keep free for a text, generous enough for wide system fonts.
-fn room(text: &str) -> u32 {
+pub(super) fn room(text: &str) -> u32 {
     let width = |letter: char| match letter {
         '.' | ',' | ':' | ' ' | 'i' | 'j' | 'l' => 9,
         'm' | 'w' | 'M' | 'W' | '%' => 24,
@@ -245,7 +245,7 @@ fn room(text: &str) -> u32 {
 }
 
 /// A label cut to what fits beside a bar.
-fn shortened(label: &str) -> String {
+pub(super) fn shortened(label: &str) -> String {
     const MOST: usize = 40;
     if label.chars().count() <= MOST {
         return label.to_owned();
@@ -254,17 +254,17 @@ fn shortened(label: &str) -> String {
 }
 
 /// Margins around the plotting area, in units of the drawing.
-struct Layout {
-    height: u32,
-    top: u32,
-    right: u32,
-    bottom: u32,
-    left: u32,
+pub(super) struct Layout {
+    pub(super) height: u32,
+    pub(super) top: u32,
+    pub(super) right: u32,
+    pub(super) bottom: u32,
+    pub(super) left: u32,
 }
 
 impl Layout {
     /// Axes, grid and tick labels. `levels` = with horizontal grid lines.
-    fn plane<'a, 'b>(
+    pub(super) fn plane<'a, 'b>(
         &self,
         root: &Root<'b>,
         axes: (Axis, Axis),
@@ -307,7 +307,7 @@ fn draw_run(plane: &mut Plane<'_, '_>, kind: Kind, run: &Run, colour: RGBColor) 
 }
 
 /// The line at zero, or at the lower end when zero is not on the axis.
-fn baseline(plane: &mut Plane<'_, '_>, lo: f64, log: bool) -> Result<(), String> {
+pub(super) fn baseline(plane: &mut Plane<'_, '_>, lo: f64, log: bool) -> Result<(), String> {
     let (across, bottom) = (plane.x_range(), plane.y_range().start);
     let y = if log || lo > 0.0 { bottom } else { 0.0 };
     let line = PathElement::new(vec![(across.start, y), (across.end, y)], AXIS.stroke_width(2));
@@ -362,7 +362,7 @@ fn draw_tags(
     Ok(())
 }
 
-fn text_style(colour: RGBColor) -> TextStyle<'static> {
+pub(super) fn text_style(colour: RGBColor) -> TextStyle<'static> {
     ("sans-serif", TEXT).into_font().color(&colour)
 }
 
@@ -373,16 +373,16 @@ fn write(root: &Root<'_>, text: &str, at: (i32, i32), colour: RGBColor, side: HP
 }
 
 /// Placeholder for the colour of a series.
-fn series_colour(index: usize) -> RGBColor {
+pub(super) fn series_colour(index: usize) -> RGBColor {
     RGBColor(2, 0, u8::try_from(index % (2 * PALETTE)).unwrap_or(0))
 }
 
-fn reason(fault: impl Display) -> String {
+pub(super) fn reason(fault: impl Display) -> String {
     fault.to_string()
 }
 
 /// Draws into a string and makes it fit for a page: described for screen readers, coloured by the style sheet.
-fn draw(
+pub(super) fn draw(
     title: &str,
     description: &str,
     layout: &Layout,

@@ -5,8 +5,10 @@ use super::axis::is_daily;
 use super::charts::{BARS, Kind, PALETTE, bars_svg, budget, time_svg};
 use super::model::{
     Align, BarChart, Block, Chart, Column, Figure, Report, Scale, Section, Series, Table, TimeChart, Tone,
-    count,
+    ValueFormat, count,
 };
+use super::plane::{MATRIX, curve_svg, matrix_svg};
+use super::plane_model::{CurveChart, MatrixChart};
 use super::thin::drawable;
 use chrono::NaiveDateTime;
 
@@ -123,6 +125,8 @@ impl Page {
                 Block::Chart(Chart::Area(chart)) => self.time_chart(Kind::Area, chart)?,
                 Block::Chart(Chart::StackedArea(chart)) => self.time_chart(Kind::Stack, chart)?,
                 Block::Chart(Chart::Bars(chart)) => self.bars(chart)?,
+                Block::Chart(Chart::Curves(chart)) => self.curves(chart)?,
+                Block::Chart(Chart::Matrix(chart)) => self.matrix(chart)?,
                 Block::Text(text) => self.text(text),
                 Block::Notice(tone, text) => {
                     self.element("p", &format!("notice {}", tone_class(*tone)), text);
@@ -247,6 +251,68 @@ impl Page {
         self.drawing(svg);
         self.optional("figcaption", "", &chart.caption);
         self.details(&summary, &bars_table(chart));
+        self.raw("</figure>\n");
+        Ok(())
+    }
+
+    fn curves(&mut self, chart: &CurveChart) -> Result<(), ReportError> {
+        let points: usize = chart.curves.iter().map(|curve| curve.points.len()).sum();
+        let summary = format!("{} points of {} curves", size(points), size(chart.curves.len()));
+        let svg = curve_svg(chart, &joined(&chart.caption, &summary))?;
+        self.chart_head(&chart.title, &format!("{} by {}", chart.unit, chart.x_unit));
+        if svg.is_some() && chart.curves.len() > 1 {
+            let names: Vec<Series> = chart
+                .curves
+                .iter()
+                .map(|curve| Series { name: curve.name.clone(), values: Vec::new() })
+                .collect();
+            let counts: Vec<String> = chart.curves.iter().map(|_| String::new()).collect();
+            self.legend(&names, &counts, true);
+        }
+        self.drawing(svg);
+        self.optional("figcaption", "", &chart.caption);
+        let rows = chart.curves.iter().flat_map(|curve| {
+            let row = |(x, y): &(f64, f64)| {
+                vec![curve.name.clone(), chart.x_format.text(*x), chart.format.text(*y)]
+            };
+            curve.points.iter().map(row)
+        });
+        let table = Table {
+            columns: vec![
+                Column::text("curve"),
+                Column::number(chart.x_unit.as_str()),
+                Column::number(chart.unit.as_str()),
+            ],
+            rows: rows.collect(),
+            ..Table::default()
+        };
+        self.details(&summary, &table);
+        self.raw("</figure>\n");
+        Ok(())
+    }
+
+    fn matrix(&mut self, chart: &MatrixChart) -> Result<(), ReportError> {
+        let rows = chart.labels.len();
+        let summary = if rows > MATRIX {
+            format!("the first {MATRIX} of {} rows and columns", size(rows))
+        } else {
+            format!("{} rows and columns", size(rows))
+        };
+        let svg = matrix_svg(chart, &joined(&chart.caption, &summary))?;
+        self.chart_head(&chart.title, "-1 to 1");
+        self.drawing(svg);
+        self.optional("figcaption", "", &chart.caption);
+        let columns = [Column::text("")].into_iter();
+        let columns =
+            columns.chain(chart.labels.iter().take(MATRIX).map(|label| Column::number(label.as_str())));
+        let cells = chart.labels.iter().zip(&chart.values).take(MATRIX).map(|(label, values)| {
+            let numbers = values.iter().take(MATRIX).map(|value| ValueFormat::Number(2).text(*value));
+            [label.clone()].into_iter().chain(numbers).collect()
+        });
+        self.details(
+            &summary,
+            &Table { columns: columns.collect(), rows: cells.collect(), ..Table::default() },
+        );
         self.raw("</figure>\n");
         Ok(())
     }

@@ -15,11 +15,15 @@ mod charts;
 mod html;
 pub mod model;
 mod picture;
+mod plane;
+mod plane_model;
 #[cfg(test)]
 mod tests;
 mod thin;
 
 pub(crate) use picture::picture;
+
+pub use plane_model::{Curve, CurveChart, Joint, MatrixChart};
 
 pub use model::{
     Align, BarChart, Block, Chart, Column, Figure, Report, Scale, Section, Series, Table, TimeChart, Tone,
@@ -87,10 +91,21 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
                 check_lengths(&chart.title, &chart.series, chart.times.len())?;
                 check_order(chart)?;
             }
-            Block::Figures(_) | Block::Text(_) | Block::Notice(..) => {}
+            Block::Chart(Chart::Matrix(chart)) => check_matrix(chart)?,
+            Block::Chart(Chart::Curves(_)) | Block::Figures(_) | Block::Text(_) | Block::Notice(..) => {}
         }
     }
     html::page(report)
+}
+
+fn check_matrix(chart: &MatrixChart) -> Result<(), ReportError> {
+    let expected = chart.labels.len();
+    let found =
+        chart.values.iter().map(Vec::len).chain([chart.values.len()]).find(|found| *found != expected);
+    found.map_or(Ok(()), |found| {
+        let (chart, series) = (chart.title.clone(), "rows and columns".to_owned());
+        Err(ReportError::SeriesLength { chart, series, expected, found })
+    })
 }
 
 fn check_table(table: &Table) -> Result<(), ReportError> {

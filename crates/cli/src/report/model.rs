@@ -5,6 +5,7 @@
 //! rule throughout: commas between thousands, a full stop before decimals, an ASCII minus, `n/a` for what is no
 //! number.
 
+use super::plane_model::{CurveChart, MatrixChart};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
@@ -250,6 +251,10 @@ pub enum Chart {
     StackedArea(TimeChart),
     /// Horizontal bars by category.
     Bars(BarChart),
+    /// Curves over a number.
+    Curves(CurveChart),
+    /// A coloured matrix, with the tree that orders it.
+    Matrix(MatrixChart),
 }
 
 /// Series over time. Each series has as many values as there are times.

@@ -16,7 +16,7 @@ pub(crate) fn picture(charts: &[Chart]) -> Result<String, ReportError> {
             Chart::Line(chart) => (Kind::Line, chart),
             Chart::Area(chart) => (Kind::Area, chart),
             Chart::StackedArea(chart) => (Kind::Stack, chart),
-            Chart::Bars(_) => continue,
+            Chart::Bars(_) | Chart::Curves(_) | Chart::Matrix(_) => continue,
         };
         super::check_lengths(&chart.title, &chart.series, chart.times.len())?;
         super::check_order(chart)?;

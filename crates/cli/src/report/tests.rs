@@ -241,3 +241,36 @@ fn reports_serialize_with_null_for_gaps() {
     let json = serde_json::to_string(&one(Chart::Line(chart))).unwrap();
     assert!(json.contains("\"values\":[1.0,null]") && json.contains("2001-01-02T00:00:00"), "{json}");
 }
+
+#[test]
+fn curves_and_matrices_are_drawn_with_their_numbers() {
+    let frontier = Curve {
+        name: "frontier".into(),
+        points: vec![(0.1, 0.02), (0.2, 0.05), (f64::NAN, 1.0)],
+        joined: true,
+    };
+    let assets = Curve { name: "assets".into(), points: vec![(0.3, 0.01)], joined: false };
+    let chart = CurveChart { title: "c".into(), curves: vec![frontier, assets], ..CurveChart::default() };
+    let page = render(&one(Chart::Curves(chart))).unwrap();
+    assert_eq!(
+        (page.matches("<polyline").count(), page.matches("<circle").count()),
+        (2, 3),
+        "a curve and the line at zero"
+    );
+    assert!(page.contains("frontier") && page.contains("n/a"));
+
+    let joint = Joint { branches: [(0.0, 0.0), (1.0, 0.0)], height: 0.5 };
+    let labels = vec!["A".to_owned(), "B".to_owned()];
+    let values = vec![vec![1.0, -0.5], vec![-0.5, f64::NAN]];
+    let chart =
+        MatrixChart { title: "m".into(), labels, values, tree: vec![joint], ..MatrixChart::default() };
+    let page = render(&one(Chart::Matrix(chart.clone()))).unwrap();
+    assert_eq!((page.matches("<rect").count(), page.matches("<polyline").count()), (3, 1), "{page}");
+    assert!(page.contains("var(--loss)") && page.contains("-0.50"));
+    let short = MatrixChart { values: vec![vec![1.0]; 2], ..chart };
+    assert!(matches!(
+        render(&one(Chart::Matrix(short))),
+        Err(ReportError::SeriesLength { expected: 2, found: 1, .. })
+    ));
+    assert!(render(&one(Chart::Curves(CurveChart::default()))).unwrap().contains("Nothing to draw"));
+}
