@@ -5,6 +5,8 @@
 //! Panels have shape (T, A): time by asset. Missing values are NaN. Nothing looks ahead: row t uses rows 0..=t.
 
 pub mod allocators;
+pub mod clustering;
+pub mod covariance;
 pub mod cross_section;
 pub mod factors;
 pub mod linalg;

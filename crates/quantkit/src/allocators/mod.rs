@@ -3,8 +3,19 @@
 //! Each allocator has two faces: `solve`, from a covariance (and what else it needs) to an [`Allocation`] with its certificate,
 //! and foundation's `Allocator`, from returns of shape (T, A) to weights, with an estimator as parameter.
 
+pub mod equal_weight;
+mod exact;
+pub mod hierarchical;
+pub mod inverse_variance;
+mod registry;
+pub mod risk_budget;
 pub mod risk_parity;
 
+pub use equal_weight::EqualWeight;
+pub use hierarchical::{HierarchicalEqualRiskContribution, HierarchicalRiskParity};
+pub use inverse_variance::InverseVariance;
+pub use registry::builtin;
+pub use risk_budget::RiskBudgeting;
 pub use risk_parity::RiskParity;
 
 use mts_foundation::sizing::ComputeError;

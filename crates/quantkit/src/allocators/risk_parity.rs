@@ -1,97 +1,39 @@
 //! Risk parity: weights at which every asset contributes the same to the volatility of the whole.
 
+use super::{AllocationError, RiskBudgeting};
+use crate::covariance::Covariance;
 use mts_foundation::sizing::{Allocator, ComputeError};
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, ArrayView2};
 
-const NAME: &str = "risk_parity";
-
-/// Sweeps over all assets before giving up. Real covariances need a dozen.
-const MAX_SWEEPS: usize = 10_000;
-
-/// Largest difference of a contribution from its equal part, as a part of the whole.
-const TOLERANCE: f64 = 1e-10;
-
-/// Equal risk contributions: w ∘ Σw is the same for every asset, all weights above 0, 1 in sum (Maillard, Roncalli and
-/// Teïletche 2010). Σ is the sample's covariance (n − 1). Where assets are not correlated, or all pairs alike, these are the
-/// weights in inverse proportion to volatility.
-///
-/// Solved as minimum of ½xᵀCx − Σ ln xᵢ / n on the correlations C (Spinu 2013) by cyclical coordinate descent
-/// (Griveau-Billion, Richard and Roncalli 2013), which needs no inverse: there may be fewer rows than assets, as long as no
-/// portfolio of them is without risk.
+/// Equal risk contributions: [`RiskBudgeting`] with equal budgets on the sample's covariance (n − 1), without a parameter. Where
+/// assets are not correlated, or all pairs alike, these are the weights in inverse proportion to volatility.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RiskParity;
 
+impl RiskParity {
+    /// Registry name.
+    pub const NAME: &'static str = "risk_parity";
+}
+
 impl Allocator for RiskParity {
     fn name(&self) -> &str {
-        NAME
+        Self::NAME
     }
 
     /// # Errors
     /// [`ComputeError`] for fewer than two rows, a return that is no finite number, an asset that does not move, and assets that
     /// together carry no risk, which have no such weights.
     fn allocate(&self, returns: ArrayView2<'_, f64>) -> Result<Array1<f64>, ComputeError> {
-        let refuse = |message: String| Err(ComputeError::new(NAME, message));
-        let rows = returns.nrows();
-        if rows < 2 || returns.ncols() == 0 {
-            return refuse(format!("{rows} rows of {} assets; give at least two rows", returns.ncols()));
-        }
-        if let Some(((row, column), value)) = returns.indexed_iter().find(|(_, value)| !value.is_finite()) {
-            return refuse(format!(
-                "the return of asset {column} in row {row} is {value}; leave rows out that lack one"
-            ));
-        }
-        let mean = returns.sum_axis(Axis(0)) / rows as f64;
-        let centred = &returns - &mean;
-        let deviations = centred.map_axis(Axis(0), |column| column.dot(&column).sqrt());
-        if let Some(still) = deviations.iter().position(|deviation| !deviation.is_normal()) {
-            return refuse(format!("asset {still} does not move; leave it out"));
-        }
-        let scaled = centred / &deviations;
-        let Some(inverse) = solve(&scaled.t().dot(&scaled)) else {
-            return refuse(
-                "the assets have no weights of equal risk: some of them together carry none; leave one of them out"
-                    .to_owned(),
-            );
-        };
-        let weights = inverse / deviations;
-        let total = weights.sum();
-        Ok(weights / total)
+        let covariance = Covariance::default().estimate(returns).map_err(AllocationError::from);
+        let solved = covariance.and_then(|covariance| RiskBudgeting::default().solve(covariance.view()));
+        Ok(solved.map_err(|error| error.of(Self::NAME))?.weights)
     }
-}
-
-/// x with xᵢ (Cx)ᵢ = 1/n; `None` where the sweeps do not get there.
-fn solve(correlations: &Array2<f64>) -> Option<Array1<f64>> {
-    let count = correlations.nrows();
-    let budget = 1.0 / count as f64;
-    let mut x = Array1::from_elem(count, budget.sqrt());
-    for _ in 0..MAX_SWEEPS {
-        for (asset, row) in correlations.outer_iter().enumerate() {
-            let own = *row.get(asset)?;
-            let place = x.get(asset).copied()?;
-            let others = row.dot(&x) - own * place;
-            let root = (others * others + 4.0 * own * budget).sqrt();
-            // The positive root of own·x² + others·x = budget, in the form that loses no digits.
-            let next =
-                if others > 0.0 { 2.0 * budget / (others + root) } else { (root - others) / (2.0 * own) };
-            *x.get_mut(asset)? = next;
-        }
-        let contributions = &x * &correlations.dot(&x);
-        let total = contributions.sum();
-        if !total.is_normal() {
-            return None;
-        }
-        let off = contributions.iter().map(|part| (part / total - budget).abs()).fold(0.0, f64::max);
-        if off < TOLERANCE {
-            return Some(x);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Array2, Axis, array};
 
     /// Returns that look like noise and are the same every time.
     fn returns(rows: usize, scales: &[f64], shared: f64) -> Array2<f64> {
