@@ -10,9 +10,10 @@ pub mod covariance;
 pub mod cross_section;
 pub mod factors;
 pub mod linalg;
-pub mod momentum;
+pub mod operators;
 pub mod statistics;
 
 pub use allocators::RiskParity;
+pub use factors::momentum;
 pub use momentum::Momentum;
 pub use statistics::Performance;
