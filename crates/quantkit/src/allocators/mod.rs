@@ -3,6 +3,11 @@
 //! Each allocator has two faces: `solve`, from a covariance (and what else it needs) to an [`Allocation`] with its certificate,
 //! and foundation's `Allocator`, from returns of shape (T, A) to weights, with an estimator as parameter.
 
+mod conic;
+pub mod constraints;
+pub mod diversification;
+pub mod mean_variance;
+pub mod quadratic;
 pub mod risk_parity;
 
 pub use risk_parity::RiskParity;
