@@ -3,10 +3,15 @@
 //! Each allocator has two faces: `solve`, from a covariance (and what else it needs) to an [`Allocation`] with its certificate,
 //! and foundation's `Allocator`, from returns of shape (T, A) to weights, with an estimator as parameter.
 
+mod conic;
+pub mod constraints;
+pub mod diversification;
 pub mod equal_weight;
 mod exact;
 pub mod hierarchical;
 pub mod inverse_variance;
+pub mod mean_variance;
+pub mod quadratic;
 mod registry;
 pub mod risk_budget;
 pub mod risk_parity;
