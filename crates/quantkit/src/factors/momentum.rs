@@ -91,7 +91,9 @@ impl Momentum {
 
 fn returns_of(recent: &[f64], old: &[f64], out: &mut [f64]) {
     for ((out, recent), old) in out.iter_mut().zip(recent).zip(old) {
-        *out = if *old > 0.0 && *recent > 0.0 { recent / old - 1.0 } else { f64::NAN };
+        // Both are looked at and the quotient is taken in any case: without a branch the compiler uses vectors.
+        let (change, known) = (recent / old - 1.0, (*old > 0.0) & (*recent > 0.0));
+        *out = if known { change } else { f64::NAN };
     }
 }
 
