@@ -34,10 +34,9 @@ pub(crate) fn run(file: &Value, folder: &Path) -> Result<Vec<Case>, String> {
         return Ok(entries.iter().map(|(name, entry)| case(name, entry, &panel, 1e-9)).collect());
     }
     if let Some(entries) = file.get("indicators").and_then(Value::as_object) {
-        let unclaimed = Found::NotClaimed("no indicators of series here");
         return Ok(entries
-            .keys()
-            .map(|name| Case { name: name.clone(), found: unclaimed.clone() })
+            .iter()
+            .map(|(name, entry)| crate::indicators::case(name, entry, file, &panel))
             .collect());
     }
     Err("the file has neither factors nor alphas nor indicators".to_owned())

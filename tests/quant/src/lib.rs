@@ -8,6 +8,7 @@ mod data;
 mod estimators;
 mod factors;
 mod hierarchy;
+mod indicators;
 mod information;
 mod measures;
 mod optimisers;

@@ -10,6 +10,7 @@ mod expression;
 mod formula;
 pub mod momentum;
 mod program;
+pub mod technical;
 mod words;
 
 pub use documented::{CryptoRealizedVol, GatedMeanReversion, MeanReversion, MyRealizedVol, SmaCross};

@@ -1,9 +1,11 @@
 //! Price momentum.
 
 use crate::cross_section::zscore_in_place;
+use crate::operators::panel::by_rows;
+use crate::operators::{CrossSection, Scratch};
 use mts_foundation::UniversePanel;
 use mts_foundation::sizing::{ComputeError, Factor};
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use serde::Deserialize;
 
 /// `f_momentum_12_1`: the return over `h_long` rows that ended `h_skip` rows ago,
@@ -36,6 +38,46 @@ impl Momentum {
         Ok(())
     }
 
+    /// Into a buffer of the shape of `close`, on that many threads: the returns, or with `standardised` their scores by
+    /// [`CrossSection::ZScore`] (population; a row that does not vary is NaN). For whole panels; `compute` is the factor.
+    ///
+    /// # Errors
+    /// [`ComputeError`] for parameters that make no sense or shapes that differ.
+    pub fn over(
+        &self,
+        close: ArrayView2<'_, f64>,
+        mut out: ArrayViewMut2<'_, f64>,
+        standardised: bool,
+        threads: usize,
+    ) -> Result<(), ComputeError> {
+        self.check()?;
+        let reach = self.h_long + self.h_skip;
+        let rows = close.nrows();
+        if close.dim() != out.dim() || rows <= reach {
+            out.fill(f64::NAN);
+            let message =
+                format!("close has shape {:?}, the output {:?}; make them equal", close.dim(), out.dim());
+            let equal = close.dim() == out.dim();
+            return if equal { Ok(()) } else { Err(ComputeError::new(Self::NAME, message)) };
+        }
+        let (mut early, out) = out.split_at(Axis(0), reach);
+        early.fill(f64::NAN);
+        let old = close.slice_axis(Axis(0), (..rows - reach).into());
+        let recent = close.slice_axis(Axis(0), (self.h_long..rows - self.h_skip).into());
+        let scratch = || (Scratch::default(), Vec::new());
+        by_rows(&[recent, old], out, threads, scratch, |rows, out, (scratch, returns)| {
+            let [recent, old] = rows else { return };
+            if standardised {
+                // The row of returns stays in the nearest cache.
+                returns.resize(out.len(), f64::NAN);
+                returns_of(recent, old, returns);
+                CrossSection::ZScore { ddof: 0 }.row(returns, out, scratch);
+            } else {
+                returns_of(recent, old, out);
+            }
+        })
+    }
+
     fn row(&self, recent: ArrayView1<'_, f64>, old: ArrayView1<'_, f64>) -> Array1<f64> {
         let mut row: Array1<f64> = recent
             .iter()
@@ -44,6 +86,14 @@ impl Momentum {
             .collect();
         zscore_in_place(row.view_mut());
         row
+    }
+}
+
+fn returns_of(recent: &[f64], old: &[f64], out: &mut [f64]) {
+    for ((out, recent), old) in out.iter_mut().zip(recent).zip(old) {
+        // Both are looked at and the quotient is taken in any case: without a branch the compiler uses vectors.
+        let (change, known) = (recent / old - 1.0, (*old > 0.0) & (*recent > 0.0));
+        *out = if known { change } else { f64::NAN };
     }
 }
 
@@ -118,5 +168,26 @@ mod tests {
         }
         assert!(factor.latest(&panel(12)).unwrap().iter().all(|value| value.is_nan()));
         assert!(Momentum { h_long: 0, h_skip: 1 }.compute(&long).is_err());
+    }
+
+    #[test]
+    fn into_a_buffer_it_is_the_same() {
+        let factor = Momentum { h_long: 10, h_skip: 2 };
+        let panel = panel(60);
+        let scores = factor.compute(&panel).unwrap();
+        for threads in [1, 2] {
+            let mut out = Array2::zeros((60, 3));
+            factor.over(panel.close().view(), out.view_mut(), true, threads).unwrap();
+            for (found, wanted) in out.iter().zip(&scores) {
+                assert!(found.is_nan() && wanted.is_nan() || (found - wanted).abs() < 1e-12);
+            }
+        }
+        let mut out = Array2::zeros((60, 3));
+        factor.over(panel.close().view(), out.view_mut(), false, 1).unwrap();
+        let close = panel.close();
+        assert!(
+            (out[(12, 1)] - (close[(10, 1)] / close[(0, 1)] - 1.0)).abs() < 1e-15 && out[(11, 1)].is_nan()
+        );
+        assert!(factor.over(close.view(), Array2::zeros((59, 3)).view_mut(), false, 1).is_err());
     }
 }

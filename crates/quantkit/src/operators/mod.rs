@@ -12,7 +12,7 @@ mod history;
 mod moments;
 mod neutral;
 mod pairs;
-mod panel;
+pub(crate) mod panel;
 mod sums;
 pub(crate) mod wide;
 mod window;
