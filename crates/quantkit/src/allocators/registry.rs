@@ -49,7 +49,7 @@ mod tests {
             assert!((weights.sum() - 1.0).abs() < 1e-15, "{name}: {weights}");
         }
         let parameters = |json: &str| serde_json::from_str(json).unwrap();
-        let text = r#"{"linkage": "ward", "order": "scipy", "upper": 0.4, "measure": {"cvar": {"level": 0.5}},
+        let text = r#"{"linkage": "ward", "order": "scipy", "upper": 0.4, "measure": {"cvar": {"level": 0.75}},
             "covariance": {"name": "ledoit_wolf", "target": {"constant_correlation": "ledoit_code"}}}"#;
         let hrp = registry.build("hrp", &parameters(text)).unwrap();
         assert!(hrp.allocate(returns.view()).unwrap().iter().all(|weight| *weight <= 0.4));
