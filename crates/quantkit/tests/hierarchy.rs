@@ -216,7 +216,7 @@ fn small_universes_have_weights() {
 fn budgets_of_zero_and_assets_given_twice_are_handled() {
     let covariance = array![[0.04, 0.01, 0.0], [0.01, 0.09, -0.02], [0.0, -0.02, 0.01]];
     let solved = RiskBudgeting::with_budgets([2.0, 0.0, 2.0]).solve(covariance.view()).unwrap();
-    assert_eq!(solved.weights[1], 0.0);
+    assert!(solved.weights[1].abs() <= 0.0);
     assert!(solved.certificate.residual < 1e-9);
     let two = covariance.select(Axis(0), &[0, 2]).select(Axis(1), &[0, 2]);
     let alone = RiskBudgeting::default().solve(two.view()).unwrap();

@@ -4,7 +4,7 @@
 use ndarray::Array2;
 
 /// Numbers of assets that are measured.
-pub const SIZES: [usize; 5] = [50, 200, 500, 1000, 2000];
+pub(crate) const SIZES: [usize; 5] = [50, 200, 500, 1000, 2000];
 
 /// Rows.
 const ROWS: usize = 1000;
@@ -28,7 +28,7 @@ impl Noise {
 }
 
 /// Shape (1000, assets), seed 7.
-pub fn returns(assets: usize) -> Array2<f64> {
+pub(crate) fn returns(assets: usize) -> Array2<f64> {
     let mut noise = Noise(7);
     let loadings = Array2::from_shape_fn((10, assets), |(factor, _)| {
         if factor == 0 { 0.01 * (0.6 + 0.8 * noise.uniform()) } else { 0.004 * noise.normal() }
