@@ -19,7 +19,7 @@ pub enum DistanceRule {
 #[must_use]
 pub fn correlations(covariance: ArrayView2<'_, f64>) -> Array2<f64> {
     let inverse: Vec<f64> = covariance.diag().iter().map(|variance| 1.0 / variance.sqrt()).collect();
-    let mut out = covariance.to_owned();
+    let mut out = covariance.as_standard_layout().into_owned();
     for ((i, mut row), own) in out.outer_iter_mut().enumerate().zip(&inverse) {
         for (place, other) in row.iter_mut().zip(&inverse) {
             *place = (*place * own * other).clamp(-1.0, 1.0);
@@ -35,7 +35,7 @@ pub fn correlations(covariance: ArrayView2<'_, f64>) -> Array2<f64> {
 #[must_use]
 pub fn distances(covariance: ArrayView2<'_, f64>, rule: DistanceRule) -> Array2<f64> {
     let inverse: Vec<f64> = covariance.diag().iter().map(|variance| 1.0 / variance.sqrt()).collect();
-    let mut out = covariance.to_owned();
+    let mut out = covariance.as_standard_layout().into_owned();
     for ((i, mut row), own) in out.outer_iter_mut().enumerate().zip(&inverse) {
         let half = 0.5 * own;
         for (place, other) in row.iter_mut().zip(&inverse) {

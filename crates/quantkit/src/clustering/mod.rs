@@ -72,6 +72,7 @@ pub fn linkage(distances: &[f64], method: Method) -> Result<Linkage, ClusteringE
 /// As [`linkage`].
 pub fn linkage_of(square: Array2<f64>, method: Method) -> Result<Linkage, ClusteringError> {
     check(square.view())?;
+    let square = if square.is_standard_layout() { square } else { square.as_standard_layout().into_owned() };
     let edges = match method {
         Method::Single => spanning::edges(square.view()),
         Method::Complete => chain::edges(square, |left, right, _| if left < right { right } else { left }),

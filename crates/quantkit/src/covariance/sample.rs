@@ -40,9 +40,11 @@ pub(super) fn means(returns: ArrayView2<'_, f64>) -> Array1<f64> {
     means
 }
 
-/// The returns less their means.
+/// The returns less their means, row after row in memory whatever the layout of the returns is.
 pub(super) fn centred(returns: ArrayView2<'_, f64>) -> Array2<f64> {
-    &returns - &means(returns)
+    let mut out = returns.as_standard_layout().into_owned();
+    out -= &means(returns);
+    out
 }
 
 /// Σ of squares of all elements, in eight parts: a compiler makes wide instructions of them.

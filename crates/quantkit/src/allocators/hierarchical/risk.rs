@@ -1,7 +1,7 @@
 //! The risk of assets and of groups of them.
 
 use crate::allocators::{AllocationError, exact};
-use ndarray::{Array1, ArrayView2};
+use ndarray::{Array1, ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
 
 /// What counts as risk.
@@ -25,10 +25,15 @@ pub enum RiskMeasure {
 #[derive(Debug, Clone)]
 pub(super) struct Risk<'a> {
     measure: RiskMeasure,
-    covariance: ArrayView2<'a, f64>,
+    /// Row after row in memory.
+    covariance: CowArray<'a, f64, Ix2>,
     returns: Option<ArrayView2<'a, f64>>,
     /// 1 / risk of each asset: naive weights within a group.
     inverse: Array1<f64>,
+}
+
+fn standard(matrix: ArrayView2<'_, f64>) -> CowArray<'_, f64, Ix2> {
+    if matrix.is_standard_layout() { matrix.into() } else { matrix.as_standard_layout().into_owned().into() }
 }
 
 impl<'a> Risk<'a> {
@@ -59,6 +64,7 @@ impl<'a> Risk<'a> {
                 format!("the risk of asset {asset} is {risk}; leave it out, or use another measure");
             return Err(AllocationError::input("returns", problem));
         }
+        let covariance = standard(covariance);
         Ok(Self { measure, covariance, returns, inverse: risks.mapv(f64::recip) })
     }
 
