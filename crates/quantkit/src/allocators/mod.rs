@@ -3,6 +3,7 @@
 //! Each allocator has two faces: `solve`, from a covariance (and what else it needs) to an [`Allocation`] with its certificate,
 //! and foundation's `Allocator`, from returns of shape (T, A) to weights, with an estimator as parameter.
 
+pub mod black_litterman;
 mod conic;
 pub mod constraints;
 pub mod diversification;
@@ -15,6 +16,7 @@ pub mod quadratic;
 mod registry;
 pub mod risk_budget;
 pub mod risk_parity;
+pub mod tail_risk;
 
 pub use equal_weight::EqualWeight;
 pub use hierarchical::{HierarchicalEqualRiskContribution, HierarchicalRiskParity};
@@ -23,8 +25,9 @@ pub use registry::builtin;
 pub use risk_budget::RiskBudgeting;
 pub use risk_parity::RiskParity;
 
+use crate::linalg::gram;
 use mts_foundation::sizing::ComputeError;
-use ndarray::Array1;
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::Serialize;
 
 /// Weights, and the proof that they are the ones that were asked for.
@@ -113,5 +116,30 @@ impl AllocationError {
     #[must_use]
     pub fn of(self, name: &str) -> ComputeError {
         ComputeError::new(name, self.to_string())
+    }
+}
+
+/// The sample's covariance (n − 1), shape (A, A), of returns of shape (T, A).
+fn sample_covariance(returns: ArrayView2<'_, f64>) -> Result<Array2<f64>, AllocationError> {
+    let rows = returns.nrows();
+    check_returns(returns)?;
+    let mean = returns.sum_axis(Axis(0)) / rows as f64;
+    Ok(gram((&returns - &mean).view()) / (rows as f64 - 1.0))
+}
+
+/// At least two rows and one asset, and every number finite.
+fn check_returns(returns: ArrayView2<'_, f64>) -> Result<(), AllocationError> {
+    let (rows, columns) = returns.dim();
+    if rows < 2 || columns == 0 {
+        let problem = format!("{rows} rows of {columns} assets; give at least two rows");
+        return Err(AllocationError::input("returns", problem));
+    }
+    match returns.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((row, column), value)) => {
+            let problem =
+                format!("that of asset {column} in row {row} is {value}; leave rows out that lack one");
+            Err(AllocationError::input("returns", problem))
+        }
+        None => Ok(()),
     }
 }
