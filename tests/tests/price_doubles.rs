@@ -3,76 +3,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+#[path = "common/prices.rs"]
+mod prices;
+
 use mts_foundation::Clock;
-use mts_foundation::double::{Act, Call, CallFault, StreamFault, VenueDouble};
-use mts_foundation::market_data::{self, MarketEvent};
-use mts_foundation::{
-    Bar, DataFeed, Decimal, Interval, MarketData, Quote, Symbol, Timestamp, Trade, VenueName,
-};
-use mts_marketdata::exchanges::{self, DescribedExchange, Descriptor};
-use mts_marketdata::stream::{Channel, Options, Patience, Protocol, StreamFeed, Topic, World, venues};
+use mts_foundation::double::{Act, Call, CallFault, VenueDouble};
+use mts_foundation::market_data::MarketEvent;
+use mts_foundation::{Bar, DataFeed, Decimal, Interval, MarketData, Timestamp};
+use mts_marketdata::exchanges;
+use mts_marketdata::stream::{Channel, Protocol, StreamFeed, Topic, venues};
 use mts_marketdata::{alpaca, polygon};
-use mts_transport::{ReconnectOptions, Stack, SystemClock, TokioSleep};
+use mts_transport::Stack;
 use mts_venues::{Double, Venue};
+use prices::{
+    PRINTS, Then, described, double, fatal, feed, is_whole, print, prints_through_trouble, quote, run, stack,
+    symbol,
+};
 use secrecy::SecretString;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Prints of a run with faults.
-const PRINTS: u32 = 200;
-
-/// A clock that began on Monday, 2 March 2026, at 15:00 UTC, with this process: the past of the doubles is always the same.
-#[derive(Debug)]
-struct Then;
-
-impl Clock for Then {
-    fn now(&self) -> Timestamp {
-        static BEGAN: LazyLock<Duration> = LazyLock::new(|| SystemClock.monotonic());
-        let began = *BEGAN;
-        "2026-03-02T15:00:00Z"
-            .parse::<Timestamp>()
-            .unwrap()
-            .plus(SystemClock.monotonic().saturating_sub(began))
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
-    }
-}
-
-fn symbol(text: &str) -> Symbol {
-    Symbol::new(text).unwrap()
-}
-
-fn double(venue: Venue) -> Double {
-    venue.start(mts_venues::Options::new(Arc::new(Then))).unwrap()
-}
-
-fn stack(name: &str) -> Stack {
-    let reconnect = ReconnectOptions {
-        first_pause: Duration::from_millis(1),
-        longest_pause: Duration::from_millis(10),
-        failures: u32::MAX,
-        ..ReconnectOptions::default()
-    };
-    Stack::builder(name, Arc::new(Then)).reconnect(reconnect).build().unwrap()
-}
-
-fn run<T>(what: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), what).await.unwrap() })
-}
-
-fn print(double: &Double, of: &str, price: u32) {
-    double.trades(&[Trade {
-        trade_id: "".into(),
-        symbol: symbol(of),
-        price: Decimal::from(price),
-        size: Decimal::ONE,
-        venue: VenueName::new("test").unwrap(),
-        timestamp: Timestamp::EPOCH,
-    }]);
-}
 
 fn alpaca_key(double: &Double) -> (SecretString, SecretString) {
     let secrets = double.credentials();
@@ -151,35 +100,6 @@ fn our_client_of_polygon_reads_the_double() {
     });
 }
 
-fn quote(of: &str) -> Quote {
-    Quote {
-        symbol: symbol(of),
-        bid: Decimal::from(99),
-        ask: Decimal::from(101),
-        bid_size: Decimal::ONE,
-        ask_size: Decimal::TWO,
-        venue: VenueName::new("test").unwrap(),
-        timestamp: Timestamp::EPOCH,
-    }
-}
-
-fn feed<P: Protocol>(
-    stack: &Stack,
-    protocol: P,
-    history: Option<Arc<dyn market_data::DynMarketData>>,
-) -> StreamFeed<P> {
-    let world =
-        World { connector: stack.sockets(), sleep: Arc::new(TokioSleep), clock: Arc::new(Then), history };
-    let options = Options {
-        backoff: Duration::from_millis(5),
-        backoff_cap: Duration::from_millis(20),
-        quick_attempts: 10_000,
-        history_after: Duration::from_millis(20),
-        ..Options::default()
-    };
-    StreamFeed::new(protocol, |_| Patience::always(Duration::from_secs(60)), options, world, 7)
-}
-
 fn alpaca_stream(double: &Double, topics: impl IntoIterator<Item = Topic>) -> venues::Alpaca {
     let url = format!("ws://{}/v2/iex", double.address());
     venues::Alpaca::at(topics, &url, alpaca_key(double)).unwrap()
@@ -190,76 +110,6 @@ fn polygon_stream(double: &Double, topics: impl IntoIterator<Item = Topic>) -> v
     venues::Polygon::at(topics, &url, double.credentials()["api_key"].clone()).unwrap()
 }
 
-/// What goes wrong at some of the prints.
-fn trouble(number: u32) -> Vec<Act> {
-    let call = |call, fault| Act::Call { call, fault, times: 1 };
-    match number % 40 {
-        5 => vec![Act::Stream(StreamFault::Twice)],
-        10 => vec![Act::Stream(StreamFault::Cut)],
-        15 => vec![Act::Stream(StreamFault::UnknownMessage)],
-        // A slow handshake, and a slow history after it.
-        20 => vec![
-            call(Call::Stream, CallFault::Late { by_millis: 100 }),
-            call(Call::Prices, CallFault::Late { by_millis: 100 }),
-            Act::Stream(StreamFault::Cut),
-        ],
-        // No handshake at first.
-        30 => vec![call(Call::Stream, CallFault::NotRead), Act::Stream(StreamFault::Cut)],
-        // The history is down once.
-        35 => vec![call(Call::Prices, CallFault::Down { status: 503 }), Act::Stream(StreamFault::Cut)],
-        _ => Vec::new(),
-    }
-}
-
-/// Follows prints through all that, and gives back their prices and what it has counted.
-fn prints_through_trouble<P: Protocol + Send>(
-    double: &Double,
-    mut feed: StreamFeed<P>,
-) -> (Vec<u32>, StreamFeed<P>) {
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 1..=PRINTS {
-                let acts = trouble(number);
-                // The next trouble comes when the last one is over; prints come all the time.
-                for _ in 0..5_000 {
-                    if (number != 1 && acts.is_empty()) || double.streams() > 0 {
-                        break;
-                    }
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                print(double, "AAPL", number);
-                for act in acts {
-                    double.act(&act).unwrap();
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        });
-        run(async {
-            let mut prices = Vec::new();
-            feed.start().await.unwrap();
-            while prices.last() != Some(&PRINTS) {
-                match feed.next().await.unwrap() {
-                    Some(MarketEvent::Trade(trade)) => prices.push(u32::try_from(trade.price).unwrap()),
-                    Some(MarketEvent::Fatal { message, .. }) => unreachable!("{message}"),
-                    Some(gap @ MarketEvent::Gap { .. }) => unreachable!("{gap:?} after {:?}", prices.last()),
-                    Some(_) => {}
-                    None => unreachable!("the feed has ended"),
-                }
-            }
-            feed.stop().await.unwrap();
-            (prices, feed)
-        })
-    })
-}
-
-fn is_whole<P: Protocol>(prices: &[u32], feed: &StreamFeed<P>) {
-    assert_eq!(prices, (1..=PRINTS).collect::<Vec<_>>());
-    let counts = feed.counts();
-    // Four cuts in each forty prints.
-    assert_eq!(counts.lives, u64::from(PRINTS / 40 * 4 + 1), "{counts:?}");
-    assert!(counts.duplicates >= u64::from(PRINTS / 40) && counts.backfilled > 0, "{counts:?}");
-}
-
 #[test]
 fn no_print_of_alpaca_is_lost_or_doubled_through_trouble() {
     let double = double(Venue::Alpaca);
@@ -267,8 +117,8 @@ fn no_print_of_alpaca_is_lost_or_doubled_through_trouble() {
     let stack = runtime.block_on(async { stack("alpaca") });
     let history = Arc::new(our_alpaca(&double, &stack, 10_000));
     let protocol = alpaca_stream(&double, [Topic { channel: Channel::Trades, symbol: symbol("AAPL") }]);
-    let (prices, feed) = prints_through_trouble(&double, feed(&stack, protocol, Some(history)));
-    is_whole(&prices, &feed);
+    let (prices, feed) = prints_through_trouble(&double, "AAPL", feed(&stack, protocol, Some(history)));
+    is_whole(&prices, &feed, PRINTS / 40);
 }
 
 #[test]
@@ -278,20 +128,8 @@ fn no_print_of_polygon_is_lost_or_doubled_through_trouble() {
     let stack = runtime.block_on(async { stack("polygon") });
     let history = Arc::new(our_polygon(&double, &stack, 50_000));
     let protocol = polygon_stream(&double, [Topic { channel: Channel::Trades, symbol: symbol("AAPL") }]);
-    let (prices, feed) = prints_through_trouble(&double, feed(&stack, protocol, Some(history)));
-    is_whole(&prices, &feed);
-}
-
-/// What ends a feed.
-async fn fatal<P: Protocol>(mut feed: StreamFeed<P>) -> String {
-    feed.start().await.unwrap();
-    loop {
-        match feed.next().await.unwrap() {
-            Some(MarketEvent::Fatal { message, .. }) => return message,
-            Some(_) => {}
-            None => unreachable!("it ends without a word"),
-        }
-    }
+    let (prices, feed) = prints_through_trouble(&double, "AAPL", feed(&stack, protocol, Some(history)));
+    is_whole(&prices, &feed, PRINTS / 40);
 }
 
 #[test]
@@ -392,16 +230,6 @@ fn quotes_and_bars_come_through_our_streams() {
     });
 }
 
-/// A descriptor whose addresses lead to a double.
-fn described(name: &str, hosts: &[&str], double: &Double, stack: &Stack) -> DescribedExchange {
-    let at = format!("http://{}", double.address());
-    let text = exchanges::find(name).unwrap().text;
-    let text = hosts.iter().fold(text.to_owned(), |text, host| text.replace(host, &at));
-    assert!(!text.contains("https://"), "{name} has another host");
-    let descriptor = Arc::new(Descriptor::read(name, &text).unwrap());
-    DescribedExchange::new(descriptor, stack.http(), Arc::new(Then)).unwrap()
-}
-
 #[test]
 fn our_descriptors_read_the_doubles() {
     let cases = [
@@ -412,7 +240,8 @@ fn our_descriptors_read_the_doubles() {
     for (name, venue, host) in cases {
         let double = double(venue);
         run(async {
-            let exchange = described(name, &[host], &double, &stack(name));
+            let exchange =
+                described(name, exchanges::find(name).unwrap().text, &[host], &double, &stack(name));
             let btc = symbol("BTC-USD");
             double.quote(&quote("BTC-USD"));
             for number in 1..=3 {

@@ -50,7 +50,7 @@ fn prints(desk: &Desk, request: &Request, product: &Product) -> Result<Answer, A
     let rows = desk.market().prints(&product.symbol, start, end);
     let row = |print: &Print| {
         json!({
-            "trade_id": print.id.to_string(), "product_id": product.id, "price": number(print.price),
+            "trade_id": print.number.to_string(), "product_id": product.id, "price": number(print.price),
             "size": number(print.size), "time": print.time.to_string(),
             "side": if print.bought { "BUY" } else { "SELL" }, "bid": "", "ask": "", "exchange": "",
         })

@@ -1,11 +1,14 @@
-//! Coinbase Advanced Trade: REST API version 3 and the user channel of its WebSocket, at one address.
+//! Coinbase Advanced Trade: REST API version 3 and the user channel of its WebSocket; and the public feed of Coinbase Exchange.
+//! All of it is at one address.
 
 mod accounts;
+mod exchange;
 mod jwt;
 mod market;
 mod orders;
 mod products;
 mod render;
+mod socket;
 mod stream;
 
 use crate::desk::{Desk, FillRow, Habits, State, ids, not_possible};
@@ -176,6 +179,9 @@ impl Dialect for Coinbase {
         if request.method == Method::GET && request.path == "/" {
             return Some(Call::Stream);
         }
+        if request.method == Method::GET && request.path.starts_with("/products/") {
+            return Some(Call::Prices);
+        }
         let path = below(&request.path)?;
         let path = path.strip_prefix("/market").unwrap_or(path);
         match (&request.method, path) {
@@ -200,7 +206,7 @@ impl Dialect for Coinbase {
 
     fn answer(&mut self, desk: &mut Desk, request: &Request) -> Answer {
         let Some(path) = below(&request.path) else {
-            let older = market::older(desk, &request.path);
+            let older = market::older(desk, &request.path).or_else(|| exchange::trades(desk, request));
             return older.unwrap_or_else(|| not_found("endpoint not found"));
         };
         if is_public(path) || self.is_authorised(desk, request) {
@@ -251,6 +257,6 @@ impl Dialect for Coinbase {
     }
 
     fn follower(&mut self, _request: &Request, refused: bool) -> Box<dyn Follower> {
-        Box::new(stream::UserStream::new(self.key.clone(), refused))
+        Box::new(socket::Socket::new(stream::UserStream::new(self.key.clone(), refused)))
     }
 }

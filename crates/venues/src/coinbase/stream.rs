@@ -13,9 +13,6 @@ use std::collections::BTreeMap;
 /// Orders of one message of the snapshot; one with fewer ends it.
 const BATCH: usize = 50;
 
-/// Seconds within which a client must ask for a channel.
-const SUBSCRIBES_WITHIN: u32 = 5;
-
 /// One client's stream.
 pub(super) struct UserStream {
     key: ApiKey,
@@ -25,12 +22,16 @@ pub(super) struct UserStream {
     channels: BTreeMap<String, Vec<String>>,
     sequence: u64,
     beats: u64,
-    idle: u32,
 }
 
 impl UserStream {
     pub(super) fn new(key: ApiKey, refused: bool) -> Self {
-        Self { key, refused, channels: BTreeMap::new(), sequence: 0, beats: 0, idle: 0 }
+        Self { key, refused, channels: BTreeMap::new(), sequence: 0, beats: 0 }
+    }
+
+    /// Whether nothing is subscribed to.
+    pub(super) fn is_idle(&self) -> bool {
+        self.channels.is_empty()
     }
 
     /// A message with the next number.
@@ -150,11 +151,6 @@ impl Follower for UserStream {
     }
 
     fn heartbeat(&mut self, desk: &Desk) -> Vec<Frame> {
-        if self.channels.is_empty() {
-            self.idle += 1;
-            return if self.idle > SUBSCRIBES_WITHIN { vec![Frame::Close] } else { Vec::new() };
-        }
-        self.idle = 0;
         if !self.channels.contains_key("heartbeats") {
             return Vec::new();
         }

@@ -58,7 +58,7 @@ pub(super) fn trades(desk: &Desk, request: &Request) -> Result<Answer, Answer> {
                 if print.bought { "b" } else { "s" },
                 "m",
                 "",
-                print.id,
+                print.number,
             ])
         })
         .collect();

@@ -1,8 +1,9 @@
-//! Kraken spot: the public and private calls over HTTP, and the private WebSocket, version 2, at one address.
+//! Kraken spot: the public and private calls over HTTP, and the public and private WebSocket, version 2, at one address.
 
 mod market;
 mod orders;
 mod pairs;
+mod prices;
 mod query;
 mod render;
 mod sign;

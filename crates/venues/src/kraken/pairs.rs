@@ -64,6 +64,14 @@ impl Pair {
         Decimal::new(1, self.places)
     }
 
+    /// Some pair with so many places of the price.
+    #[cfg(test)]
+    pub(super) fn of_places(places: u32) -> Self {
+        let text = String::new;
+        let symbol = Symbol::new("BTC-USD").unwrap();
+        Self { symbol, base: text(), base_id: text(), code: text(), places, least: Decimal::ONE }
+    }
+
     /// The smallest step of a quantity.
     pub(super) fn lot() -> Decimal {
         Decimal::new(1, LOT_PLACES)

@@ -1,12 +1,15 @@
-//! The private WebSocket: the account's executions and balances, each with numbers of its own, and orders.
+//! The WebSocket: the account's executions and balances, each with numbers of its own, and orders; public prices at the same
+//! address.
 
 use super::orders::{self, Said};
 use super::pairs::{MONEY, pair};
+use super::prices::{Prices, Told};
 use super::query::stream_balances;
 use super::render::{float, instant, order_type, reason, side, time_in_force, trade_id};
 use super::sign::Params;
 use crate::desk::{Desk, Event, FillRow, Row, State, What, ids};
 use crate::dialect::{Follower, Frame};
+use crate::market::News;
 use mts_foundation::{Decimal, Timestamp};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -74,11 +77,12 @@ pub(super) struct Executions {
     /// The number of the last message on each channel that is subscribed to.
     executions: Option<u64>,
     balances: Option<u64>,
+    prices: Prices,
 }
 
 impl Executions {
     pub(super) fn new(seed: u64, tokens: Arc<Tokens>, refused: bool) -> Self {
-        Self { seed, tokens, refused, executions: None, balances: None }
+        Self { seed, tokens, refused, executions: None, balances: None, prices: Prices::default() }
     }
 
     fn say(&self, message: &Value) -> Frame {
@@ -87,19 +91,22 @@ impl Executions {
 
     /// The answer to a request.
     fn answer(&self, desk: &Desk, request: &Value, said: Said<Value>) -> Frame {
-        let now = instant(desk.clock());
-        let mut answer = json!({"method": request.get("method"), "time_in": now, "time_out": now});
-        if let Some(answer) = answer.as_object_mut() {
-            if let Some(id) = request.get("req_id") {
-                answer.insert("req_id".to_owned(), id.clone());
+        self.say(&answered(desk, request, said))
+    }
+
+    /// The answers to a request for a public channel, one a symbol, each with what its channel begins with.
+    fn of_prices(&self, desk: &Desk, request: &Value, told: Vec<Told>) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        for Told { symbol, answer, snapshot } in told {
+            let names_symbol = answer.is_err() && !symbol.is_empty();
+            let mut answer = answered(desk, request, answer);
+            if let (true, Some(answer)) = (names_symbol, answer.as_object_mut()) {
+                answer.insert("symbol".to_owned(), json!(symbol));
             }
-            answer.insert("success".to_owned(), json!(said.is_ok()));
-            match said {
-                Ok(result) => answer.insert("result".to_owned(), result),
-                Err(error) => answer.insert("error".to_owned(), json!(error)),
-            };
+            frames.push(self.say(&answer));
+            frames.extend(snapshot.map(Frame::Text));
         }
-        self.say(&answer)
+        frames
     }
 
     fn let_in(&self, desk: &Desk, params: &Value) -> Said<()> {
@@ -112,6 +119,9 @@ impl Executions {
     }
 
     fn subscribe(&mut self, desk: &Desk, request: &Value, params: &Value) -> Vec<Frame> {
+        if let Some(told) = self.prices.change(desk, params, true) {
+            return self.of_prices(desk, request, told);
+        }
         let mut shown = params.clone();
         if let Some(shown) = shown.as_object_mut() {
             shown.remove("token");
@@ -234,6 +244,23 @@ impl Executions {
     }
 }
 
+/// The answer to a request.
+fn answered(desk: &Desk, request: &Value, said: Said<Value>) -> Value {
+    let now = instant(desk.clock());
+    let mut answer = json!({"method": request.get("method"), "time_in": now, "time_out": now});
+    if let Some(answer) = answer.as_object_mut() {
+        if let Some(id) = request.get("req_id") {
+            answer.insert("req_id".to_owned(), id.clone());
+        }
+        answer.insert("success".to_owned(), json!(said.is_ok()));
+        match said {
+            Ok(result) => answer.insert("result".to_owned(), result),
+            Err(error) => answer.insert("error".to_owned(), json!(error)),
+        };
+    }
+    answer
+}
+
 fn balance(asset: &str, held: Decimal) -> Value {
     let wallet = json!({"type": "spot", "id": "main", "balance": float(held)});
     json!({"asset": asset, "asset_class": "currency", "balance": float(held), "wallets": [wallet]})
@@ -326,6 +353,9 @@ impl Follower for Executions {
             }
             Some("subscribe") => self.subscribe(desk, &request, &params),
             Some("unsubscribe") => {
+                if let Some(told) = self.prices.change(desk, &params, false) {
+                    return self.of_prices(desk, &request, told);
+                }
                 match params.get("channel").and_then(Value::as_str) {
                     Some("executions") => self.executions = None,
                     Some("balances") => self.balances = None,
@@ -350,7 +380,7 @@ impl Follower for Executions {
     }
 
     fn follows(&self) -> bool {
-        self.executions.is_some() || self.balances.is_some()
+        self.executions.is_some() || self.balances.is_some() || self.prices.follows()
     }
 
     fn tell(&mut self, desk: &Desk, event: &Event) -> Vec<Frame> {
@@ -373,6 +403,10 @@ impl Follower for Executions {
             frames.extend(self.balanced(desk, fill));
         }
         frames
+    }
+
+    fn tell_news(&mut self, desk: &Desk, news: &News) -> Vec<Frame> {
+        self.prices.tell(desk, news).into_iter().map(Frame::Text).collect()
     }
 
     fn heartbeat(&mut self, _desk: &Desk) -> Vec<Frame> {

@@ -20,6 +20,8 @@ const MINUTE: i64 = 60_000_000_000;
 pub(crate) struct Print {
     /// Rises over the prints of an instrument, and differs from those of all others that were told.
     pub(crate) id: u64,
+    /// Its place among the prints of its instrument since the past began, from 1 on: without holes.
+    pub(crate) number: u64,
     pub(crate) symbol: Symbol,
     pub(crate) price: Decimal,
     pub(crate) size: Decimal,
@@ -94,6 +96,8 @@ impl News {
 pub(crate) struct Market {
     past: Past,
     last_id: u64,
+    /// The last number of each instrument of which prints were told.
+    numbers: BTreeMap<Symbol, u64>,
     prints: VecDeque<Print>,
     quotes: VecDeque<Quote>,
     /// By the minute since 1970.
@@ -117,6 +121,7 @@ impl Market {
         Self {
             past: Past::new(seed),
             last_id: past::MAX_ID,
+            numbers: BTreeMap::new(),
             prints: VecDeque::new(),
             quotes: VecDeque::new(),
             minutes: BTreeMap::new(),
@@ -136,11 +141,18 @@ impl Market {
         keep(&mut self.quotes, quote);
     }
 
-    /// A print.
+    /// A print; of more than [`MAX_TOLD`] instruments those that come later have none.
     pub(crate) fn tell_print(&mut self, symbol: Symbol, price: Decimal, size: Decimal, time: Timestamp) {
+        let before = match self.numbers.get(&symbol) {
+            Some(number) => *number,
+            None if self.numbers.len() >= MAX_TOLD => return,
+            None => self.past.count(&symbol),
+        };
+        let number = before + 1;
+        self.numbers.insert(symbol.clone(), number);
         self.last_id += 1;
         let bought = self.last_id.is_multiple_of(2);
-        let print = Print { id: self.last_id, symbol, price, size, bought, time };
+        let print = Print { id: self.last_id, number, symbol, price, size, bought, time };
         self.tell(News::Print(print.clone()));
         keep(&mut self.prints, print);
     }
@@ -242,6 +254,28 @@ impl Market {
         };
         let bars = gathered(pieces, |time| step.start(time));
         bars.into_iter().filter(|bar| (from..=last).contains(&bar.start)).collect()
+    }
+
+    /// The bar of an instant as it stands: minutes that are over, and the prints of the one that is not.
+    pub(crate) fn forming(
+        &self,
+        symbol: &Symbol,
+        step: Step,
+        time: Timestamp,
+        now: Timestamp,
+    ) -> Option<Candle> {
+        let start = step.start(time);
+        let minute = Timestamp::from_nanos(now.nanos().div_euclid(MINUTE) * MINUTE);
+        let over = self.bars(symbol, step, [start, start], now).pop();
+        // The past tells a minute whole, and none of it lies in one that is not over.
+        let last = self.since(symbol, minute, now).filter(|_| step.start(minute) == start);
+        match (over, last) {
+            (Some(mut bar), Some(last)) => {
+                bar.extend(&last);
+                Some(bar)
+            }
+            (over, last) => over.or(last.map(|last| Candle { start, ..last })),
+        }
     }
 
     /// Minutes that are over: as they were told, else made of prints.

@@ -67,12 +67,32 @@ impl Past {
         around_the_clock || self.sessions.iter().any(|(open, close)| (*open..*close).contains(&minute))
     }
 
-    pub(super) fn prints(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Vec<Print> {
-        let Some(end) = self.end else { return Vec::new() };
+    /// What the minutes of an instrument are made of, and whether it trades in sessions.
+    fn made_of(&self, symbol: &Symbol) -> (u64, bool) {
         let is_share = symbol.parts().is_ok_and(|parts| parts.kind() == SymbolKind::Equity);
         let name = symbol.as_str().bytes().fold(self.seed, |seed, byte| mixed(seed ^ u64::from(byte)));
+        (name, is_share)
+    }
+
+    /// How many prints an instrument has before a minute.
+    fn count_before(&self, symbol: &Symbol, minute: i64) -> u64 {
+        let Some(end) = self.end else { return 0 };
+        let (name, is_share) = self.made_of(symbol);
+        let open = (end - MINUTES..minute.min(end)).filter(|minute| self.is_open(*minute, !is_share));
+        open.map(|minute| mixed(name ^ minute.cast_unsigned()) % (MOST + 1)).sum()
+    }
+
+    /// How many prints an instrument has.
+    pub(super) fn count(&self, symbol: &Symbol) -> u64 {
+        self.count_before(symbol, i64::MAX)
+    }
+
+    pub(super) fn prints(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Vec<Print> {
+        let Some(end) = self.end else { return Vec::new() };
+        let (name, is_share) = self.made_of(symbol);
         let first = from.nanos().div_euclid(MINUTE).max(end - MINUTES);
         let last = to.nanos().div_euclid(MINUTE).min(end - 1);
+        let mut before = self.count_before(symbol, first);
         let mut prints = Vec::new();
         for minute in (first..=last).filter(|minute| self.is_open(*minute, !is_share)) {
             let chance = mixed(name ^ minute.cast_unsigned());
@@ -86,6 +106,7 @@ impl Past {
                 let lots = 1 + below(chance >> 8, 500);
                 prints.push(Print {
                     id: (minute - end + MINUTES).cast_unsigned() * (MOST + 1) + number,
+                    number: before + number + 1,
                     symbol: symbol.clone(),
                     price: Decimal::new(level + below(chance >> 20, 11), 2),
                     size: if is_share { Decimal::from(lots) } else { Decimal::new(lots, 3) },
@@ -93,6 +114,7 @@ impl Past {
                     time: Timestamp::from_nanos(minute * MINUTE + within),
                 });
             }
+            before += count;
         }
         prints.retain(|print| (from..=to).contains(&print.time));
         prints

@@ -145,6 +145,45 @@ fn what_is_told_comes_after_the_past_and_a_minute_told_again_is_a_revision() {
 }
 
 #[test]
+fn prints_of_an_instrument_are_numbered_without_holes() {
+    let mut market = market(1);
+    let time = at("2026-03-02T15:01:10Z");
+    for name in ["BTC-USD", "AAPL", "BTC-USD", "BTC-USD", "AAPL"] {
+        market.tell_print(symbol(name), Decimal::from(101), Decimal::from(5), time);
+    }
+    for name in ["BTC-USD", "AAPL"] {
+        let prints = market.prints(&symbol(name), Timestamp::EPOCH, at(NOW));
+        assert!(prints.iter().map(|print| print.number).eq(1..=prints.len() as u64), "{name}");
+        // Also where only a part is asked for.
+        let from = prints[500].time;
+        assert_eq!(market.prints(&symbol(name), from, at(NOW))[0].number, 501, "{name}");
+    }
+}
+
+#[test]
+fn a_bar_that_forms_has_the_minutes_that_are_over_and_the_prints_since() {
+    let mut market = market(1);
+    let btc = symbol("BTC-USD");
+    let tell = |market: &mut Market, price: i64, time: &str| {
+        market.tell_print(btc.clone(), Decimal::from(price), Decimal::ONE, at(time));
+    };
+    let step = Step::new(Unit::Minute, 5, UTC).unwrap();
+    tell(&mut market, 300, "2026-03-02T15:05:10Z");
+    tell(&mut market, 310, "2026-03-02T15:06:10Z");
+    tell(&mut market, 305, "2026-03-02T15:07:10Z");
+    let now = at("2026-03-02T15:07:20Z");
+    let bar = market.forming(&btc, step, now, now).unwrap();
+    assert_eq!((bar.start, bar.prints, bar.open), (at("2026-03-02T15:05:00Z"), 3, Decimal::from(300)));
+    assert_eq!((bar.high, bar.close), (Decimal::from(310), Decimal::from(305)));
+    // One that is over has nothing of the minute that is not.
+    let before = market.forming(&btc, step, at("2026-03-02T14:59:00Z"), now).unwrap();
+    assert!(before.high < Decimal::from(200) && before.start == at("2026-03-02T14:55:00Z"));
+    // In its first minute it is made of prints alone.
+    let first = market.forming(&btc, step, at("2026-03-02T15:05:30Z"), at("2026-03-02T15:05:30Z")).unwrap();
+    assert_eq!((first.prints, first.start), (1, at("2026-03-02T15:05:00Z")));
+}
+
+#[test]
 fn what_is_kept_has_a_bound() {
     let mut market = market(1);
     let (aapl, time) = (symbol("AAPL"), at("2026-03-02T15:01:10Z"));
