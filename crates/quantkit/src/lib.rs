@@ -9,6 +9,7 @@ pub mod cross_section;
 pub mod factors;
 pub mod linalg;
 pub mod momentum;
+pub mod options;
 pub mod statistics;
 
 pub use allocators::RiskParity;
