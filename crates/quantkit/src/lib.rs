@@ -11,6 +11,7 @@ pub mod cross_section;
 pub mod factors;
 pub mod linalg;
 pub mod operators;
+pub mod options;
 pub mod statistics;
 
 pub use allocators::RiskParity;

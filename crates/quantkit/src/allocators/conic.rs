@@ -1,4 +1,4 @@
-//! Linear and conic programs for clarabel: min ½ xᵀPx + cᵀx with rows a·x + s = b and s in a cone.
+//! Linear and quadratic programs for clarabel: min ½ xᵀPx + cᵀx with rows a·x + s = b and s in a cone.
 
 use super::AllocationError;
 use clarabel::algebra::CscMatrix;
@@ -21,8 +21,6 @@ pub(crate) struct Conic {
 pub(crate) struct Found {
     pub(crate) x: Vec<f64>,
     pub(crate) z: Vec<f64>,
-    /// Difference of the objectives of the program and its dual, as a part of them.
-    pub(crate) gap: f64,
     pub(crate) iterations: u32,
 }
 
@@ -88,18 +86,6 @@ impl Conic {
         }
     }
 
-    /// The first of their s is at least the length of the others.
-    pub(crate) fn second_order(&mut self) {
-        let since = self.since();
-        self.cones.push(SupportedConeT::SecondOrderConeT(since));
-    }
-
-    /// Three rows with y·exp(x/y) ≤ z.
-    pub(crate) fn exponential(&mut self) {
-        self.covered = self.right.len();
-        self.cones.push(SupportedConeT::ExponentialConeT());
-    }
-
     /// Solves it.
     ///
     /// # Errors
@@ -137,7 +123,7 @@ impl Conic {
             SolverStatus::Solved | SolverStatus::AlmostSolved | SolverStatus::InsufficientProgress
                 if found.x.iter().all(|x| x.is_finite()) =>
             {
-                Ok(Found { x: found.x.clone(), z: found.z.clone(), gap, iterations: found.iterations })
+                Ok(Found { x: found.x.clone(), z: found.z.clone(), iterations: found.iterations })
             }
             _ => Err(AllocationError::NoConvergence {
                 solver: "interior point",
