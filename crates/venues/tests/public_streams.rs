@@ -1,6 +1,10 @@
 //! Prices that the doubles of Coinbase Exchange and Kraken stream to everybody.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "a test fails by panicking, and compares prices that are exact"
+)]
 
 mod client;
 
