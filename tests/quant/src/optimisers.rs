@@ -4,9 +4,12 @@ use crate::data::{Returns, close, numbers};
 use crate::{Case, Found};
 use mts_quantkit::allocators::constraints::{Constraints, Group, Level};
 use mts_quantkit::allocators::diversification::{maximum_decorrelation, maximum_diversification};
+use mts_quantkit::allocators::hierarchical::Clusters;
 use mts_quantkit::allocators::mean_variance::{Markowitz, RiskTerm};
+use mts_quantkit::allocators::nested_clusters::nested;
 use mts_quantkit::allocators::tail_risk::minimum_cvar;
-use mts_quantkit::allocators::{Allocation, AllocationError};
+use mts_quantkit::allocators::{Allocation, AllocationError, NestedClusters};
+use mts_quantkit::clustering::Method;
 use mts_quantkit::linalg::gram;
 use ndarray::{Array1, Array2, Axis};
 use serde_json::Value;
@@ -34,8 +37,35 @@ pub(crate) fn moments(values: &Array2<f64>) -> Option<(Array1<f64>, Array2<f64>)
     Some((mean, covariance))
 }
 
+/// Nested clusters as an entry's name has them: the tree, and how many, or the labels of the entry.
+fn nested_clusters(
+    name: &str,
+    entry: &Value,
+    covariance: &Array2<f64>,
+) -> Option<Result<Allocation, AllocationError>> {
+    let words: Vec<&str> = name.split('_').collect();
+    let (linkage, count) = match words.as_slice() {
+        ["nco", "minvar", "ward", count, "polished"] => (Method::Ward, count),
+        ["nco", "minvar", "single", count, "polished"] => (Method::Single, count),
+        ["nco", "minvar", "polished"] => {
+            let mut clusters: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+            for (asset, label) in entry.get("output")?.get("labels")?.as_array()?.iter().enumerate() {
+                clusters.entry(label.as_i64()?).or_default().push(asset);
+            }
+            let clusters: Vec<Vec<usize>> = clusters.into_values().collect();
+            return Some(nested(covariance.view(), &clusters));
+        }
+        _ => return None,
+    };
+    let clusters = Clusters::Exactly(count.strip_prefix('k')?.parse().ok()?);
+    Some(NestedClusters { linkage, clusters, ..NestedClusters::default() }.solve(covariance.view()))
+}
+
 fn solve(name: &str, entry: &Value, returns: &Returns) -> Option<Result<Allocation, AllocationError>> {
     let (mean, covariance) = moments(&returns.values)?;
+    if let Some(found) = nested_clusters(name, entry, &covariance) {
+        return Some(found);
+    }
     let plain = Constraints::default();
     let problem = Markowitz::new(covariance.view(), &plain);
     let yearly = &covariance * 252.0;

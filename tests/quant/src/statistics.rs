@@ -123,7 +123,7 @@ fn exact(key: &str, r: &[f64], benchmark: &[f64]) -> Option<f64> {
         "gain_to_pain" => own::gain_to_pain(r),
         "tail_ratio" => own::tail_ratio(r),
         "best" => best(),
-        "worst" => own::value_at_risk(r, 1.0, OrderStatistic::Lower) * -1.0,
+        "worst" => -own::value_at_risk(r, 1.0, OrderStatistic::Lower),
         "autocorr1" => own::autocorrelation(r, 1),
         "up_capture_geo" => own::capture(r, benchmark, year, true),
         "down_capture_geo" => own::capture(r, benchmark, year, false),

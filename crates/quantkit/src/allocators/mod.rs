@@ -12,6 +12,8 @@ mod exact;
 pub mod hierarchical;
 pub mod inverse_variance;
 pub mod mean_variance;
+pub mod nested_clusters;
+pub mod optimised;
 pub mod quadratic;
 mod registry;
 pub mod risk_budget;
@@ -21,6 +23,10 @@ pub mod tail_risk;
 pub use equal_weight::EqualWeight;
 pub use hierarchical::{HierarchicalEqualRiskContribution, HierarchicalRiskParity};
 pub use inverse_variance::InverseVariance;
+pub use nested_clusters::NestedClusters;
+pub use optimised::{
+    MaximumDecorrelation, MaximumDiversification, MaximumSharpe, MinimumCvar, MinimumVariance,
+};
 pub use registry::builtin;
 pub use risk_budget::RiskBudgeting;
 pub use risk_parity::RiskParity;

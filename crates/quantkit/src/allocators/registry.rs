@@ -1,8 +1,9 @@
 //! Allocators by name.
 
 use super::{
-    EqualWeight, HierarchicalEqualRiskContribution, HierarchicalRiskParity, InverseVariance, RiskBudgeting,
-    RiskParity,
+    EqualWeight, HierarchicalEqualRiskContribution, HierarchicalRiskParity, InverseVariance,
+    MaximumDecorrelation, MaximumDiversification, MaximumSharpe, MinimumCvar, MinimumVariance,
+    NestedClusters, RiskBudgeting, RiskParity,
 };
 use mts_foundation::registry::{Registry, typed};
 use mts_foundation::sizing::{Allocator, ComputeError};
@@ -18,6 +19,12 @@ pub fn builtin() -> Result<Registry<dyn Allocator>, ComputeError> {
     add::<InverseVariance>(&mut registry, InverseVariance::NAME)?;
     add::<HierarchicalRiskParity>(&mut registry, HierarchicalRiskParity::NAME)?;
     add::<HierarchicalEqualRiskContribution>(&mut registry, HierarchicalEqualRiskContribution::NAME)?;
+    add::<NestedClusters>(&mut registry, NestedClusters::NAME)?;
+    add::<MinimumVariance>(&mut registry, MinimumVariance::NAME)?;
+    add::<MaximumSharpe>(&mut registry, MaximumSharpe::NAME)?;
+    add::<MaximumDiversification>(&mut registry, MaximumDiversification::NAME)?;
+    add::<MaximumDecorrelation>(&mut registry, MaximumDecorrelation::NAME)?;
+    add::<MinimumCvar>(&mut registry, MinimumCvar::NAME)?;
     add::<RiskBudgeting>(&mut registry, RiskBudgeting::NAME)?;
     registry.register(RiskParity::NAME, |parameters| {
         typed::<EqualWeight>(RiskParity::NAME, parameters)?;
