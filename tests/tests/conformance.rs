@@ -24,7 +24,7 @@ fn text() -> String {
 }
 
 fn outcome(text: &str) -> Outcome {
-    match run_text(text).1 {
+    match run_text(text, &own()).1 {
         Status::Ran(outcome) => outcome,
         other => panic!("not run: {other:?}"),
     }
@@ -33,7 +33,8 @@ fn outcome(text: &str) -> Outcome {
 fn assert_green(report: &Report) {
     assert!(report.is_green(), "{report}");
     for rule in report.outcomes().flat_map(|outcome| outcome.deviations.keys()) {
-        let known = [&RULES[..], &safe_broker::RULES, &bar_aggregator::RULES].concat();
+        let known =
+            [&RULES[..], &safe_broker::RULES, &bar_aggregator::RULES, mts_quant_vectors::RULES].concat();
         assert!(known.contains(rule), "{rule}");
     }
 }
@@ -54,6 +55,13 @@ fn the_projects_own_vectors_are_green() {
     let deviations: Vec<(&str, usize)> =
         outcomes[2].deviations.iter().map(|(rule, count)| (*rule, *count)).collect();
     assert_eq!(deviations, [(REFUSED, 2), (ROUNDED, 5), (THEIR_DUST, 5), (OUR_DUST, 185)]);
+}
+
+#[test]
+fn quantkit_agrees_with_the_projects_own_vectors() {
+    let report = run(&[own().join("quant")], &["quant-allocators/1".to_owned(), "quant-stats/1".to_owned()]);
+    assert_green(&report);
+    assert_eq!((report.files.len(), report.passed(), report.deviated()), (5, 817, 5), "{report}");
 }
 
 #[test]

@@ -309,6 +309,7 @@ impl App {
             Command::Incidents(args) => commands::list_incidents(self, &args),
             Command::Books(args) => commands::show_books(self, &args),
             Command::Report(args) => commands::report(self, &args),
+            Command::Quant(command) => commands::quant::run(&command),
             Command::Tax(args) => commands::tax(self, &args),
             Command::Statement(args) => commands::statement(self, &args),
             Command::Action(command) => commands::action(&command),

@@ -8,6 +8,7 @@ pub(crate) mod journal;
 pub(crate) mod look;
 pub(crate) mod operator;
 pub(crate) mod order;
+pub(crate) mod quant;
 pub(crate) mod venue;
 
 use crate::alerts::Severity;
@@ -22,6 +23,7 @@ use journal::JournalCommand;
 use look::{IncidentsArgs, OrdersArgs, PositionsArgs, ReplayArgs, StatusArgs, TradesArgs};
 use operator::{HaltArgs, KillArgs, LimitsArgs, ResumeArgs, RiskCommand};
 use order::{AllArgs, OrderCommand, ReconcileArgs};
+use quant::QuantCommand;
 use std::path::PathBuf;
 use venue::VenueCommand;
 
@@ -57,6 +59,9 @@ pub(crate) enum Command {
     Books(BooksArgs),
     /// Writes the tear sheet of a fund: returns, drawdowns, attribution, costs, as a page with charts, JSON and tables.
     Report(ReportArgs),
+    /// Research: weights from returns, factors and what they are worth, figures of returns.
+    #[command(subcommand)]
+    Quant(QuantCommand),
     /// Shows what a fund closed in a year as Form 8949 has it: holding periods, wash sales, totals.
     Tax(TaxArgs),
     /// Compares a broker's statement with the books and explains what differs; exit code 8 where something does.

@@ -7,6 +7,9 @@ use mts_quantkit::linalg::Cholesky;
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
+/// By which covariance weights after views are made.
+pub(crate) const WEIGHTS_AFTER_VIEWS: &str = "weights after views: He and Litterman 1999 divide by the covariance after the views, the peer by Σ; the rest agrees";
+
 /// The views of a matrix P and a list Q.
 fn views(p: &Array2<f64>, q: &[f64], confidences: Option<&[f64]>) -> Vec<View> {
     let rows = p.outer_iter().zip(q).enumerate();
@@ -90,9 +93,7 @@ fn one(name: &str, section: &Value, returns: &Returns) -> Option<Case> {
         .and_then(|found| compare(&found, entry.get("output").ok_or("no output")?, tolerance));
     let mut case = Case::new(name, result);
     if name.starts_with("pypfopt") && case.found == Found::Agrees {
-        case.found = Found::Deviates(
-            "weights after views: He and Litterman 1999 divide by the covariance after the views, the peer by Σ; the rest agrees",
-        );
+        case.found = Found::Deviates(WEIGHTS_AFTER_VIEWS);
     }
     Some(case)
 }

@@ -14,6 +14,9 @@ const YEAR: f64 = 252.0;
 
 type Mean = fn(ArrayView2<'_, f64>) -> Result<Array1<f64>, EstimateError>;
 
+/// What a peer makes of few rows.
+pub(crate) const FEWEST_ROWS: &str = "skfolio: min_observations is the half-life, fewer rows give NaN";
+
 pub(crate) fn check(name: &str, entry: &Value, returns: &Returns) -> Option<Case> {
     let output = entry.get("output")?;
     let tolerance = entry.get("tol").and_then(Value::as_f64)?;
@@ -46,7 +49,7 @@ fn fewer_rows_than_a_half_life(output: &Value, returns: ArrayView2<'_, f64>) -> 
     let estimator = Covariance::Ewma(Ewma { decay: Decay::HalfLife(60.0), centre: Centre::Zero });
     let found = estimator.estimate(returns);
     if nothing && found.is_ok_and(|found| found.iter().all(|value| value.is_finite())) {
-        Found::Deviates("skfolio: min_observations is the half-life, fewer rows give NaN")
+        Found::Deviates(FEWEST_ROWS)
     } else {
         Found::Fails("skfolio gives NaN, and only NaN, for fewer rows than its min_observations".to_owned())
     }

@@ -10,6 +10,10 @@ use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
 use std::path::Path;
 
+/// How equal covariances are ranked.
+pub(crate) const SHARED_RANKS: &str = "pandas' running covariance parts equal values by rounding before they are ranked; ours shares the ranks, and \
+    the vector's lie within those shared";
+
 pub(crate) fn run(file: &Value, folder: &Path) -> Result<Vec<Case>, String> {
     let path = folder.join("data/ohlcv8.csv");
     if !path.is_file() {
@@ -100,10 +104,7 @@ fn ties(name: &str, entry: &Value, panel: &UniversePanel) -> Case {
     Case {
         name: name.to_owned(),
         found: match between(name, entry, panel) {
-            Ok(()) => Found::Deviates(
-                "pandas' running covariance parts equal values by rounding before they are ranked; ours shares the ranks, and \
-                 the vector's lie within those shared",
-            ),
+            Ok(()) => Found::Deviates(SHARED_RANKS),
             Err(problem) => Found::Fails(problem),
         },
     }

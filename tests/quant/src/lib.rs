@@ -51,6 +51,10 @@ impl Case {
     }
 }
 
+/// Every rule of [`Found::Deviates`].
+pub const RULES: &[&str] =
+    &[black_litterman::WEIGHTS_AFTER_VIEWS, estimators::FEWEST_ROWS, factors::SHARED_RANKS];
+
 /// The formats that are known here.
 pub const FORMATS: &[&str] =
     &["quant-allocators/1", "quant-stats/1", "quant-factors/1", "quant-ic/1", "quant-black-litterman/1"];

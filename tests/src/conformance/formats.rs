@@ -1,14 +1,15 @@
 //! The formats of vector files, and who runs them.
 
 use super::Outcome;
-use super::{bar_aggregator, ccxt, safe_broker, virtual_portfolio};
+use super::{bar_aggregator, ccxt, quant, safe_broker, virtual_portfolio};
+use std::path::Path;
 
-/// Runs one file, given as text.
+/// Runs one file, given as text; `folder` is where it lies, for formats that have their data beside them.
 ///
 /// # Errors
 /// A sentence, when the text does not have the shape that its format promises; a case that fails is no error, but
 /// counted in the [`Outcome`].
-pub type Runner = fn(text: &str) -> Result<Outcome, String>;
+pub type Runner = fn(text: &str, folder: &Path) -> Result<Outcome, String>;
 
 /// A format that `header.format` may name.
 #[derive(Debug, Clone, Copy)]
@@ -29,15 +30,15 @@ const fn runs(name: &'static str, runner: Runner) -> Format {
 
 /// Every format that is known, by name. Who writes a runner changes its row here, and nothing else.
 pub const KNOWN: &[Format] = &[
-    runs("ccxt-market-data/1", ccxt::run),
-    runs("ml4t-bar-aggregator/1", bar_aggregator::run),
-    runs("ml4t-safe-broker/1", safe_broker::run),
-    runs("ml4t-virtual-portfolio/1", virtual_portfolio::run),
-    not_yet("quant-allocators/1"),
-    not_yet("quant-black-litterman/1"),
-    not_yet("quant-factors/1"),
+    runs("ccxt-market-data/1", |text, _| ccxt::run(text)),
+    runs("ml4t-bar-aggregator/1", |text, _| bar_aggregator::run(text)),
+    runs("ml4t-safe-broker/1", |text, _| safe_broker::run(text)),
+    runs("ml4t-virtual-portfolio/1", |text, _| virtual_portfolio::run(text)),
+    runs("quant-allocators/1", quant::allocators),
+    runs("quant-black-litterman/1", quant::black_litterman),
+    runs("quant-factors/1", quant::factors),
     not_yet("quant-ic/1"),
-    not_yet("quant-stats/1"),
+    runs("quant-stats/1", quant::statistics),
 ];
 
 /// The format of that name.

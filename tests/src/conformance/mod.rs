@@ -9,6 +9,7 @@ pub mod brokers;
 pub mod ccxt;
 pub mod formats;
 mod options;
+pub mod quant;
 mod report;
 pub mod safe_broker;
 pub mod virtual_portfolio;
@@ -217,15 +218,15 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 fn run_file(path: PathBuf) -> FileReport {
     let (format, status) = match std::fs::read_to_string(&path) {
-        Ok(text) => run_text(&text),
+        Ok(text) => run_text(&text, path.parent().unwrap_or(Path::new("."))),
         Err(error) => (None, Status::Broken(format!("cannot be read: {error}; check the file"))),
     };
     FileReport { path, format, status }
 }
 
-/// Runs a file that is already read: its format, as far as its header says one, and what became of it.
+/// Runs a file of a folder that is already read: its format, as far as its header says one, and what became of it.
 #[must_use]
-pub fn run_text(text: &str) -> (Option<String>, Status) {
+pub fn run_text(text: &str, folder: &Path) -> (Option<String>, Status) {
     let mut header = None;
     let read = read_header(text, &mut header);
     let name = match header.as_ref().and_then(|header| header.get("format")) {
@@ -249,7 +250,7 @@ pub fn run_text(text: &str) -> (Option<String>, Status) {
         )),
         Some(format) => match format.runner {
             None => Status::NotYet,
-            Some(runner) => match runner(text) {
+            Some(runner) => match runner(text, folder) {
                 Ok(outcome) if outcome.cases() == 0 && outcome.skipped == 0 => {
                     Status::Broken("holds no cases: it would pass without a test; make it again".to_owned())
                 }
@@ -300,7 +301,7 @@ mod tests {
     use super::*;
 
     fn status(text: &str) -> Status {
-        run_text(text).1
+        run_text(text, Path::new(".")).1
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod operate;
 mod own_connection;
 mod print;
 mod progress;
+pub(crate) mod quant;
 mod reconcile;
 mod replay;
 mod risk_check;
