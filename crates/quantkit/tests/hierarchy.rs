@@ -4,8 +4,8 @@
 
 use mts_quantkit::allocators::hierarchical::{Clusters, Limit};
 use mts_quantkit::allocators::{
-    AllocationError, EqualWeight, HierarchicalEqualRiskContribution, HierarchicalRiskParity, InverseVariance,
-    RiskBudgeting,
+    AllocationError, HierarchicalEqualRiskContribution, HierarchicalRiskParity, InverseVariance,
+    RiskBudgeting, Uniform,
 };
 use mts_quantkit::clustering::{LeafOrder, Linkage, Method, condensed, cut, linkage, square};
 use ndarray::{Array1, Array2, Axis, array};
@@ -190,7 +190,7 @@ fn small_universes_have_weights() {
         let covariance = three.slice_axis(Axis(0), (..assets).into());
         let covariance = covariance.slice_axis(Axis(1), (..assets).into());
         let mut all = vec![
-            EqualWeight {}.solve(covariance).unwrap(),
+            Uniform {}.solve(covariance).unwrap(),
             InverseVariance::default().solve(covariance).unwrap(),
             RiskBudgeting::default().solve(covariance).unwrap(),
         ];
@@ -209,7 +209,7 @@ fn small_universes_have_weights() {
             assert!(solved.weights.iter().all(|weight| *weight > 0.0), "{assets}: {solved:?}");
         }
     }
-    assert!(EqualWeight {}.of(0).is_err());
+    assert!(Uniform {}.of(0).is_err());
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn exact(key: &str, r: &[f64], benchmark: &[f64]) -> Option<f64> {
         "sharpe_se_lo_iid" => own::sharpe_standard_error(r, 0.0, SharpeError::Normal) * year.sqrt(),
         "sharpe_se_mertens" => own::sharpe_standard_error(r, 0.0, SharpeError::AnyShape) * year.sqrt(),
         "sharpe_lo_autocorr_q252_lag10" => own::sharpe_autocorrelation_adjusted(r, 0.0, 252, 10),
-        "kelly_mean_var" => own::kelly_fraction(r, 0.0),
+        "kelly_mean_var" => own::growth_optimal_fraction(r, 0.0),
         "hit_rate" => own::hit_rate(r),
         "hit_rate_nonzero" => own::hit_rate(&nonzero(r)),
         "payoff" => own::payoff(r),

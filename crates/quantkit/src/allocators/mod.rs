@@ -7,7 +7,6 @@ pub mod black_litterman;
 mod conic;
 pub mod constraints;
 pub mod diversification;
-pub mod equal_weight;
 mod exact;
 pub mod hierarchical;
 pub mod inverse_variance;
@@ -19,8 +18,8 @@ mod registry;
 pub mod risk_budget;
 pub mod risk_parity;
 pub mod tail_risk;
+pub mod uniform;
 
-pub use equal_weight::EqualWeight;
 pub use hierarchical::{HierarchicalEqualRiskContribution, HierarchicalRiskParity};
 pub use inverse_variance::InverseVariance;
 pub use nested_clusters::NestedClusters;
@@ -30,6 +29,7 @@ pub use optimised::{
 pub use registry::builtin;
 pub use risk_budget::RiskBudgeting;
 pub use risk_parity::RiskParity;
+pub use uniform::Uniform;
 
 use crate::linalg::gram;
 use mts_foundation::sizing::ComputeError;

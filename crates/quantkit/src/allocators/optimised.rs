@@ -110,7 +110,7 @@ impl Allocator for MaximumSharpe {
     }
 }
 
-/// The least conditional value at risk; see [`minimum_cvar`].
+/// The least conditional value at risk; see [`minimum_cvar()`].
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MinimumCvar {

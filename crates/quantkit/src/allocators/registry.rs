@@ -1,9 +1,9 @@
 //! Allocators by name.
 
 use super::{
-    EqualWeight, HierarchicalEqualRiskContribution, HierarchicalRiskParity, InverseVariance,
-    MaximumDecorrelation, MaximumDiversification, MaximumSharpe, MinimumCvar, MinimumVariance,
-    NestedClusters, RiskBudgeting, RiskParity,
+    HierarchicalEqualRiskContribution, HierarchicalRiskParity, InverseVariance, MaximumDecorrelation,
+    MaximumDiversification, MaximumSharpe, MinimumCvar, MinimumVariance, NestedClusters, RiskBudgeting,
+    RiskParity, Uniform,
 };
 use mts_foundation::registry::{Registry, typed};
 use mts_foundation::sizing::{Allocator, ComputeError};
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 /// Never in practice: the names are distinct.
 pub fn builtin() -> Result<Registry<dyn Allocator>, ComputeError> {
     let mut registry: Registry<dyn Allocator> = Registry::new("allocator", "");
-    add::<EqualWeight>(&mut registry, EqualWeight::NAME)?;
+    add::<Uniform>(&mut registry, Uniform::NAME)?;
     add::<InverseVariance>(&mut registry, InverseVariance::NAME)?;
     add::<HierarchicalRiskParity>(&mut registry, HierarchicalRiskParity::NAME)?;
     add::<HierarchicalEqualRiskContribution>(&mut registry, HierarchicalEqualRiskContribution::NAME)?;
@@ -27,7 +27,7 @@ pub fn builtin() -> Result<Registry<dyn Allocator>, ComputeError> {
     add::<MinimumCvar>(&mut registry, MinimumCvar::NAME)?;
     add::<RiskBudgeting>(&mut registry, RiskBudgeting::NAME)?;
     registry.register(RiskParity::NAME, |parameters| {
-        typed::<EqualWeight>(RiskParity::NAME, parameters)?;
+        typed::<Uniform>(RiskParity::NAME, parameters)?;
         Ok(Box::new(RiskParity))
     })?;
     Ok(registry)

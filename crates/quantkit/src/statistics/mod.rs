@@ -25,8 +25,8 @@ pub use moments::{
 };
 pub use performance::{Performance, SESSIONS_PER_YEAR, drawdowns};
 pub use ratios::{
-    calmar, compound_annual_growth, cumulative, downside_deviation, gain_to_pain, hit_rate, kelly_fraction,
-    omega, payoff, recovery_factor, sharpe, sortino, stability, tail_ratio, total_return,
+    calmar, compound_annual_growth, cumulative, downside_deviation, gain_to_pain, growth_optimal_fraction,
+    hit_rate, omega, payoff, recovery_factor, sharpe, sortino, stability, tail_ratio, total_return,
     ulcer_performance_index, volatility,
 };
 pub use relative::{Regression, active, capture, information_ratio, modigliani, regression, treynor};

@@ -110,7 +110,7 @@ pub fn stability(returns: &[f64]) -> f64 {
 
 /// Mean over variance (`ddof` 1): the stake of greatest growth with continuous trading (Thorp 2006).
 #[must_use]
-pub fn kelly_fraction(returns: &[f64], risk_free: f64) -> f64 {
+pub fn growth_optimal_fraction(returns: &[f64], risk_free: f64) -> f64 {
     let centre = mean(returns);
     over(centre - risk_free, super::variance(returns, 1), centre * centre)
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// 1/A of each. What others are to be measured against (DeMiguel, Garlappi and Uppal 2009).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EqualWeight {}
+pub struct Uniform {}
 
-impl EqualWeight {
+impl Uniform {
     /// Registry name.
     pub const NAME: &'static str = "equal_weight";
 
@@ -30,13 +30,13 @@ impl EqualWeight {
     /// Weights for a covariance, of which only the shape matters.
     ///
     /// # Errors
-    /// As [`EqualWeight::of`].
+    /// As [`Uniform::of`].
     pub fn solve(self, covariance: ArrayView2<'_, f64>) -> Result<Allocation, AllocationError> {
         self.of(covariance.ncols())
     }
 }
 
-impl Allocator for EqualWeight {
+impl Allocator for Uniform {
     fn name(&self) -> &str {
         Self::NAME
     }
